@@ -1,0 +1,40 @@
+# Everything is made inside this clone: .venv (Python), .local (emulator, container, state), node_modules.
+# Needed beforehand: python3 >= 3.11 with venv, and make. Nothing else.
+
+PYTHON   ?= python3
+STAGE    ?= dev
+PIPELINE ?= ndvi-sample
+SETUP    := $(PYTHON) tools/setup.py
+
+.PHONY: run test lint bench deploy destroy lock clean
+
+run:
+	@$(SETUP) run
+	@.venv/bin/python -m sample $(PIPELINE)
+
+test:
+	@$(SETUP) test
+	@.venv/bin/python -m pytest
+
+lint:
+	@$(SETUP) test
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+bench:
+	@$(SETUP) test
+	@.venv/bin/python -m benchmarks
+
+deploy:
+	@$(SETUP) deploy
+	@.venv/bin/python tools/cdk.py deploy --all -c stage=$(STAGE)
+
+destroy:
+	@$(SETUP) deploy
+	@.venv/bin/python tools/cdk.py destroy --all -c stage=$(STAGE)
+
+lock:
+	@$(SETUP) deploy
+	@.venv/bin/python tools/lock.py
+
+clean:
+	rm -rf .venv .local node_modules cdk.out

