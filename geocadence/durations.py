@@ -10,9 +10,6 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import core_schema
-
 _PATTERN = (
     r"^P(?!$)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?!$)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?$"
@@ -25,10 +22,15 @@ class Duration(timedelta):
     @classmethod
     def parse(cls, text: str) -> Duration:
         """The duration that `text` names; ValueError says what would be right."""
-        match = re.match(_PATTERN, text)
+        match = re.fullmatch(_PATTERN, text, re.ASCII)
         if match is None:
-            raise ValueError("is no ISO 8601 duration of weeks, days, hours, minutes and seconds (expected e.g. P14D or PT4H)")
-        return cls(**{unit: int(number) for unit, number in match.groupdict().items() if number})
+            raise ValueError(
+                "is no ISO 8601 duration of weeks, days, hours, minutes and seconds (expected e.g. P14D or PT4H)"
+            )
+        try:
+            return cls(**{unit: int(number) for unit, number in match.groupdict().items() if number})
+        except OverflowError:
+            raise ValueError("is too long a duration (expected e.g. P14D or PT4H)") from None
 
     def __str__(self) -> str:
         hours, rest = divmod(self.seconds, 3600)
@@ -38,13 +40,22 @@ class Duration(timedelta):
         return f"P{date}{'T' + time if time else ''}" if date or time else "PT0S"
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
-        return core_schema.union_schema(
-            [core_schema.is_instance_schema(cls), core_schema.no_info_after_validator_function(cls.parse, core_schema.str_schema())],
-            mode="left_to_right",
-            serialization=core_schema.to_string_ser_schema(),
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        # Imported here: the Lambda functions read durations too and carry no pydantic.
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            cls._validated, serialization=core_schema.to_string_ser_schema()
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "format": "duration", "pattern": _PATTERN.replace("?P<", "?<")}
+    def _validated(cls, value: Any) -> Duration:
+        if isinstance(value, cls):
+            return value
+        if not isinstance(value, str):
+            raise ValueError("is no ISO 8601 duration (expected text, e.g. P14D or PT4H)")
+        return cls.parse(value)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        return {"type": "string", "format": "duration", "pattern": _PATTERN.replace("?P<", "?<"), "examples": ["P14D"]}

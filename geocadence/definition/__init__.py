@@ -1,0 +1,24 @@
+"""Pipeline definitions: read, checked and resolved, before anything is synthesized.
+
+    definition = load_pipeline(Path("pipelines/ndvi-weekly.yaml"))
+    definition.pipeline.processing.instance_count
+    definition.resolved()  # what the Lambda functions read
+
+Everything wrong, in all files, is said at once by `DefinitionErrors`.
+"""
+
+from geocadence.definition.arguments import render_arguments
+from geocadence.definition.loading import Definition, definition_schema, load_pipeline, load_pipelines
+from geocadence.definition.model import Pipeline, is_stage_name
+from geocadence.definition.problems import DefinitionErrors
+
+__all__ = [
+    "Definition",
+    "DefinitionErrors",
+    "Pipeline",
+    "definition_schema",
+    "is_stage_name",
+    "load_pipeline",
+    "load_pipelines",
+    "render_arguments",
+]

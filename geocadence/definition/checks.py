@@ -1,0 +1,181 @@
+"""Contradictions between the keys of a definition, and between the definition and its files.
+
+The checks read the plain data, not the model, so that they speak up beside other mistakes; values
+of the wrong type are the model's to complain about.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from geocadence.definition.area import read_area
+from geocadence.definition.arguments import argument_problems
+from geocadence.definition.files import BUILT_IN_SCRIPTS, find_file, find_script
+from geocadence.definition.items import read_item_collection
+from geocadence.definition.model import Limits, Processing, Source
+from geocadence.definition.problems import KeyPath
+
+Finding = tuple[KeyPath, str]
+
+# CreateProcessingJob's environment holds 100 entries; GEOCADENCE_RUN_ID is one of them.
+_MAX_ENVIRONMENT = 99
+_MAX_ENVIRONMENT_LENGTH = 256
+
+
+def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[Finding]:
+    """All that is wrong with `data` beyond single values; `folder` holds the definition."""
+    yield from _cron_or_rate(data)
+    yield from _one_source(data)
+    yield from _loopback_api(data)
+    yield from _area(data, folder, root)
+    yield from _items(data, folder, root)
+    yield from _script(data, folder, root)
+    yield from _more_instances_than_scenes(data)
+    yield from _arguments(data)
+    yield from _environment(data)
+    yield from _repeated(data, ("notify", "email"))
+    yield from _repeated(data, ("stages",))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether `url` names this very machine."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _at(data: Any, *key: str | int, kind: type | tuple[type, ...], default: Any = None) -> Any:
+    """The value at `key` if it has the right type, else `default`."""
+    for part in key:
+        if not isinstance(data, dict) or part not in data:
+            return default
+        data = data[part]
+    is_bool_as_number = isinstance(data, bool) and kind is int
+    return data if isinstance(data, kind) and not is_bool_as_number else None
+
+
+def _cron_or_rate(data: dict[str, Any]) -> Iterator[Finding]:
+    schedule = _at(data, "schedule", kind=dict)
+    given = [name for name in ("cron", "rate") if schedule and schedule.get(name) is not None]
+    if schedule is not None and len(given) != 1:
+        yield ("schedule",), f"needs exactly one of cron and rate (found {'both' if given else 'neither'})"
+
+
+def _one_source(data: dict[str, Any]) -> Iterator[Finding]:
+    source = _at(data, "source", kind=dict)
+    given = [name for name in Source.model_fields if source and source.get(name) is not None]
+    if source is not None and len(given) != 1:
+        found = " and ".join(given) or "none"
+        yield ("source",), f"needs exactly one of {', '.join(Source.model_fields)} (found {found})"
+
+
+def _loopback_api(data: dict[str, Any]) -> Iterator[Finding]:
+    api = _at(data, "source", "stac", "api", kind=str)
+    if api and is_loopback(api) and data.get("stages") != ["local"]:
+        host = urlsplit(api).hostname
+        yield (
+            ("source", "stac", "api"),
+            f"{api} is this machine (no Lambda on AWS reaches {host}: say `stages: [local]`, or name a public API)",
+        )
+
+
+def _area(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    area = _at(data, "source", "stac", "area", kind=str)
+    if not area:
+        return
+    key = ("source", "stac", "area")
+    path = find_file(area, folder=folder, root=root)
+    if path is None:
+        yield key, f"{area} is not there (expected a GeoJSON file, relative to the definition or to the project)"
+        return
+    try:
+        read_area(path)
+    except ValueError as error:
+        yield key, f"{area} {error}"
+
+
+def _items(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    href = _at(data, "source", "items", "href", kind=str)
+    if not href or "://" in href:
+        return
+    key = ("source", "items", "href")
+    path = find_file(href, folder=folder, root=root)
+    if path is None:
+        yield key, f"{href} is not there (expected an ItemCollection, relative to the definition or to the project)"
+        return
+    try:
+        read_item_collection(path)
+    except ValueError as error:
+        yield key, f"{href} {error}"
+
+
+def _script(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    script = _at(data, "processing", "script", kind=str)
+    if not script:
+        return
+    key = ("processing", "script")
+    path = find_script(script, folder=folder, root=root)
+    if path is None:
+        built_in = sorted(p.stem for p in (root / BUILT_IN_SCRIPTS).glob("*.py") if not p.stem.startswith("_"))
+        choice = f"a built-in script: {', '.join(built_in)}; or " if built_in else ""
+        yield key, f"{script} is not there (expected {choice}a path relative to the definition or to the project)"
+    elif path.is_dir() and not (path / "__main__.py").is_file():
+        yield key, f"{script} has no __main__.py (a folder is started by its __main__.py)"
+    elif path.is_file() and path.suffix != ".py":
+        yield key, f"{script} is no Python file (expected a .py file or a folder with __main__.py)"
+
+
+def _more_instances_than_scenes(data: dict[str, Any]) -> Iterator[Finding]:
+    default = Processing.model_fields["instance_count"].default
+    instances = _at(data, "processing", "instance_count", kind=int, default=default)
+    distribution = _at(data, "processing", "distribution", kind=str, default="ShardedByS3Key")
+    scenes = _at(data, "limits", "scenes_per_job", kind=int, default=Limits.model_fields["scenes_per_job"].default)
+    source = _at(data, "source", kind=dict, default={}) or {}
+    has_scenes = "stac" in source or "items" in source
+    if has_scenes and instances and scenes and distribution == "ShardedByS3Key" and instances > scenes > 0:
+        yield (
+            ("processing", "instance_count"),
+            f"{instances} is above limits.scenes_per_job, {scenes} "
+            "(an instance without a scene is paid for nothing: take fewer instances or more scenes a job)",
+        )
+
+
+def _arguments(data: dict[str, Any]) -> Iterator[Finding]:
+    arguments = _at(data, "processing", "arguments", kind=dict, default={})
+    for name, sentence in argument_problems(arguments or {}):
+        yield ("processing", "arguments", *([name] if name is not None else [])), sentence
+
+
+def _environment(data: dict[str, Any]) -> Iterator[Finding]:
+    key = ("processing", "environment")
+    environment = _at(data, *key, kind=dict, default={}) or {}
+    if len(environment) > _MAX_ENVIRONMENT:
+        yield key, f"has {len(environment)} entries (a job takes {_MAX_ENVIRONMENT} beside our own one)"
+    for name, value in environment.items():
+        if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
+            yield (*key, name), "is no environment variable's name (expected letters, digits and _, no digit first)"
+        elif name.startswith(("GEOCADENCE_", "AWS_")):
+            prefix = name.split("_")[0] + "_"
+            yield (*key, name), f"is reserved (names with {prefix} are set by Geocadence and AWS; take another one)"
+        elif len(name) > _MAX_ENVIRONMENT_LENGTH or (isinstance(value, str) and len(value) > _MAX_ENVIRONMENT_LENGTH):
+            yield (*key, name), f"is longer than {_MAX_ENVIRONMENT_LENGTH} characters (a job takes no more; use a file)"
+
+
+def _repeated(data: dict[str, Any], key: KeyPath) -> Iterator[Finding]:
+    values = _at(data, *key, kind=list, default=[]) or []
+    for n, value in enumerate(values):
+        if isinstance(value, str) and value in values[:n]:
+            yield (*key, n), f"{value} is there twice (keep one of them)"

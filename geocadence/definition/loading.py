@@ -1,0 +1,143 @@
+"""Definitions from files: read, checked, and with their files inlined for the Lambda functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from geocadence.definition.area import read_area
+from geocadence.definition.checks import contradictions
+from geocadence.definition.files import PROJECT_ROOT, find_file, find_script, shown
+from geocadence.definition.items import read_item_collection
+from geocadence.definition.model import Pipeline
+from geocadence.definition.problems import DefinitionErrors, KeyPath, Problem
+from geocadence.definition.sentences import model_at, sentence
+from geocadence.definition.yaml_lines import Document, read
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A checked definition and the file it came from."""
+
+    pipeline: Pipeline
+    path: Path
+    root: Path = PROJECT_ROOT
+
+    @property
+    def name(self) -> str:
+        return self.pipeline.name
+
+    @property
+    def script_path(self) -> Path:
+        """The script: a .py file, or a folder with __main__.py."""
+        return self._found(find_script(self.pipeline.processing.script, folder=self.path.parent, root=self.root))
+
+    @property
+    def area_path(self) -> Path | None:
+        stac = self.pipeline.source.stac
+        return stac and self._found(find_file(stac.area, folder=self.path.parent, root=self.root))
+
+    def deploys_to(self, stage: str) -> bool:
+        return self.pipeline.stages is None or stage in self.pipeline.stages
+
+    def resolved(self) -> dict[str, Any]:
+        """The definition as JSON for the Lambda functions, with the files that it names inlined.
+
+        `source.stac.geometry` is the area's one geometry; `source.items.collection` an
+        ItemCollection that lies beside the definition.
+        """
+        data = self.pipeline.model_dump(mode="json")
+        source = self.pipeline.source
+        if source.stac is not None:
+            data["source"]["stac"]["geometry"] = read_area(self.area_path)
+        if source.items is not None and "://" not in source.items.href:
+            path = self._found(find_file(source.items.href, folder=self.path.parent, root=self.root))
+            data["source"]["items"]["collection"] = read_item_collection(path)
+        return data
+
+    def _found(self, path: Path | None) -> Path:
+        if path is None:
+            raise FileNotFoundError(f"a file that {self.path} names is gone since the definition was checked")
+        return path
+
+
+def load_pipeline(path: Path, *, root: Path = PROJECT_ROOT) -> Definition:
+    """The definition in `path`; DefinitionErrors names everything that is wrong with it."""
+    definition, document = _load(path, root)
+    if definition is None:
+        raise DefinitionErrors(document.problems)
+    return definition
+
+
+def load_pipelines(folder: Path, *, root: Path = PROJECT_ROOT) -> list[Definition]:
+    """All definitions of a folder (`*.yaml`), by file name; DefinitionErrors speaks for all files."""
+    if not folder.is_dir():
+        raise DefinitionErrors([Problem(shown(folder), 1, (), "is no folder (expected one with *.yaml definitions)")])
+    return load_files(sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]), root=root)
+
+
+def load_files(paths: Iterable[Path], *, root: Path = PROJECT_ROOT) -> list[Definition]:
+    """The definitions in `paths`, whose names must differ."""
+    loaded = [_load(path, root) for path in paths]
+    problems = [problem for _, document in loaded for problem in document.problems]
+    first: dict[str, str] = {}
+    for _, document in loaded:
+        name = document.data.get("name") if isinstance(document.data, dict) else None
+        if not isinstance(name, str):
+            continue
+        if name in first:
+            problems.append(document.problem(("name",), f"{name} is taken by {first[name]} (names must differ)"))
+        first.setdefault(name, document.file)
+    if problems:
+        raise DefinitionErrors(problems)
+    return [definition for definition, _ in loaded if definition is not None]
+
+
+def definition_schema() -> dict[str, Any]:
+    """The JSON Schema of a definition, for editors.
+
+    A definition says where it is in its first line: `# yaml-language-server: $schema=<path or URL>`.
+    """
+    schema = Pipeline.model_json_schema(mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Geocadence pipeline"}
+
+
+def _load(path: Path, root: Path) -> tuple[Definition | None, Document]:
+    try:
+        document = read(path.read_text(encoding="utf-8-sig"), file=shown(path))
+    except UnicodeDecodeError:
+        document = Document(shown(path))
+        document.problems.append(Problem(document.file, 1, (), "is no text in UTF-8 (expected YAML)"))
+    except OSError as error:
+        document = Document(shown(path))
+        document.problems.append(Problem(document.file, 1, (), f"cannot be read: {error.strerror or error}"))
+    if document.problems and document.data is None:
+        return None, document
+    if not isinstance(document.data, dict):
+        document.problems.append(document.problem((), "is no mapping (expected name, source and processing)"))
+        return None, document
+    pipeline = _pipeline(document)
+    for key, text in contradictions(document.data, folder=path.parent, root=root):
+        document.problems.append(document.problem(key, text))
+    if document.problems or pipeline is None:
+        return None, document
+    return Definition(pipeline, path, root), document
+
+
+def _pipeline(document: Document) -> Pipeline | None:
+    try:
+        return Pipeline.model_validate(document.data)
+    except ValidationError as errors:
+        for error in errors.errors(include_url=False):
+            key = _known_part(error["loc"])
+            document.problems.append(document.problem(key, sentence(error, key)))
+        return None
+
+
+def _known_part(location: tuple[int | str, ...]) -> KeyPath:
+    """`location` without the marks that pydantic adds for dictionary keys."""
+    return tuple(part for part in location if part != "[key]")
