@@ -1,0 +1,62 @@
+"""Put the cloud together: the emulator, and what we add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local_cloud.gateway import emulator_hooks, function_runtime, sagemaker_permissions
+from local_cloud.gateway.clients import RoleClients
+from local_cloud.gateway.scheduler import Scheduler
+from local_cloud.gateway.state_machine_checks import StateMachineChecks
+from local_cloud.gateway.task_dispatch import TaskDispatcher
+
+
+def start_services(
+    *, folder: Path, endpoint: str, region: str, account: str, ca_bundle: Path, container_python: Path
+) -> tuple[Any, Callable[[], None]]:
+    """The ASGI application to serve, and what to call when it no longer is."""
+    clients = RoleClients(
+        region=region,
+        account=account,
+        endpoint=endpoint,
+        ca_bundle=str(ca_bundle),
+        sessions=emulator_hooks.assume_role,
+    )
+    try:
+        from local_cloud.gateway import sagemaker
+
+        jobs = sagemaker.create_service(clients, folder=folder, container_python=container_python)
+    except ImportError:
+        jobs = type("None_", (), {"handle_request": None, "shutdown": lambda self: None})()
+    emulator_hooks.register_service(
+        "sagemaker",
+        target_prefix="SageMaker.",
+        handler=jobs.handle_request,
+        resource_arn=sagemaker_permissions.resource_arn,
+        permissions=lambda *request: [
+            emulator_hooks.Permission(*needed) for needed in sagemaker_permissions.more(*request)
+        ],
+    )
+    emulator_hooks.dispatch_tasks(TaskDispatcher(clients))
+    emulator_hooks.check_state_machines(
+        StateMachineChecks(
+            region=region,
+            account=account,
+            assume_role=emulator_hooks.assume_role,
+            role_allows=emulator_hooks.role_allows,
+        )
+    )
+    emulator_hooks.make_starts_idempotent()
+    emulator_hooks.name_lambda_errors()
+    emulator_hooks.run_functions_with(function_runtime.make(folder / "runtime"))
+    schedule = Scheduler(clients, schedules=emulator_hooks.schedules, delete=emulator_hooks.delete_schedule)
+    emulator_hooks.replace_schedule_ticker(schedule.start)
+
+    def stop() -> None:
+        schedule.stop()
+        jobs.shutdown()
+        emulator_hooks.stop_functions()
+
+    return emulator_hooks.application(), stop

