@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from geocadence.catalogue.query import OPERATORS
 from geocadence.definition.area import read_area
 from geocadence.definition.arguments import argument_problems
 from geocadence.definition.files import BUILT_IN_SCRIPTS, find_file, find_script
@@ -32,6 +33,7 @@ def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterato
     yield from _cron_or_rate(data)
     yield from _one_source(data)
     yield from _loopback_api(data)
+    yield from _query(data)
     yield from _area(data, folder, root)
     yield from _items(data, folder, root)
     yield from _script(data, folder, root)
@@ -90,6 +92,14 @@ def _loopback_api(data: dict[str, Any]) -> Iterator[Finding]:
             ("source", "stac", "api"),
             f"{api} is this machine (no Lambda on AWS reaches {host}: say `stages: [local]`, or name a public API)",
         )
+
+
+def _query(data: dict[str, Any]) -> Iterator[Finding]:
+    key = ("source", "stac", "query")
+    for name, comparisons in (_at(data, *key, kind=dict, default={}) or {}).items():
+        for comparison in comparisons if isinstance(comparisons, dict) else {}:
+            if comparison not in OPERATORS:
+                yield (*key, name, comparison), f"is no comparison (expected one of {', '.join(OPERATORS)})"
 
 
 def _area(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:

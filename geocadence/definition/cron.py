@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
-_DAYS = "SUN MON TUE WED THU FRI SAT".split()
+_MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+_DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def cron_problem(expression: str) -> str | None:
     for field, text in zip(_FIELDS, fields, strict=True):
         if not _is_valid(field, text):
             wildcard = "* or ?" if field.may_be_open else "*"
-            return f"has {text!r} for {field.name} (expected {field.range}, {wildcard}, or lists, ranges and steps of those)"
+            expected = f"{field.range}, {wildcard}, or lists, ranges and steps of those"
+            return f"has {text!r} for {field.name} (expected {expected})"
     if (fields[2] == "?") == (fields[4] == "?"):
         found = "both" if fields[2] == "?" else "neither"
         return f"has ? in {found} of day-of-month and day-of-week (exactly one of the two must be ?)"

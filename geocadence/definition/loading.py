@@ -15,7 +15,7 @@ from geocadence.definition.files import PROJECT_ROOT, find_file, find_script, sh
 from geocadence.definition.items import read_item_collection
 from geocadence.definition.model import Pipeline
 from geocadence.definition.problems import DefinitionErrors, KeyPath, Problem
-from geocadence.definition.sentences import model_at, sentence
+from geocadence.definition.sentences import sentence
 from geocadence.definition.yaml_lines import Document, read
 
 

@@ -1,0 +1,115 @@
+"""One S3 bucket as the functions use it: JSON in and out, listings, many objects at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+# As many as botocore's connection pool must hold: see `run_functions.environment`.
+PARALLEL = 32
+_GONE = {"NoSuchKey", "404", "NotFound"}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a listing says of an object."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+class Conflict(Exception):
+    """The object changed since it was read."""
+
+
+class Bucket:
+    """A bucket behind a boto3 S3 client."""
+
+    def __init__(self, client: Any, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self.name}/{key}"
+
+    def key(self, uri: str) -> str | None:
+        """The key of an S3 URI if it is in this bucket."""
+        start = f"s3://{self.name}/"
+        return uri.removeprefix(start) if uri.startswith(start) else None
+
+    def listing(self, prefix: str) -> Iterator[Listed]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+        for page in pages:
+            for found in page.get("Contents", []):
+                yield Listed(found["Key"], found["Size"], found["LastModified"])
+
+    def exists(self, key: str) -> bool:
+        return any(found.key == key for found in self.listing(key))
+
+    def read(self, key: str) -> bytes | None:
+        return self.read_with_etag(key)[0]
+
+    def read_with_etag(self, key: str) -> tuple[bytes | None, str | None]:
+        """The object and its ETag, or (None, None) where there is none."""
+        try:
+            answer = self._client.get_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _GONE:
+                return None, None
+            raise
+        return answer["Body"].read(), answer["ETag"]
+
+    def read_json(self, key: str) -> Any:
+        """The JSON of an object; None where there is no object or no JSON in it."""
+        body = self.read(key)
+        try:
+            return json.loads(body) if body is not None else None
+        except ValueError:
+            return None
+
+    def read_json_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        keys = list(keys)
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            return dict(zip(keys, pool.map(self.read_json, keys), strict=True))
+
+    def write(self, key: str, body: bytes, *, content_type: str) -> None:
+        self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
+
+    def write_json(self, key: str, data: Any) -> None:
+        self.write(key, as_json(data), content_type="application/json")
+
+    def write_json_many(self, objects: Mapping[str, Any]) -> None:
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            list(pool.map(lambda entry: self.write_json(*entry), objects.items()))
+
+    def replace_json(self, key: str, data: Any, *, etag: str | None) -> None:
+        """Write only if the object is still the one with `etag` (None: still absent), else Conflict."""
+        condition = {"IfMatch": etag} if etag is not None else {"IfNoneMatch": "*"}
+        try:
+            self._client.put_object(
+                Bucket=self.name, Key=key, Body=as_json(data), ContentType="application/json", **condition
+            )
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status in (409, 412) or (status == 404 and etag is not None):
+                raise Conflict(key) from error
+            raise
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        keys = list(keys)
+        for start in range(0, len(keys), 1000):
+            objects = [{"Key": key} for key in keys[start : start + 1000]]
+            answer = self._client.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
+            if errors := answer.get("Errors"):
+                raise RuntimeError(f"{self.uri(errors[0]['Key'])} could not be deleted: {errors[0].get('Message')}")
+
+
+def as_json(data: Any) -> bytes:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,71 @@
+"""Where things are in the input and the output bucket: the keys of docs/architecture.md."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """The keys of one run of a pipeline."""
+
+    pipeline: str
+    run_id: str
+
+    @property
+    def folder(self) -> str:
+        """In either bucket: the run's own folder."""
+        return f"{self.pipeline}/runs/{self.run_id}/"
+
+    @property
+    def plan(self) -> str:
+        return f"{self.folder}plan.json"
+
+    @property
+    def batches(self) -> str:
+        return f"{self.folder}batches/"
+
+    def batch_item(self, batch: int, scene: str) -> str:
+        return f"{self.batches}{batch}/{scene}.json"
+
+    @property
+    def run_json(self) -> str:
+        return f"{self.folder}run.json"
+
+    @property
+    def report(self) -> str:
+        return f"{self.folder}report.html"
+
+    @property
+    def failures(self) -> str:
+        return f"{self.folder}failures/"
+
+
+def collection_key(pipeline: str) -> str:
+    return f"{pipeline}/collection.json"
+
+
+def month_folder(pipeline: str, instant: datetime) -> str:
+    return f"{pipeline}/{instant.astimezone(UTC):%Y/%m}/"
+
+
+def product_folder(pipeline: str, scene: str, instant: datetime) -> str:
+    return f"{month_folder(pipeline, instant)}{scene}/"
+
+
+def product_item(pipeline: str, scene: str, instant: datetime) -> str:
+    """The product's STAC Item: the commit marker, written last."""
+    return f"{product_folder(pipeline, scene, instant)}{scene}.json"
+
+
+def job_name_prefix(pipeline: str, execution_arn: str) -> str:
+    """What the names of an execution's processing jobs begin with."""
+    return f"{pipeline}-{hashlib.sha256(execution_arn.encode()).hexdigest()[:12]}-"
+
+
+def split_s3_uri(uri: str) -> tuple[str, str]:
+    """`s3://bucket/key` as bucket and key."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key

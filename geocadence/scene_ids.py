@@ -1,0 +1,16 @@
+"""Scene ids as parts of S3 keys and file names: what is let through.
+
+An id comes from a foreign catalogue and becomes a folder in S3 and on disk, so nothing that could
+climb out of its folder, hide or break a file name is let through.
+"""
+
+from __future__ import annotations
+
+import re
+
+MAX_LENGTH = 181  # <id>_<index>.tif must stay below the 255 bytes that file systems allow
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,180}", re.ASCII)
+
+
+def is_safe_id(text: str) -> bool:
+    return _SAFE.fullmatch(text) is not None
