@@ -33,6 +33,8 @@ def apply(*, folder: Path, port: int, region: str, account: str, wait_scale: flo
             "SFN_WAIT_SCALE": str(wait_scale),
             "LOG_LEVEL": "INFO",
             "TMPDIR": str(temporary),
+            "STATE_DIR": str(temporary / "state"),
+            "S3_DATA_DIR": str(temporary / "s3"),
             # Neither listens on another port nor looks for Docker.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
