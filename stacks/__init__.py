@@ -1,0 +1,1 @@
+"""Where pipelines run: one stack a file, composed of the constructs in `components/`."""

@@ -1,0 +1,61 @@
+"""Which container image a job runs, and what its role needs to pull it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from aws_cdk import Aws
+from aws_cdk import aws_iam as iam
+
+# https://docs.aws.amazon.com/sagemaker/latest/dg/geospatial-custom-operations.html
+GEOSPATIAL_REGION = "us-west-2"
+GEOSPATIAL_URI = "081189585635.dkr.ecr.us-west-2.amazonaws.com/sagemaker-geospatial-v1-0:latest"
+
+_ECR_URI = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)[:@].+"
+)
+
+
+class UnusableImage(ValueError):
+    """An image that the pipeline's job could not run; the text names the alternatives."""
+
+
+@dataclass(frozen=True)
+class ContainerImage:
+    """An image in ECR."""
+
+    uri: str
+
+    @classmethod
+    def resolve(cls, image: str, *, region: str, where: str) -> ContainerImage:
+        """The image that a definition's `processing.image` means in `region`."""
+        if image == "sagemaker-geospatial":
+            if region != GEOSPATIAL_REGION:
+                raise UnusableImage(
+                    f"{where}: processing.image: sagemaker-geospatial exists in {GEOSPATIAL_REGION} only, "
+                    f"this is {region} (deploy with -c region={GEOSPATIAL_REGION}, or name an ECR image of your own in {region})"
+                )
+            return cls(GEOSPATIAL_URI)
+        if image == "build":
+            raise UnusableImage(
+                f"{where}: processing.image: build is not there yet "
+                "(name sagemaker-geospatial or an ECR image of your own)"
+            )
+        return cls(image)
+
+    def pull_statements(self) -> list[iam.PolicyStatement]:
+        """Pull this image's repository, which may be another account's."""
+        match = _ECR_URI.fullmatch(self.uri)
+        if match is None:
+            raise UnusableImage(
+                f"{self.uri} is no image in ECR (expected account.dkr.ecr.region.amazonaws.com/name:tag)"
+            )
+        repository = f"arn:{Aws.PARTITION}:ecr:{match['region']}:{match['account']}:repository/{match['repository']}"
+        return [
+            iam.PolicyStatement(
+                actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+                resources=[repository],
+            ),
+            iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
+        ]

@@ -1,0 +1,110 @@
+"""A processing job that is tried again where waiting heals, and ends in a reason where it does not.
+
+Why not by the Task's Retry: it knows an error's name only, and two names hide what matters. A job that found
+no instances (heals) and a script with a bug (never does, and each try costs a job) are both `States.TaskFailed`;
+throttling and a refused request are both `SageMaker.AmazonSageMakerException`. What tells them apart is the Cause.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from .fields import Job
+from .names import ATTEMPT
+from .task import ProcessingJobTask
+
+REASON_LENGTH = 600
+QUOTAS = "https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas"
+
+# FailureReason of a job that was accepted, by what it begins with
+# (https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html: CAPACITY_ERROR and
+# JOB_INTERNAL_ERROR are worth a new job; AlgorithmError and ClientError are not).
+HEALING_JOBS = "^(CapacityError|InternalServerError)"
+# Cause of a call that was not accepted. Its wording depends on the version of the SDK in Step Functions.
+HEALING_CALLS = "Throttling|Rate exceeded|TooManyRequests|ServiceUnavailable|InternalFailure|InternalServer|Status Code: 5[0-9][0-9]"
+
+_JUDGE = f"""(
+  $given := function($text) {{ $exists($text) ? $string($text) : '' }};
+  $error := $given($states.errorOutput.Error);
+  $cause := $given($states.errorOutput.Cause);
+  $isJob := $substring($cause, 0, 2) = '{{"' and $substring($cause, -1) = '}}';
+  $job := $isJob ? $parse($cause) : {{}};
+  $failure := $given($job.FailureReason);
+  $message := $given($job.ExitMessage);
+  $heals := $isJob ? $contains($failure, /{HEALING_JOBS}/) : $contains($cause, /{HEALING_CALLS}/);
+  $reason := $isJob
+    ? $join([$failure, $message, $given($job.ProcessingJobName)][$ != ''], ' | ')
+    : $join([$error, $cause][$ != ''], ': ');
+  $hint := $contains($error, 'ResourceLimitExceeded') ? ' (raise it: {QUOTAS})' : '';
+  $before := $exists($states.input.{ATTEMPT}) ? $states.input.{ATTEMPT} : 0;
+  $merge([$states.input, {{
+    '{ATTEMPT}': $before + 1,
+    'heals': $heals,
+    'reason': $substring($reason, 0, {REASON_LENGTH} - $length($hint)) & $hint
+  }}])
+)"""
+
+
+class ProcessingJobRun(sfn.StateMachineFragment):
+    """A `ProcessingJobTask` with attempts.
+
+    The input of the fragment must be an object; `attempt`, `heals` and `reason` are added to it on the way.
+    Its output is `outputs` (default `{"failed": false}`), or `{"failed": true, "reason": "…"}` with what
+    FailureReason, ExitMessage and job name (or the refused call) say, at most 600 characters. It never throws:
+    what a failed job means is the machine's to decide.
+
+    Between two attempts it waits a random part of `pause` · 2^n, at most `longest_pause` (full jitter).
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        job: Job,
+        role: iam.IRole,
+        name_prefix: str,
+        item: str = "0",
+        attempts: int = 5,
+        pause: Duration | None = None,
+        longest_pause: Duration | None = None,
+        start_up: Duration | None = None,
+        outputs: Any = None,
+    ) -> None:
+        super().__init__(scope, id)
+        self.task = ProcessingJobTask(
+            self,
+            id,
+            job=job,
+            role=role,
+            name_prefix=name_prefix,
+            item=item,
+            start_up=start_up,
+            outputs={"failed": False} if outputs is None else outputs,
+        )
+        wait = _full_jitter(pause or Duration.minutes(1), longest_pause or Duration.minutes(15))
+        paused = sfn.Wait.jsonata(self, f"{id}Pause", time=sfn.WaitTime.seconds(wait))
+        failed = sfn.Pass.jsonata(self, f"{id}Failed", outputs={"failed": True, "reason": "{% $states.input.reason %}"})
+        again = sfn.Condition.jsonata(f"{{% $states.input.heals and $states.input.{ATTEMPT} < {attempts} %}}")
+        judged = sfn.Choice.jsonata(self, f"{id}CanHeal?").when(again, paused).otherwise(failed)
+        self.task.add_catch(judged, errors=["States.ALL"], outputs="{% " + " ".join(_JUDGE.split()) + " %}")
+        paused.next(self.task)
+        self._ends = [self.task, failed]
+
+    @property
+    def start_state(self) -> sfn.State:
+        return self.task
+
+    @property
+    def end_states(self) -> list[sfn.INextable]:
+        return self._ends
+
+
+def _full_jitter(pause: Duration, longest: Duration) -> str:
+    cap = f"$min([{longest.to_seconds()}, {pause.to_seconds()} * $power(2, $states.input.{ATTEMPT} - 1)])"
+    return "{% 1 + $floor($random() * " + cap + ") %}"

@@ -1,0 +1,73 @@
+"""The state machine's JSONata: identifiers, what went wrong, and the sentences that people read.
+
+Kept to what JSONata 2.0.6 and AWS's own `$hash`, `$parse` offer, so that it means the same on AWS and on the
+local cloud. What may be missing is asked for by `$exists`: on AWS an undefined result ends the execution.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Aws
+
+
+def _expression(text: str) -> str:
+    return "{% " + " ".join(text.split()) + " %}"
+
+
+RUN_ID = "{% $run_id %}"
+EXECUTION_ARN = "{% $states.context.Execution.Id %}"
+
+NEW_RUN_ID = _expression("""
+  $replace($substring($states.context.Execution.StartTime, 0, 19), /[-:]/, '') & 'Z-'
+  & $substring($hash($states.context.Execution.Id, 'SHA-256'), 0, 8)
+""")
+
+# A state's own error, cut to what a person reads.
+ERROR = _expression("""
+  $substring($states.errorOutput.Error & ': '
+    & ($exists($states.errorOutput.Cause) ? $string($states.errorOutput.Cause) : ''), 0, 600)
+""")
+
+# What a function raised. Lambda's Cause is JSON with the exception's text; a time-out or a lost function's is not.
+FUNCTION_ERROR = _expression("""(
+  $cause := $exists($states.errorOutput.Cause) ? $string($states.errorOutput.Cause) : '';
+  $raised := $substring($cause, 0, 2) = '{"' and $substring($cause, -1) = '}' ? $parse($cause) : {};
+  $exists($raised.errorMessage)
+    ? $substring($string($raised.errorMessage), 0, 2000)
+    : $substring($states.errorOutput.Error & ': ' & $cause, 0, 2000)
+)""")
+
+# What the Map's jobs come to.
+JOBS = _expression("""(
+  $failed := $states.result[failed = true];
+  {
+    'jobs': $count($states.result),
+    'jobs_failed': $count($failed),
+    'failure': $count($failed) > 0 ? $string($failed[0].reason) : ''
+  }
+)""")
+
+_COUNTS = """
+  $string($states.input.produced) & ' of ' & $string($states.input.planned) & ' scenes produced, '
+  & $string($states.input.failed) & ' failed, ' & $string($states.input.skipped) & ' skipped.'
+  & ($failure != '' ? ' ' & $failure : '')
+"""
+_REPORT = "($exists($states.input.report) and $states.input.report ? ' Report: ' & $string($states.input.report) : '')"
+
+FAILED_SENTENCE = _expression(f"'Run ' & $run_id & ': ' & {_COUNTS} & {_REPORT}")
+
+
+def broken(*, planned: Any) -> dict[str, Any]:
+    """The run's output when one of our own functions broke."""
+    nothing = {"produced": 0, "skipped": 0, "failed": 0, "report": ""}
+    return {"run_id": RUN_ID, "outcome": "failed", "planned": planned, **nothing}
+
+
+def notice(name: str) -> str:
+    """The mail: what happened to which run, and where to look."""
+    return _expression(f"""
+      '{name}: run ' & $run_id & ' ended as ' & $states.input.outcome & '. ' & {_COUNTS} & {_REPORT}
+      & ' Execution: https://{Aws.REGION}.console.aws.amazon.com/states/home?region={Aws.REGION}#/v2/executions/details/'
+      & $states.context.Execution.Id
+    """)

@@ -1,0 +1,105 @@
+"""The two functions of a pipeline's state machine: one plans a run, the other closes it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from geocadence.definition import Definition
+from stacks.components.acknowledged import grant
+from stacks.components.function_asset import function_asset
+from stacks.components.pipeline_places import PipelinePlaces
+from stacks.components.processing_job import job_name_pattern
+from stacks.components.run_function import RunFunction
+from stacks.components.s3_access import Location, read, write
+
+
+class RunFunctions(Construct):
+    """`plan` reads the source and writes batches; `close` reads products and writes catalogue and report."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        stage: str,
+        definition: Definition,
+        places: PipelinePlaces,
+        log_retention: logs.RetentionDays,
+    ) -> None:
+        super().__init__(scope, id)
+        with tempfile.TemporaryDirectory() as staging:
+            path = Path(staging) / f"{definition.name}.json"
+            path.write_text(json.dumps(definition.resolved(), indent=1, sort_keys=True))
+            asset = assets.Asset(self, "Definition", path=str(path))
+        common = {
+            "code": function_asset(),
+            "environment": {
+                "DEFINITION": asset.s3_object_url,
+                "INPUT_BUCKET": places.input_bucket,
+                "OUTPUT_BUCKET": places.output_bucket,
+                "STAGE": stage,
+            },
+            "log_retention": log_retention,
+            # What is slow in both is waiting for S3 and catalogues; memory brings the network with it.
+            "memory": 1024,
+            "timeout": Duration.minutes(15),
+        }
+        itself = Location(asset.s3_bucket_name, asset.s3_object_key, exact=True)
+        self.plan = RunFunction(
+            self,
+            "Plan",
+            name=f"{name}-plan",
+            handler="run_functions.plan_run.handler",
+            description=f"Plans a run of {definition.name}: which scenes, in which batches",
+            **common,
+        )
+        grant(
+            self.plan.own_role,
+            *read(itself, places.batches, places.output, *places.source),
+            write(places.batches),
+            iam.PolicyStatement(actions=["s3:PutObjectTagging"], resources=[places.batches.objects_arn]),
+            because="Scenes and runs are named at run time, all below the pipeline's own prefixes and its source.",
+        )
+        self.close = RunFunction(
+            self,
+            "Close",
+            name=f"{name}-close",
+            handler="run_functions.close_run.handler",
+            description=f"Closes a run of {definition.name}: products, catalogue, report",
+            **common,
+        )
+        grant(
+            self.close.own_role,
+            *read(itself, places.batches, places.output),
+            # Catalogue and reports; scenes' products are the jobs' to write.
+            write(
+                places.output.object("collection.json"),
+                places.output.object("items.parquet"),
+                Location(places.output.bucket, f"{places.output.prefix}runs/"),
+            ),
+            because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
+        )
+        grant(
+            self.close.own_role,
+            *_see_jobs(self, definition.name),
+            because="The pipeline's jobs are named at run time; sagemaker:ListProcessingJobs knows no resources.",
+        )
+
+
+def _see_jobs(scope: Construct, pipeline: str) -> list[iam.PolicyStatement]:
+    jobs = Stack.of(scope).format_arn(
+        service="sagemaker", resource="processing-job", resource_name=job_name_pattern(pipeline)
+    )
+    return [
+        iam.PolicyStatement(actions=["sagemaker:DescribeProcessingJob"], resources=[jobs]),
+        iam.PolicyStatement(actions=["sagemaker:ListProcessingJobs"], resources=["*"]),
+    ]

@@ -1,0 +1,206 @@
+"""The state machine of a pipeline: plan, process batch by batch, close, and tell when it did not go well.
+
+States hold counts and S3 references, never lists. Two variables go along: `$run_id`, and `$plan`, which the plan
+function returns; `$failure` is the sentence for people when something broke.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from stacks.components import run_expressions as say
+from stacks.components.acknowledged import acknowledge, acknowledge_wildcards
+from stacks.components.processing_job import ProcessingJobRun
+
+# https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception
+LAMBDA_FAULTS = (
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+)
+
+
+class RunMachine(sfn.StateMachine):
+    """`process` processes one batch; its input is `{"batch": n}`."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        name: str,
+        plan: lambda_.IFunction,
+        close: lambda_.IFunction,
+        process: ProcessingJobRun,
+        concurrent_jobs: int,
+        notices: sns.ITopic | None,
+        log_retention: logs.RetentionDays,
+    ) -> None:
+        log_group = logs.LogGroup(
+            scope,
+            f"{id}Logs",
+            # Groups below /aws/vendedlogs/ don't count against the size of the account's one log policy.
+            log_group_name=f"/aws/vendedlogs/states/{name}",
+            retention=log_retention,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        super().__init__(
+            scope,
+            id,
+            state_machine_name=name,
+            state_machine_type=sfn.StateMachineType.STANDARD,
+            query_language=sfn.QueryLanguage.JSONATA,
+            definition_body=sfn.DefinitionBody.from_chainable(
+                _definition(
+                    scope,
+                    name=name,
+                    plan=plan,
+                    close=close,
+                    process=process,
+                    concurrent_jobs=concurrent_jobs,
+                    notices=notices,
+                )
+            ),
+            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=True),
+            tracing_enabled=True,
+        )
+        acknowledge(
+            self.role,
+            "IAM5[Resource::*]",
+            because="The actions of log delivery and of X-Ray know no resources; the CDK adds them.",
+        )
+        acknowledge_wildcards(
+            self.role,
+            *(resource for statement in process.task.statements for resource in statement.resources),
+            because="The pipeline's jobs are named at run time, by a hash of the execution.",
+        )
+        acknowledge_wildcards(
+            self.role,
+            *(f"{function.function_arn}:*" for function in (plan, close)),
+            because="Any version of the two functions: the CDK adds it beside the functions themselves.",
+        )
+
+
+def _definition(
+    scope: Construct,
+    *,
+    name: str,
+    plan: lambda_.IFunction,
+    close: lambda_.IFunction,
+    process: ProcessingJobRun,
+    concurrent_jobs: int,
+    notices: sns.ITopic | None,
+) -> sfn.IChainable:
+    end = _end(scope, name=name, notices=notices)
+
+    close_run = _invoke(
+        scope,
+        "CloseRun",
+        close,
+        payload={
+            "run_id": say.RUN_ID,
+            "execution_arn": say.EXECUTION_ARN,
+            "plan": "{% $plan.plan %}",
+            "jobs": "{% $states.input.jobs %}",
+            "jobs_failed": "{% $states.input.jobs_failed %}",
+            "failure": "{% $states.input.failure %}",
+        },
+        assign={"failure": "{% $states.input.failure %}"},
+    )
+    close_run.add_catch(end, assign={"failure": say.FUNCTION_ERROR}, outputs=say.broken(planned="{% $plan.planned %}"))
+    close_run.next(end)
+
+    batches = sfn.Map.jsonata(
+        scope,
+        "ProcessBatches",
+        items=sfn.ProvideItems.jsonata("{% [0..$plan.batches - 1] %}"),
+        item_selector={"batch": "{% $states.context.Map.Item.Value %}"},
+        max_concurrency=concurrent_jobs,
+        outputs=say.JOBS,
+    )
+    batches.item_processor(process)
+    batches.add_catch(
+        close_run,
+        outputs={"jobs": "{% $plan.batches %}", "jobs_failed": "{% $plan.batches %}", "failure": say.ERROR},
+    )
+    batches.next(close_run)
+
+    any_scenes = sfn.Choice.jsonata(scope, "AnyScenes?", outputs={"jobs": 0, "jobs_failed": 0, "failure": ""})
+    any_scenes.when(sfn.Condition.jsonata("{% $plan.batches > 0 %}"), batches).otherwise(close_run)
+
+    plan_run = _invoke(
+        scope,
+        "PlanRun",
+        plan,
+        payload={
+            "run_id": say.RUN_ID,
+            "execution_arn": say.EXECUTION_ARN,
+            "started_at": "{% $states.context.Execution.StartTime %}",
+            "input": "{% $states.context.Execution.Input %}",
+        },
+        assign={"plan": "{% $states.result.Payload %}"},
+    )
+    invalid = sfn.Fail.jsonata(scope, "InvalidInput", error="InvalidInput", cause="{% $states.input.sentence %}")
+    plan_run.add_catch(invalid, errors=["InvalidInput"], outputs={"sentence": say.FUNCTION_ERROR})
+    plan_run.add_catch(end, assign={"failure": say.FUNCTION_ERROR}, outputs=say.broken(planned=0))
+    plan_run.next(any_scenes)
+
+    begin = sfn.Pass.jsonata(scope, "Begin", assign={"run_id": say.NEW_RUN_ID, "failure": ""}, outputs={})
+    return begin.next(plan_run)
+
+
+def _invoke(
+    scope: Construct, id: str, function: lambda_.IFunction, *, payload: dict[str, Any], assign: dict[str, Any]
+) -> tasks.LambdaInvoke:
+    state = tasks.LambdaInvoke.jsonata(
+        scope,
+        id,
+        lambda_function=function,
+        payload=sfn.TaskInput.from_object(payload),
+        outputs="{% $states.result.Payload %}",
+        assign=assign,
+        retry_on_service_exceptions=False,
+        task_timeout=sfn.Timeout.duration(Duration.minutes(16)),
+    )
+    state.add_retry(
+        errors=list(LAMBDA_FAULTS),
+        interval=Duration.seconds(2),
+        backoff_rate=2,
+        max_attempts=6,
+        max_delay=Duration.minutes(1),
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+    return state
+
+
+def _end(scope: Construct, *, name: str, notices: sns.ITopic | None) -> sfn.Choice:
+    """From the run's output to the end of the execution, by way of a notice where somebody wants it."""
+    succeeded = sfn.Succeed.jsonata(scope, "RunSucceeded")
+    failed = sfn.Fail.jsonata(scope, "RunFailed", error="RunFailed", cause=say.FAILED_SENTENCE)
+    has_failed = sfn.Condition.jsonata("{% $states.input.outcome = 'failed' %}")
+    if notices is None:
+        return sfn.Choice.jsonata(scope, "Outcome?").when(has_failed, failed).otherwise(succeeded)
+    told = sfn.Choice.jsonata(scope, "HasFailed?").when(has_failed, failed).otherwise(succeeded)
+    notify = tasks.SnsPublish.jsonata(
+        scope,
+        "Notify",
+        topic=notices,
+        subject=f"{{% '{name}: ' & $states.input.outcome %}}",
+        message=sfn.TaskInput.from_text(say.notice(name)),
+        outputs="{% $states.input %}",
+    )
+    notify.add_retry(interval=Duration.seconds(2), backoff_rate=2, max_attempts=4, jitter_strategy=sfn.JitterType.FULL)
+    # A notice that can't be sent must not change what the run is.
+    notify.add_catch(told, outputs="{% $states.input %}")
+    notify.next(told)
+    not_well = sfn.Condition.jsonata("{% $states.input.outcome in ['partial', 'failed'] %}")
+    return sfn.Choice.jsonata(scope, "Outcome?").when(not_well, notify).otherwise(succeeded)

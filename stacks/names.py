@@ -1,0 +1,24 @@
+"""Names that can be computed from stage, account and region, so that nobody has to look them up."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import aws_cdk as cdk
+from constructs import Construct
+
+PREFIX = "geocadence"
+
+
+def storage_stack_name(stage: str) -> str:
+    return f"{PREFIX}-{stage}-storage"
+
+
+def pipeline_name(stage: str, pipeline: str) -> str:
+    """The pipeline's stack, state machine and schedule; functions add `-plan` and `-close`."""
+    return f"{PREFIX}-{stage}-{pipeline}"
+
+
+def bucket_name(scope: Construct, stage: str, role: Literal["input", "output", "logs"]) -> str:
+    stack = cdk.Stack.of(scope)
+    return f"{PREFIX}-{stage}-{role}-{stack.account}-{stack.region}"

@@ -1,0 +1,78 @@
+"""One pipeline: its jobs' role, its functions, its state machine, and the schedule that starts it."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from geocadence.definition import Definition
+from stacks.components.container_image import ContainerImage
+from stacks.components.execution_role import ExecutionRole
+from stacks.components.notices import Notices
+from stacks.components.pipeline_places import PipelinePlaces
+from stacks.components.processing_job import ProcessingJobRun
+from stacks.components.run_functions import RunFunctions
+from stacks.components.run_machine import RunMachine
+from stacks.components.run_schedule import RunSchedule
+from stacks.components.scene_job import BATCH, scene_job
+from stacks.components.script_asset import ScriptAsset
+from stacks.names import pipeline_name
+from stacks.settings import Settings
+
+
+class PipelineStack(cdk.Stack):
+    """Everything of a pipeline but its data, which stays in the stage's buckets when this stack goes."""
+
+    def __init__(self, scope: Construct, settings: Settings, definition: Definition) -> None:
+        pipeline, name = definition.pipeline, pipeline_name(settings.stage, definition.name)
+        super().__init__(
+            scope,
+            name,
+            env=settings.environment,
+            description=f"Geocadence: {pipeline.description or pipeline.name}"[:1024],
+        )
+        places = PipelinePlaces.of(self, definition, settings.stage)
+        log_retention = logs.RetentionDays.ONE_YEAR if settings.is_production else logs.RetentionDays.ONE_MONTH
+        image = ContainerImage.resolve(pipeline.processing.image, region=settings.region, where=str(definition.path))
+        script = ScriptAsset(self, "Script", script=definition.script_path)
+        role = ExecutionRole(self, "ExecutionRole", pipeline=definition.name, places=places, script=script, image=image)
+        functions = RunFunctions(
+            self,
+            "Functions",
+            name=name,
+            stage=settings.stage,
+            definition=definition,
+            places=places,
+            log_retention=log_retention,
+        )
+        machine = RunMachine(
+            self,
+            "Machine",
+            name=name,
+            plan=functions.plan,
+            close=functions.close,
+            process=ProcessingJobRun(
+                self,
+                "ProcessScenes",
+                job=scene_job(definition, stage=settings.stage, script=script, image=image, places=places),
+                role=role,
+                name_prefix=definition.name,
+                item=BATCH,
+            ),
+            concurrent_jobs=pipeline.limits.concurrent_jobs,
+            notices=Notices(self, "Notices", name=name, emails=pipeline.notify.email)
+            if pipeline.notify.email
+            else None,
+            log_retention=log_retention,
+        )
+        if pipeline.schedule is not None:
+            RunSchedule(self, "Schedule", name=name, schedule=pipeline.schedule, machine=machine)
+        outputs = {
+            "StateMachineArn": machine.state_machine_arn,
+            "InputBucket": places.input_bucket,
+            "OutputBucket": places.output_bucket,
+            "ExecutionRoleArn": role.role_arn,
+        }
+        for key, value in outputs.items():
+            cdk.CfnOutput(self, key, value=value)
