@@ -33,8 +33,8 @@ class ContainerImage:
         if image == "sagemaker-geospatial":
             if region != GEOSPATIAL_REGION:
                 raise UnusableImage(
-                    f"{where}: processing.image: sagemaker-geospatial exists in {GEOSPATIAL_REGION} only, "
-                    f"this is {region} (deploy with -c region={GEOSPATIAL_REGION}, or name an ECR image of your own in {region})"
+                    f"{where}: processing.image: sagemaker-geospatial exists in {GEOSPATIAL_REGION} only, this is "
+                    f"{region} (deploy with -c region={GEOSPATIAL_REGION}, or name an ECR image of yours in {region})"
                 )
             return cls(GEOSPATIAL_URI)
         if image == "build":

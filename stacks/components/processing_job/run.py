@@ -26,7 +26,10 @@ QUOTAS = "https://console.aws.amazon.com/servicequotas/home/services/sagemaker/q
 # JOB_INTERNAL_ERROR are worth a new job; AlgorithmError and ClientError are not).
 HEALING_JOBS = "^(CapacityError|InternalServerError)"
 # Cause of a call that was not accepted. Its wording depends on the version of the SDK in Step Functions.
-HEALING_CALLS = "Throttling|Rate exceeded|TooManyRequests|ServiceUnavailable|InternalFailure|InternalServer|Status Code: 5[0-9][0-9]"
+HEALING_CALLS = (
+    "Throttling|Rate exceeded|TooManyRequests|ServiceUnavailable|InternalFailure|InternalServer"
+    "|Status Code: 5[0-9][0-9]"
+)
 
 _JUDGE = f"""(
   $given := function($text) {{ $exists($text) ? $string($text) : '' }};

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import ArnFormat, Duration, Stack
@@ -73,6 +74,7 @@ class ProcessingJobTask(sfn.CustomState):
             state["TimeoutSeconds"] = int(runtime) + (start_up or Duration.hours(1)).to_seconds()
         if outputs is not None:
             state["Output"] = outputs
+        self._outputs_of_catch: dict[tuple[str, ...], Any] = {}
         super().__init__(scope, id, state_json=state)
         self.add_retry(
             errors=list(RETRIED),
@@ -82,6 +84,30 @@ class ProcessingJobTask(sfn.CustomState):
             max_delay=Duration.minutes(2),
             jitter_strategy=sfn.JitterType.FULL,
         )
+
+    def add_catch(
+        self,
+        handler: sfn.IChainable,
+        *,
+        assign: Mapping[str, Any] | None = None,
+        errors: Sequence[str] | None = None,
+        outputs: Any = None,
+        result_path: str | None = None,
+    ) -> ProcessingJobTask:
+        """As any task's, with `outputs`: CustomState renders catches as JSONPath's, which have none."""
+        super().add_catch(handler, assign=assign, errors=errors, result_path=result_path)
+        if outputs is not None:
+            self._outputs_of_catch[handler.start_state.state_id, *(errors or ["States.ALL"])] = outputs
+        return self
+
+    def to_state_json(self, query_language: sfn.QueryLanguage | None = None) -> dict[str, Any]:
+        """Called by the CDK to render the state."""
+        state = dict(super().to_state_json(query_language))
+        for catch in state.get("Catch", ()):
+            key = catch["Next"], *catch["ErrorEquals"]
+            if key in self._outputs_of_catch:
+                catch["Output"] = self._outputs_of_catch[key]
+        return state
 
     def bind_to_graph(self, graph: sfn.StateGraph) -> None:
         """Called by the CDK when the state becomes part of a machine; grants its role what the task needs."""
