@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[3]
 EMULATOR_PYTHON = ROOT / ".local/emulator/bin/python"
 CONTAINER_PYTHON = ROOT / ".local/container/bin/python"
 ROLE = "arn:aws:iam::000000000000:role/geocadence-test"
+# One count for all services: they share an S3 and a CloudWatch.
+NUMBERS = itertools.count(1)
 ENDED = {"Completed", "Failed", "Stopped"}
 
 
@@ -44,7 +46,7 @@ def wait_until(ready, *, seconds: float = 30, every: float = 0.05) -> Any:
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2):
+        with urllib.request.urlopen(url, timeout=2):  # noqa: S310
             return True
     except urllib.error.HTTPError:
         return True
@@ -73,10 +75,9 @@ class Cloud:
     logs: Any
     url: str
     folder: Path
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def bucket(self, objects: dict[str, str | bytes] | None = None) -> str:
-        name = f"bucket-{next(self.numbers)}-{os.getpid()}"
+        name = f"bucket-{next(NUMBERS)}-{os.getpid()}"
         self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
         for key, body in (objects or {}).items():
             self.s3.put_object(Bucket=name, Key=key, Body=body)
@@ -89,7 +90,7 @@ class Cloud:
 
     def create(self, script: str = "", **changes: Any) -> str:
         """Start a job that runs `script` (Python) and return its name; `changes` replace members of the request."""
-        name = changes.pop("ProcessingJobName", f"job-{next(self.numbers)}")
+        name = changes.pop("ProcessingJobName", f"job-{next(NUMBERS)}")
         cluster = {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
         request = {
             "ProcessingJobName": name,

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 from pathlib import Path
 
+from botocore.httpsession import where
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
@@ -33,7 +34,7 @@ async def main() -> None:
     parser.add_argument("--mode", type=Mode)
     options = parser.parse_args()
     clients = RoleClients(
-        region="us-west-2", account="000000000000", endpoint=options.emulator, ca_bundle="", sessions=sessions
+        region="us-west-2", account="000000000000", endpoint=options.emulator, ca_bundle=where(), sessions=sessions
     )
     service = create_service(
         clients, folder=options.folder, container_python=options.python, grace=1, mode=options.mode, size=6

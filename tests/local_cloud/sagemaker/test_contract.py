@@ -1,22 +1,48 @@
-"""What a container finds and what becomes of what it leaves, as AWS's documentation promises it."""
+"""What a container finds when it starts, as AWS's documentation promises it, and what it must not find."""
 
 from __future__ import annotations
 
 import json
-import os
-import time
 from pathlib import Path
 
 import pytest
 
-from .conftest import s3_input, s3_output, wait_until
+from .conftest import ROLE, s3_input, s3_output, wait_until
+
+REPORT = """
+import json, os, pathlib
+facts = {
+    "environment": dict(os.environ),
+    "resourceconfig": json.loads(pathlib.Path("/opt/ml/config/resourceconfig.json").read_text()),
+    "processingjobconfig": json.loads(pathlib.Path("/opt/ml/config/processingjobconfig.json").read_text()),
+    "ml": sorted(str(path) for path in pathlib.Path("/opt/ml").rglob("*")),
+}
+host = facts["resourceconfig"]["current_host"]
+pathlib.Path("/opt/ml/processing/out", host).write_text(json.dumps(facts))
+print("hello from", host)
+"""
+
+
+@pytest.fixture(scope="module")
+def reported(cloud):
+    """A job of two hosts that report what they find: its description, and the reports by host."""
+    out = cloud.bucket()
+    described = cloud.run(
+        REPORT,
+        ClusterConfig={"InstanceCount": 2},
+        Environment={"GREETING": "good day", "LANG": "pt_PT.UTF-8"},
+        ProcessingOutputConfig={"Outputs": [s3_output("out", f"s3://{out}/", "/opt/ml/processing/out")]},
+        Tags=[{"Key": "team", "Value": "maps"}],
+    )
+    assert described["ProcessingJobStatus"] == "Completed", described.get("FailureReason")
+    return described, {host: json.loads(body) for host, body in cloud.objects(out).items()}
 
 
 def test_an_unmodified_script_that_hard_codes_opt_ml_runs(cloud):
     data, out = cloud.bucket({"in/a.txt": "alpha"}), cloud.bucket()
     described = cloud.run(
         """
-        import pathlib, shutil, sys
+        import shutil, sys
         assert sys.argv[1:] == ["--mode", "copy it"], sys.argv
         shutil.copytree("/opt/ml/processing/input_data", "/opt/ml/processing/output_data/copy")
         """,
@@ -30,5 +56,118 @@ def test_an_unmodified_script_that_hard_codes_opt_ml_runs(cloud):
             "Outputs": [s3_output("result", f"s3://{out}/results/", "/opt/ml/processing/output_data")]
         },
     )
-    assert described["ProcessingJobStatus"] == "Completed", described
+    assert described["ProcessingJobStatus"] == "Completed", described.get("FailureReason")
     assert cloud.objects(out) == {"results/copy/a.txt": "alpha"}
+
+
+def test_each_host_knows_itself_and_the_others(reported):
+    _, reports = reported
+    assert {host: report["resourceconfig"] for host, report in reports.items()} == {
+        host: {"current_host": host, "hosts": ["algo-1", "algo-2"]} for host in ("algo-1", "algo-2")
+    }
+
+
+def test_the_configuration_file_echoes_the_request(reported):
+    described, reports = reported
+    config = reports["algo-1"]["processingjobconfig"]
+    assert config["ProcessingJobArn"] == described["ProcessingJobArn"]
+    assert config["RoleArn"] == ROLE
+    assert config["StoppingCondition"] == {"MaxRuntimeInSeconds": 86400}
+    for part in ("ProcessingJobName", "AppSpecification", "ProcessingInputs", "ProcessingOutputConfig", "Environment"):
+        assert config[part] == described[part]
+    assert "ProcessingJobStatus" not in config
+
+
+def test_hosts_do_not_see_each_others_files(reported):
+    _, reports = reported
+    for report in reports.values():
+        assert not [path for path in report["ml"] if path.startswith("/opt/ml/processing/out/")]
+
+
+def test_nothing_appears_under_the_machines_own_opt(reported):
+    assert not Path("/opt/ml").exists()
+
+
+def test_the_environment_is_the_roles_and_the_jobs_and_nothing_else(reported):
+    environment = reported[1]["algo-1"]["environment"]
+    assert environment["GREETING"] == "good day"
+    assert environment["LANG"] == "pt_PT.UTF-8"
+    assert environment["AWS_ACCESS_KEY_ID"] == "test"
+    assert environment["AWS_REGION"] == "us-west-2"
+    assert environment["AWS_S3_ENDPOINT"].startswith("127.0.0.1:")
+    assert "GATEWAY_SECRET" not in environment
+    assert "PYTHONPATH" not in environment
+
+
+def test_each_host_has_a_log_stream(cloud, reported):
+    name = reported[0]["ProcessingJobName"]
+    assert cloud.log(name, "algo-1") == ["hello from algo-1"]
+    assert cloud.log(name, "algo-2") == ["hello from algo-2"]
+
+
+def test_the_instances_folders_are_gone_afterwards(cloud, reported):
+    assert not (cloud.folder / "instances" / reported[0]["ProcessingJobName"]).exists()
+
+
+def test_the_job_writes_only_where_a_container_may(cloud):
+    described = cloud.run(
+        """
+        import os, pathlib
+        pathlib.Path("/tmp/mine").write_text("fine")
+        pathlib.Path("/opt/ml/processing/new").write_text("fine")
+        assert os.listdir("/tmp") == ["mine"], os.listdir("/tmp")
+        for forbidden in ("/etc/x", "/usr/x", "/home/x", os.path.dirname(os.__file__) + "/x"):
+            try:
+                open(forbidden, "w")
+            except OSError:
+                continue
+            raise SystemExit(f"could write {forbidden}")
+        """
+    )
+    assert described["ProcessingJobStatus"] == "Completed", cloud.log(described["ProcessingJobName"])
+
+
+def test_output_reaches_the_log_while_the_container_runs(cloud):
+    job = cloud.create("import sys, time; print('begun', file=sys.stderr); time.sleep(60)")
+    try:
+
+        def logged() -> bool:
+            try:
+                return cloud.log(job) == ["begun"]
+            except (AssertionError, cloud.logs.exceptions.ResourceNotFoundException):
+                return False
+
+        wait_until(logged, seconds=15)
+        assert cloud.describe(job)["ProcessingJobStatus"] == "InProgress"
+    finally:
+        cloud.sagemaker.stop_processing_job(ProcessingJobName=job)
+
+
+def test_very_long_lines_and_odd_bytes_reach_the_log(cloud):
+    described = cloud.run(
+        r"""
+        import sys
+        print("x" * 600_000)
+        print()
+        sys.stdout.flush()
+        sys.stdout.buffer.write(b"\xff caf\xc3\xa9\r\nno newline at the end")
+        """
+    )
+    lines = cloud.log(described["ProcessingJobName"])
+    assert sum(len(line) for line in lines if line.startswith("x")) == 600_000
+    assert max(len(line) for line in lines) <= 256 * 1024
+    assert lines[-2:] == ["\ufffd café", "no newline at the end"]
+
+
+def test_network_isolation_leaves_no_network(cloud):
+    script = """
+    import os, socket, sys
+    from urllib.parse import urlsplit
+    address = urlsplit(os.environ["AWS_ENDPOINT_URL"])
+    socket.create_connection((address.hostname, address.port), timeout=5)
+    """
+    open_job = cloud.create(script)
+    closed_job = cloud.create(script, NetworkConfig={"EnableNetworkIsolation": True})
+    assert cloud.wait(open_job)["ProcessingJobStatus"] == "Completed"
+    assert cloud.wait(closed_job)["FailureReason"] == "AlgorithmError: , exit code: 1"
+    assert "Error" in cloud.log(closed_job)[-1]
