@@ -1,0 +1,109 @@
+"""Finding a scene's bands: by common name, then by the asset's key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spectral.failures import InputFailure
+
+# A band's symbol in formulas (those of Awesome Spectral Indices) → its common names, its asset keys.
+# Common names: https://github.com/stac-extensions/eo#common-band-names. The older `rededge` is left out:
+# it stands for three bands at once.
+BANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "A": (("coastal",), ("coastal", "b01")),
+    "B": (("blue",), ("blue", "b02")),
+    "G": (("green",), ("green", "b03")),
+    "R": (("red",), ("red", "b04")),
+    "RE1": (("rededge071",), ("rededge1", "b05")),
+    "RE2": (("rededge075",), ("rededge2", "b06")),
+    "RE3": (("rededge078",), ("rededge3", "b07")),
+    "N": (("nir",), ("nir", "b08")),
+    "N2": (("nir08",), ("nir08", "b8a")),
+    "WV": (("nir09",), ("nir09", "b09")),
+    "S1": (("swir16",), ("swir16", "b11")),
+    "S2": (("swir22",), ("swir22", "b12")),
+}
+MASK_KEYS = ("scl",)
+
+_JPEG2000 = "image/jp2"
+
+
+def find_band(item: dict[str, Any], symbol: str) -> tuple[str, dict[str, Any]]:
+    """The key and the asset of the band that formulas call `symbol`.
+
+    Of several (the same band at 10, 20 and 60 m, as COG and as JPEG 2000) the finest, then the COG, then
+    the first.
+
+    Raises:
+        InputFailure: the scene has no such band.
+    """
+    common_names, keys = BANDS.get(symbol, ((), ()))
+    assets = {key: asset for key, asset in item["assets"].items() if isinstance(asset, dict)}
+    found = [(key, asset) for key, asset in assets.items() if _common_name(asset) in common_names]
+    found = found or [(key, asset) for key, asset in assets.items() if _base(key) in keys]
+    if not found:
+        wanted = " or ".join(dict.fromkeys((*common_names, *keys))) or "a band that no optical scene has"
+        raise InputFailure(f"The scene has no band {symbol} (looked for {wanted} among {_listed(assets)}).")
+    return min(found, key=lambda pair: (resolution(pair[1]), pair[1].get("type") == _JPEG2000))
+
+
+def find_mask(item: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """The key and the asset of the scene classification (SCL), the finest there is; None without one."""
+    found = [
+        (key, asset) for key, asset in item["assets"].items() if isinstance(asset, dict) and _base(key) in MASK_KEYS
+    ]
+    return min(found, key=lambda pair: (resolution(pair[1]), pair[1].get("type") == _JPEG2000), default=None)
+
+
+def raster_band(asset: dict[str, Any]) -> dict[str, Any]:
+    """What the asset says of its first band's values: `scale`, `offset`, `nodata`, `spatial_resolution`.
+
+    Reads STAC 1.0's `raster:bands`, STAC 1.1's `bands` with `raster:scale`, and the same fields on the
+    asset itself, in this order of preference.
+    """
+    merged: dict[str, Any] = {}
+    for source in (asset, _first(asset, "bands"), _first(asset, "raster:bands")):
+        for name in ("scale", "offset", "nodata", "spatial_resolution"):
+            for key in (f"raster:{name}", name):
+                if key in source and not (source is asset and key == "offset"):
+                    merged[name] = source[key]
+                    break
+    return merged
+
+
+def resolution(asset: dict[str, Any]) -> float:
+    """The asset's pixel size as its metadata has it, in its CRS's units; infinite when it says nothing."""
+    transform = asset.get("proj:transform")
+    candidates = (
+        raster_band(asset).get("spatial_resolution"),
+        asset.get("gsd"),
+        abs(transform[0]) if isinstance(transform, list) and transform and _is_number(transform[0]) else None,
+    )
+    return next((float(value) for value in candidates if _is_number(value) and value > 0), float("inf"))
+
+
+def _common_name(asset: dict[str, Any]) -> str | None:
+    """The common name of a single-band asset; a true-colour image has three bands and no one name."""
+    for field, name in (("eo:bands", "common_name"), ("bands", "eo:common_name"), ("bands", "common_name")):
+        bands = asset.get(field)
+        if isinstance(bands, list) and len(bands) == 1 and isinstance(bands[0], dict) and bands[0].get(name):
+            return bands[0][name]
+    return asset.get("eo:common_name")
+
+
+def _base(key: str) -> str:
+    """`B04_10m`, `red-jp2`, `scl_60m` → `b04`, `red`, `scl`."""
+    return key.lower().replace("-", "_").split("_")[0]
+
+
+def _first(asset: dict[str, Any], field: str) -> dict[str, Any]:
+    bands = asset.get(field)
+    return bands[0] if isinstance(bands, list) and bands and isinstance(bands[0], dict) else {}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _listed(assets: dict[str, Any]) -> str:
+    return ", ".join(sorted(assets)[:40]) or "no assets"

@@ -1,0 +1,147 @@
+"""The command line of spectral_index.py: arguments in, exit code out.
+
+| exit code | means |
+|---|---|
+| 0 | the shard was worked through; scenes that failed are in `failures/` |
+| 1 | the instance is unfit: disk full, output not writable, libraries missing |
+| 2 | the arguments are wrong |
+
+Whatever ends the script early is also written to `/opt/ml/output/message`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from spectral import __version__, container
+from spectral.failures import UnfitInstance
+from spectral.mask import parse_mask
+from spectral.progress import Progress
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        container.leave_message(f"Wrong arguments: {message}.")
+        super().error(message)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments, each with its default."""
+    made = _Parser(prog="spectral_index.py", description="Spectral indices of satellite scenes: STAC in, COG out.")
+    made.add_argument("--input", type=Path, default=container.INPUT, metavar="DIR", help="folder with scenes as JSON")
+    made.add_argument("--output", type=Path, default=container.OUTPUT, metavar="DIR", help="folder for the products")
+    made.add_argument(
+        "--indices",
+        required=True,
+        metavar="A,B",
+        help="names of Awesome Spectral Indices, or your own: MINE=(N-R)/(N+R+0.5)",
+    )
+    made.add_argument(
+        "--mask",
+        default="default",
+        help="default (nodata, saturated, cloud shadow, clouds, cirrus), none, or SCL classes by name or code",
+    )
+    made.add_argument(
+        "--offset", default="auto", help="auto (by the item's metadata), or the offset of the reflectance: -0.1 or 0"
+    )
+    made.add_argument("--compress", choices=("zstd", "deflate"), default="zstd", help="deflate for old readers")
+    made.add_argument("--collection", default=os.environ.get("GEOCADENCE_PIPELINE"), help="id of the collection")
+    made.add_argument("--run-id", default=os.environ.get("GEOCADENCE_RUN_ID"), help="names the folder of failures")
+    made.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="how many blocks at a time")
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the script; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    made = parser()
+    given = made.parse_args(_with_negative_offset(arguments))
+    try:
+        import rasterio
+
+        from spectral.cog import has_compression
+        from spectral.indices import parse_indices
+        from spectral.produce import Settings
+        from spectral.reading import gdal_options
+        from spectral.shard import work_through
+    except ImportError as error:
+        return _unfit(f"numpy and rasterio are needed: {error}.")
+    try:
+        offset = _offset(given.offset)
+        indices, mask_classes = tuple(parse_indices(given.indices)), parse_mask(given.mask)
+        if not given.input.is_dir():
+            raise ValueError(f"--input {given.input} is no folder")
+        if given.threads < 1:
+            raise ValueError(f"--threads {given.threads} is below 1")
+    except ValueError as error:
+        made.error(str(error))
+    progress = Progress()
+    # A stopped job gets SIGTERM: leave no drafts behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with rasterio.Env(**gdal_options()):
+        compression = given.compress if has_compression(given.compress) else "deflate"
+        if compression != given.compress:
+            progress.note("fallback", level="warning", reason=f"this GDAL has no {given.compress}: using deflate")
+        settings = Settings(indices, mask_classes, offset, given.collection or None, compression, given.threads)
+        try:
+            summary = work_through(
+                input_folder=given.input,
+                output_folder=given.output,
+                settings=settings,
+                run_id=given.run_id or None,
+                progress=progress,
+                facts=_facts(),
+            )
+        except UnfitInstance as error:
+            return _unfit(str(error))
+    container.leave_message(summary)
+    return 0
+
+
+def _with_negative_offset(arguments: list[str]) -> list[str]:
+    """`--offset -0.1` as `--offset=-0.1`: argparse takes some negative numbers for options."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--offset":
+            joined[-1] = f"--offset={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _offset(text: str) -> float | None:
+    if text == "auto":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not -1 <= value <= 1:
+        raise ValueError(f"--offset {text} is neither auto nor a reflectance between -1 and 1, such as -0.1 or 0")
+    return value
+
+
+def _facts() -> dict:
+    import numpy
+    import rasterio
+
+    return {
+        "geocadence": __version__,
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "rasterio": rasterio.__version__,
+        "gdal": rasterio.__gdal_version__,
+        **container.host(),
+    }
+
+
+def _unfit(reason: str) -> int:
+    container.leave_message(f"The instance is unfit: {reason}")
+    sys.stderr.write(f"spectral_index.py: {reason}\n")
+    return 1

@@ -1,0 +1,85 @@
+"""Formulas of spectral indices, admitted by an allow-list: never `eval`ed.
+
+A formula is arithmetic over bands and constants: names, numbers, + - * / **, unary + and -, parentheses.
+Whatever else Python's grammar knows (calls, attributes, subscripts, comparisons, …) is refused, so a
+formula from a definition can compute a number and do nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Mapping
+
+import numpy as np
+
+_BINARY = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}
+_UNARY = {ast.UAdd: operator.pos, ast.USub: operator.neg}
+_LONGEST = 1000
+_DEEPEST = 50
+
+
+class FormulaError(ValueError):
+    """A formula that is not plain arithmetic; the message says what in it is not."""
+
+
+class Formula:
+    """An arithmetic expression over named arrays.
+
+    Attributes:
+        text: the expression as given.
+        names: the bands and constants in it, in the order of first use.
+    """
+
+    def __init__(self, text: str) -> None:
+        """
+        Raises:
+            FormulaError: it is no expression, or more than arithmetic.
+        """
+        if len(text) > _LONGEST:
+            raise FormulaError(f"a formula of {len(text)} characters is longer than {_LONGEST}")
+        try:
+            self._tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise FormulaError(f"{text!r} is no arithmetic expression") from error
+        self.text = text
+        self.names = tuple(dict.fromkeys(_admit(self._tree, text, 0)))
+
+    def __call__(self, values: Mapping[str, np.ndarray | float]) -> np.ndarray:
+        """The formula over float64 arrays of one shape and scalar constants.
+
+        Where it divides by zero or takes a root of a negative number the result is not finite.
+        """
+        with np.errstate(all="ignore"):
+            return np.asarray(_evaluate(self._tree, values), dtype=np.float64)
+
+
+def _admit(node: ast.expr, text: str, depth: int) -> list[str]:
+    """The names in an admitted expression."""
+    if depth > _DEEPEST:
+        raise FormulaError(f"{text!r} is nested deeper than {_DEEPEST} levels")
+    if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+        return [*_admit(node.left, text, depth + 1), *_admit(node.right, text, depth + 1)]
+    if isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
+        return _admit(node.operand, text, depth + 1)
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float) and abs(node.value) < 1e12:
+        return []
+    if isinstance(node, ast.Name):
+        return [node.id]
+    part = ast.get_source_segment(text.strip(), node) or type(node).__name__
+    raise FormulaError(f"{part!r} is not allowed in a formula: only names, numbers, + - * / ** and parentheses are")
+
+
+def _evaluate(node: ast.expr, values: Mapping[str, np.ndarray | float]) -> np.ndarray | np.float64:
+    if isinstance(node, ast.BinOp):
+        return _BINARY[type(node.op)](_evaluate(node.left, values), _evaluate(node.right, values))
+    if isinstance(node, ast.UnaryOp):
+        return _UNARY[type(node.op)](_evaluate(node.operand, values))
+    # float64 throughout: Python's own integers would grow without bounds under **.
+    return np.float64(node.value) if isinstance(node, ast.Constant) else np.asarray(values[node.id], dtype=np.float64)

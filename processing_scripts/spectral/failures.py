@@ -1,0 +1,64 @@
+"""What can go wrong with a scene, in the three classes that the run's report tells apart."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import ClassVar
+
+_SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:+=@~-]{0,199}")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+class SceneFailure(Exception):
+    """A scene that can't become a product; the message is the reason, a sentence for the report."""
+
+    failure_class: ClassVar[str]
+
+
+class InputFailure(SceneFailure):
+    """The scene itself is at fault: trying again changes nothing."""
+
+    failure_class = "input"
+
+
+class TransientFailure(SceneFailure):
+    """The way to the scene is at fault (network, throttling): trying again may help."""
+
+    failure_class = "transient"
+
+
+class UnfitInstance(Exception):
+    """The machine is at fault (disk full, libraries missing): the whole shard has to stop."""
+
+
+def failure_class(error: Exception) -> str:
+    """`input`, `transient`, or `bug` for whatever this code did not foresee."""
+    return error.failure_class if isinstance(error, SceneFailure) else "bug"
+
+
+def check_id(scene_id: object) -> str:
+    """The id, when it can name files and S3 objects.
+
+    Raises:
+        InputFailure: it is empty, longer than 200 characters, or holds anything that could lead out of
+            the output folder or upset a file system.
+    """
+    if not isinstance(scene_id, str) or not _SAFE_ID.fullmatch(scene_id):
+        shown = repr(scene_id)
+        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        raise InputFailure(
+            f"The scene's id {shown} can't name a file: expected 1 to 200 letters, digits or any of "
+            "_ . : + = @ ~ - with a letter, digit or underscore first."
+        )
+    return scene_id
+
+
+def file_name_for(scene_id: object) -> str:
+    """A file name for any id: the id itself when it is safe, else a readable rest of it and its digest."""
+    text = scene_id if isinstance(scene_id, str) else repr(scene_id)
+    if _SAFE_ID.fullmatch(text):
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    rest = _UNSAFE.sub("_", text).strip("._-")[:80]
+    return f"{rest}-{digest}" if rest else f"unnamed-{digest}"

@@ -1,0 +1,43 @@
+"""Where an asset is, in GDAL's terms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from spectral.failures import InputFailure
+
+# Object stores that GDAL reads by itself, by the scheme of their URIs.
+_STORES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "abfs": "/vsiadls/"}
+
+
+def gdal_path(href: object, base: Path) -> str:
+    """The path under which GDAL opens `href`.
+
+    Args:
+        href: s3://…, gs://…, az://…, abfs://…, http(s)://…, file://…, or a path.
+        base: the folder that a relative path is relative to (that of the scene's JSON file).
+
+    Raises:
+        InputFailure: no href, or one of a kind that can't be read.
+    """
+    if not isinstance(href, str) or not href.strip() or "\x00" in href:
+        raise InputFailure(f"An asset has no usable href (found {href!r}).")
+    scheme, separator, rest = href.partition("://")
+    if not separator:
+        if href.startswith("/vsi"):
+            raise InputFailure(f"The href {href!r} is a path of GDAL's own: expected s3://, https:// or a file.")
+        return str(base / href)
+    scheme = scheme.lower()
+    if scheme in ("http", "https"):
+        return f"/vsicurl/{href}"
+    if scheme in _STORES:
+        return f"{_STORES[scheme]}{rest}"
+    if scheme == "file":
+        return unquote(urlsplit(href).path)
+    raise InputFailure(f"The href {href!r} has the unknown scheme {scheme!r}: expected s3, https or a file.")
+
+
+def is_remote(path: str) -> bool:
+    """Whether reading `path` (as `gdal_path` gave it) goes over the network."""
+    return path.startswith("/vsi")

@@ -1,0 +1,79 @@
+"""A small picture of an index: even steps of value are even steps to the eye, nodata is transparent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+
+from spectral.indices import Index
+
+LARGEST = 512
+
+# Colour ramps as (lightness, chroma, hue in degrees) in OKLCh, lowest value first. Lightness changes
+# evenly and in one direction, which is what makes a ramp readable, in grey and to colour-blind eyes too.
+_RAMPS = {
+    "vegetation": ((0.955, 0.025, 85), (0.80, 0.11, 108), (0.645, 0.145, 130), (0.49, 0.12, 145), (0.335, 0.075, 155)),
+    "water": ((0.955, 0.02, 90), (0.75, 0.08, 210), (0.545, 0.12, 240), (0.34, 0.12, 262)),
+    "any": ((0.27, 0.10, 300), (0.44, 0.10, 265), (0.61, 0.11, 205), (0.78, 0.14, 145), (0.95, 0.14, 105)),
+}
+# The same colours mean the same on every date: bare soil 0.1, dense crops 0.9.
+_FIXED_RANGE = {"vegetation": (0.0, 0.9)}
+
+
+def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> tuple[float, float]:
+    """Paint `cog` (an index as written) into `target`, an RGBA PNG of at most 512 × 512 pixels.
+
+    Returns:
+        The values at both ends of the colour ramp.
+    """
+    low, high = _range(index, statistics)
+    with rasterio.open(cog) as dataset:
+        shrink = max(1.0, max(dataset.width, dataset.height) / LARGEST)
+        shape = (max(1, round(dataset.height / shrink)), max(1, round(dataset.width / shrink)))
+        pixels = dataset.read(1, out_shape=shape, resampling=Resampling.average, masked=True)
+        values = np.asarray(pixels.filled(0), dtype=np.float64) * dataset.scales[0] + dataset.offsets[0]
+        valid = ~np.ma.getmaskarray(pixels)
+    painted = paint(values, valid, ramp=ramp(index.domain), low=low, high=high)
+    with rasterio.open(
+        target, "w", driver="PNG", width=shape[1], height=shape[0], count=4, dtype="uint8",
+        transform=rasterio.Affine(1, 0, 0, 0, -1, shape[0]),
+    ) as picture:  # fmt: skip
+        picture.write(painted)
+    return low, high
+
+
+def paint(values: np.ndarray, valid: np.ndarray, *, ramp: np.ndarray, low: float, high: float) -> np.ndarray:
+    """RGBA (4, rows, columns; uint8) of `values` (rows, columns); alpha is 0 where not `valid`."""
+    place = np.clip(np.rint((values - low) / (high - low) * 255), 0, 255)
+    place = np.where(valid & np.isfinite(place), place, 0).astype(np.uint8)
+    rgb = ramp[place] * valid[..., np.newaxis]
+    return np.concatenate([np.moveaxis(rgb, -1, 0), valid[np.newaxis] * np.uint8(255)]).astype(np.uint8)
+
+
+def ramp(domain: str) -> np.ndarray:
+    """256 colours (256, 3; uint8 sRGB) for indices of a domain, straight lines in OKLab between the anchors."""
+    anchors = np.array(_RAMPS.get(domain, _RAMPS["any"]))
+    lightness, chroma, hue = anchors[:, 0], anchors[:, 1], np.radians(anchors[:, 2])
+    lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=1)
+    at = np.linspace(0, len(anchors) - 1, 256)
+    return _srgb(np.stack([np.interp(at, np.arange(len(anchors)), channel) for channel in lab.T], axis=1))
+
+
+def _srgb(lab: np.ndarray) -> np.ndarray:
+    """OKLab to 8-bit sRGB (https://bottosson.github.io/posts/oklab/)."""
+    to_lms = np.array([[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]])  # fmt: skip # noqa: E501
+    to_rgb = np.array([[4.0767416621, -3.3077115913, 0.2309699292], [-1.2684380046, 2.6097574011, -0.3413193965], [-0.0041960863, -0.7034186147, 1.7076147010]])  # fmt: skip # noqa: E501
+    linear = np.clip((lab @ to_lms.T) ** 3 @ to_rgb.T, 0, 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.rint(encoded * 255).astype(np.uint8)
+
+
+def _range(index: Index, statistics: dict) -> tuple[float, float]:
+    if index.packed and index.domain in _FIXED_RANGE:
+        return _FIXED_RANGE[index.domain]
+    percentiles = statistics.get("percentiles", {"p2": 0.0, "p98": 1.0})
+    low, high = percentiles["p2"], percentiles["p98"]
+    return (low, high) if high > low else (low, low + 1.0)

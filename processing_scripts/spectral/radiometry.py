@@ -1,0 +1,164 @@
+"""From digital numbers to surface reflectance: which scale and offset a band has, and why.
+
+Since processing baseline 04.00 Sentinel-2 L2A has `reflectance = (DN - 1000) / 10000`; before, the
+1000 was missing. Catalogues disagree with their own pixels: items of Earth Search carry
+`raster:bands[0].offset = -0.1` beside `earthsearch:boa_offset_applied = true`, where the pixels no
+longer hold the 1000 (https://github.com/Element84/earth-search/issues/66 and /71: and the flag itself is
+wrong at times). Therefore, in this order:
+
+| given | offset | source |
+|---|---|---|
+| an override in the arguments | that | `argument` |
+| `earthsearch:boa_offset_applied` true | 0 | `boa_offset_applied` |
+| an offset in the asset's `raster:bands` (or STAC 1.1's `bands`) | that | `raster:bands` |
+| processing baseline ≥ 04.00 | −0.1 | `processing_baseline` |
+| processing baseline < 04.00 | 0 | `processing_baseline` |
+| none of these | 0 | `unknown` |
+
+What was decided, and why, is written into the product's Item, whatever it was. The dark-pixel check
+(`plausible`) never changes the decision: it only warns.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from spectral.bands import raster_band
+from spectral.failures import InputFailure
+from spectral.scenes import SEARCH_RASTER
+
+DEFAULT_SCALE = 1e-4
+BASELINE_OFFSET = -0.1
+OFFSET_SINCE = (4, 0)
+SENTINEL2_NODATA = 0
+SATURATED = 65535
+
+# The dark-pixel check works on the DN under which 1 % of a band's clear pixels lie.
+DARK_PERCENT = 1
+_ENOUGH_PIXELS = 1000
+# With the 1000 still in the pixels, dark surfaces lie just above it; atmospheric correction overshoots by
+# 100 or 200 at most. Beyond 1600 the scene has no dark surface, and nothing can be told.
+_DARK_WITH_OFFSET = (750, 1600)
+
+
+@dataclass(frozen=True)
+class Radiometry:
+    """How one band's DN become reflectance: `DN * scale + offset`, DN equal to `nodata` being none."""
+
+    scale: float
+    offset: float
+    nodata: float | None
+    source: str
+    reason: str
+
+
+def decide(
+    item: dict[str, Any], asset: dict[str, Any], *, override: float | None = None, shape: str = ""
+) -> Radiometry:
+    """The radiometry of one band, by the policy above.
+
+    Raises:
+        InputFailure: the item gives a scale of zero or below.
+    """
+    given = raster_band(asset)
+    scale = _number(given.get("scale"))
+    if scale is not None and scale <= 0:
+        raise InputFailure(f"raster:bands gives the scale {scale:g}; a scale is above zero.")
+    nodata = _number(given.get("nodata"))
+    offset, source, reason = _offset(item.get("properties", {}), _number(given.get("offset")), override, shape)
+    if scale is None:
+        reason += f" No scale given: {DEFAULT_SCALE:g} assumed."
+    return Radiometry(
+        scale=DEFAULT_SCALE if scale is None else scale,
+        offset=offset,
+        nodata=SENTINEL2_NODATA if nodata is None else nodata,
+        source=source,
+        reason=reason,
+    )
+
+
+def _offset(
+    properties: dict[str, Any], in_asset: float | None, override: float | None, shape: str
+) -> tuple[float, str, str]:
+    if override is not None:
+        return override, "argument", f"The argument --offset {override:g} overrides the item's metadata."
+    for flag in ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied"):
+        if properties.get(flag) is True:
+            contradiction = ""
+            if in_asset:
+                contradiction = f", though raster:bands gives {in_asset:g}"
+            return 0.0, "boa_offset_applied", f"{flag} is true: the offset is in the pixels already{contradiction}."
+    if in_asset is not None:
+        return in_asset, "raster:bands", f"The asset's raster:bands give the offset {in_asset:g}."
+    baseline = _baseline(properties)
+    if baseline is not None:
+        version = f"{baseline[0]:02d}.{baseline[1]:02d}"
+        if baseline >= OFFSET_SINCE:
+            reason = f"Processing baseline {version} is 04.00 or later: DN hold 1000 more."
+            return BASELINE_OFFSET, "processing_baseline", reason
+        return 0.0, "processing_baseline", f"Processing baseline {version} is before 04.00: DN hold no offset."
+    if shape == SEARCH_RASTER:
+        why = "Items of SearchRasterDataCollection carry neither offset nor processing baseline"
+    else:
+        why = "The item gives neither offset nor processing baseline"
+    return 0.0, "unknown", f"{why}: no offset applied. If the pixels hold one, give --offset -0.1."
+
+
+def _baseline(properties: dict[str, Any]) -> tuple[int, int] | None:
+    for field in ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version"):
+        found = re.fullmatch(r"N?0*(\d+)\.(\d+)", str(properties.get(field, "")).strip())
+        if found:
+            return int(found[1]), int(found[2])
+    return None
+
+
+def _number(value: object) -> float | None:
+    """A finite number, or None for everything else (items do carry NaN and "nan")."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if math.isfinite(value) else None
+
+
+def dark_dn(histogram: np.ndarray) -> int | None:
+    """The DN under which `DARK_PERCENT` of the counted pixels lie.
+
+    Args:
+        histogram: counts by DN, of clear pixels that hold data.
+
+    Returns:
+        None when there are too few pixels to say anything.
+    """
+    total = int(histogram.sum())
+    if total < _ENOUGH_PIXELS:
+        return None
+    return int(np.searchsorted(np.cumsum(histogram), total * DARK_PERCENT / 100))
+
+
+def plausible(*, dark: int | None, offset: float, scale: float) -> tuple[bool | None, str]:
+    """Whether the darkest pixels agree with the offset, and a sentence; None where they can't tell.
+
+    | DN of the darkest 1 % | offset −0.1 applied | no offset applied |
+    |---|---|---|
+    | below 750 | implausible: it was removed before | plausible |
+    | 750 to 999 | plausible | plausible |
+    | 1000 to 1600 | plausible | implausible: it is still in the pixels |
+    | above, or too few pixels | can't tell | can't tell |
+    """
+    if not math.isclose(scale, DEFAULT_SCALE) or offset not in (0.0, BASELINE_OFFSET):
+        return None, "The dark-pixel check knows Sentinel-2's scale and offset only."
+    if dark is None:
+        return None, "Too few clear pixels for the dark-pixel check."
+    low, high = _DARK_WITH_OFFSET
+    found = f"1 % of the clear pixels lie below DN {dark}"
+    if dark > high:
+        return None, f"{found}: no dark surface in sight, so the check can't tell."
+    if offset and dark < low:
+        return False, f"{found}: it looks as if the offset had been removed from the pixels before."
+    if not offset and dark >= 1000:
+        return False, f"{found}: it looks as if the offset of 1000 was still in the pixels."
+    return True, f"{found}, as expected."

@@ -1,0 +1,155 @@
+"""Reading the scenes of a shard: every shape of JSON that the input folder may hold.
+
+| file holds | read as |
+|---|---|
+| a STAC Item (`type: Feature`, with assets) | one scene |
+| a list of Items | its scenes |
+| an ItemCollection (`type: FeatureCollection`) | its scenes |
+| an item of SageMaker geospatial's SearchRasterDataCollection (`Id`, `Assets.red.Href`) | one scene |
+| a list of such, or the whole response (`Items`) | its scenes |
+| a STAC Collection or Catalog, a SageMaker manifest | nothing: they are no scenes |
+| anything else | a problem, recorded under the file's name |
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+STAC = "STAC Item"
+SEARCH_RASTER = "SearchRasterDataCollection item"
+
+# SearchRasterDataCollection's properties and STAC's names for the same.
+_SEARCH_RASTER_PROPERTIES = {
+    "EoCloudCover": "eo:cloud_cover",
+    "Platform": "platform",
+    "ViewOffNadir": "view:off_nadir",
+    "ViewSunAzimuth": "view:sun_azimuth",
+    "ViewSunElevation": "view:sun_elevation",
+}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One input scene: a STAC Item, whatever shape it came in."""
+
+    id: object  # as found: `failures.check_id` decides whether it is usable
+    item: dict[str, Any]
+    base: Path  # relative hrefs are relative to this folder
+    shape: str = STAC
+
+
+class Problem(NamedTuple):
+    """Something in the input folder that is no scene: under which name to record it, and why."""
+
+    name: str
+    reason: str
+
+
+def read_scenes(folder: Path) -> tuple[list[Scene], list[Problem]]:
+    """All scenes of all `*.json` files below `folder`, in the order of the files' paths."""
+    scenes: list[Scene] = []
+    problems: list[Problem] = []
+    for path in sorted(folder.rglob("*.json")):
+        name = path.relative_to(folder).as_posix()
+        try:
+            document = json.loads(path.read_bytes())
+        except (ValueError, RecursionError, OSError) as error:
+            problems.append(Problem(name.removesuffix(".json"), f"{name} can't be read as JSON: {error}."))
+            continue
+        for entry in _entries(document):
+            scene = _scene(entry, path.parent)
+            if scene:
+                scenes.append(scene)
+            elif not _is_other(entry):
+                reason = f"{name} holds neither a STAC Item nor an item of SearchRasterDataCollection."
+                problems.append(Problem(name.removesuffix(".json"), reason))
+    return scenes, problems
+
+
+def without_duplicates(scenes: list[Scene]) -> tuple[list[Scene], list[Scene]]:
+    """One scene an id, and those left out.
+
+    Catalogues list one acquisition twice; of several the one with the newest processing baseline stays,
+    then the one updated last, then the first.
+    """
+    best: dict[object, Scene] = {}
+    left_out = []
+    for scene in scenes:
+        key = scene.id if isinstance(scene.id, str) else repr(scene.id)
+        known = best.get(key)
+        if known is None:
+            best[key] = scene
+        elif _age(scene) > _age(known):
+            best[key] = scene
+            left_out.append(known)
+        else:
+            left_out.append(scene)
+    return list(best.values()), left_out
+
+
+def _age(scene: Scene) -> tuple[str, str]:
+    properties = scene.item["properties"]
+    baseline = str(properties.get("s2:processing_baseline") or properties.get("processing:version") or "")
+    changed = properties.get("updated") or properties.get("s2:generation_time") or properties.get("created") or ""
+    return baseline.zfill(6), str(changed)
+
+
+def _entries(document: Any) -> Iterator[Any]:
+    if isinstance(document, list):
+        yield from ([] if _is_manifest(document) else document)
+    elif isinstance(document, dict) and isinstance(document.get("features"), list):
+        yield from document["features"]
+    elif isinstance(document, dict) and isinstance(document.get("Items"), list):
+        yield from document["Items"]
+    else:
+        yield document
+
+
+def _is_manifest(document: list) -> bool:
+    return bool(document) and isinstance(document[0], dict) and set(document[0]) == {"prefix"}
+
+
+def _is_other(entry: Any) -> bool:
+    return isinstance(entry, dict) and entry.get("type") in ("Collection", "Catalog")
+
+
+def _scene(entry: Any, base: Path) -> Scene | None:
+    if not isinstance(entry, dict):
+        return None
+    if isinstance(entry.get("assets"), dict) and entry.get("type", "Feature") == "Feature":
+        properties = entry.get("properties")
+        item = {**entry, "properties": properties if isinstance(properties, dict) else {}}
+        return Scene(entry.get("id"), item, base)
+    if isinstance(entry.get("Assets"), dict) and "Id" in entry:
+        return Scene(entry["Id"], _from_search_raster(entry), base, SEARCH_RASTER)
+    return None
+
+
+def _from_search_raster(entry: dict[str, Any]) -> dict[str, Any]:
+    """The STAC Item that says the same; hrefs, date and cloud cover are all there is to say."""
+    found = entry.get("Properties") if isinstance(entry.get("Properties"), dict) else {}
+    properties = {name: found[key] for key, name in _SEARCH_RASTER_PROPERTIES.items() if found.get(key) is not None}
+    properties["datetime"] = _iso(entry.get("DateTime"))
+    geometry = entry.get("Geometry") if isinstance(entry.get("Geometry"), dict) else {}
+    coordinates = geometry.get("Coordinates")
+    return {
+        "id": entry["Id"],
+        "properties": properties,
+        "geometry": {"type": geometry.get("Type", "Polygon"), "coordinates": coordinates} if coordinates else None,
+        "assets": {
+            name: {"href": asset.get("Href")} for name, asset in entry["Assets"].items() if isinstance(asset, dict)
+        },
+        "links": [],
+    }
+
+
+def _iso(moment: Any) -> Any:
+    """boto3's `str(datetime)` ("2022-10-16 06:45:21+00:00") in the form of RFC 3339; others unchanged."""
+    if isinstance(moment, str):
+        return re.sub(r"^(\d{4}-\d\d-\d\d) ", r"\1T", moment).replace("+00:00", "Z")
+    return moment

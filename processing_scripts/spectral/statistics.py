@@ -1,0 +1,101 @@
+"""Statistics of an index: of the values as stored, so that they hold for whoever reads the file."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spectral.engine import PACKED_NODATA, SCALE
+
+PERCENTILES = (2, 25, 50, 75, 98)
+_BUCKETS = 40
+# Every how many rows and columns a float32 index is sampled for its percentiles.
+_STEP = 8
+
+
+class Statistics:
+    """Takes blocks as they come; the result depends on neither their size nor the number of threads."""
+
+    def __init__(self, *, packed: bool) -> None:
+        self.pixels = 0
+        self.clipped = 0
+        self._packed = packed
+        # int16 has 65536 values only: their counts hold every statistic exactly.
+        self._counts = np.zeros(65536, dtype=np.int64)
+        self._sample: list[np.ndarray] = []
+        self._sums = [0, 0.0, 0.0]
+        self._range = [np.inf, -np.inf]
+
+    def add(self, values: np.ndarray, clipped: int) -> None:
+        """Count one block's stored values (int16 or float32)."""
+        self.pixels += values.size
+        self.clipped += clipped
+        if self._packed:
+            self._counts += np.bincount(values.ravel().view(np.uint16), minlength=65536)
+            return
+        valid = values[np.isfinite(values)].astype(np.float64)
+        if valid.size:
+            self._sums = [self._sums[0] + valid.size, self._sums[1] + valid.sum(), self._sums[2] + (valid**2).sum()]
+            self._range = [min(self._range[0], valid.min()), max(self._range[1], valid.max())]
+        sample = values[::_STEP, ::_STEP]
+        self._sample.append(sample[np.isfinite(sample)])
+
+    def result(self) -> dict:
+        """STAC's `statistics` of a band (minimum, maximum, mean, stddev, count, valid_percent), with
+        `percentiles` and, for packed indices, `histogram`; without pixels only the last two of the former."""
+        if not self._packed:
+            return self._of_floats()
+        counts = np.roll(self._counts, 32768)  # from uint16's order to that of int16
+        counts[0] = 0  # nodata
+        steps = np.arange(PACKED_NODATA, 32768)
+        count = int(counts.sum())
+        result = self._shares(count)
+        if not count:
+            return result
+        (present,) = np.nonzero(counts)
+        low, high = int(steps[present[0]]), int(steps[present[-1]])
+        mean = float((counts * steps).sum()) / count
+        variance = float((counts * (steps - mean) ** 2).sum()) / count
+        places = np.searchsorted(np.cumsum(counts), [max(1, np.ceil(count * p / 100)) for p in PERCENTILES])
+        edges = np.linspace(low, high + 1, _BUCKETS + 1)
+        buckets = np.histogram(steps[present], bins=edges, weights=counts[present])[0]
+        return {
+            "minimum": _rounded(low * SCALE),
+            "maximum": _rounded(high * SCALE),
+            "mean": _rounded(mean * SCALE),
+            "stddev": _rounded(variance**0.5 * SCALE),
+            **result,
+            "percentiles": {
+                f"p{p}": _rounded(int(steps[place]) * SCALE) for p, place in zip(PERCENTILES, places, strict=True)
+            },
+            "histogram": {
+                "count": _BUCKETS,
+                "min": _rounded(low * SCALE),
+                "max": _rounded((high + 1) * SCALE),
+                "buckets": [int(bucket) for bucket in buckets],
+            },
+        }
+
+    def _of_floats(self) -> dict:
+        count, total, squares = self._sums
+        result = self._shares(int(count))
+        if not count:
+            return result
+        mean = total / count
+        sample = np.concatenate(self._sample)
+        sample = sample if sample.size else np.array([mean])
+        places = np.percentile(sample.astype(np.float64), PERCENTILES)
+        return {
+            "minimum": float(self._range[0]),
+            "maximum": float(self._range[1]),
+            "mean": float(mean),
+            "stddev": float(max(squares / count - mean**2, 0.0) ** 0.5),
+            **result,
+            "percentiles": {f"p{p}": float(place) for p, place in zip(PERCENTILES, places, strict=True)},
+        }
+
+    def _shares(self, count: int) -> dict:
+        return {"count": count, "valid_percent": round(100 * count / self.pixels, 4) if self.pixels else 0.0}
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6)
