@@ -3,3 +3,5 @@
 Knows neither CDK nor rasters. What runs where is `stacks`' business, the work itself
 `processing_scripts`'.
 """
+
+__version__ = "0.1.0"

@@ -50,9 +50,12 @@ def _product(scene: str, key: str, item: Any, there: dict[str, Listed], output: 
     if not isinstance(item, dict) or not isinstance(item.get("assets"), dict):
         return Product(scene, key, {}, there[key].modified, size, missing=(key,))
     missing = []
-    for asset in item["assets"].values():
+    for name, asset in item["assets"].items():
         href = asset.get("href") if isinstance(asset, dict) else None
-        named = asset_key(href, item_key=key, output=output) if isinstance(href, str) else ""
+        if not isinstance(href, str) or not href:
+            missing.append(f"{key}#{name}")
+            continue
+        named = asset_key(href, item_key=key, output=output)
         if named is None:
             continue
         if named in there:

@@ -50,6 +50,7 @@ class Decision:
             "reason": self.reason,
             "datetime": format_instant(self.instant) if self.instant else None,
             "batch": batch,
+            "bbox": self.item.get("bbox"),
         }
 
 

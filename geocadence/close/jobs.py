@@ -1,0 +1,110 @@
+"""A run's processing jobs as SageMaker tells of them, and what to do about their failures."""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from geocadence.instants import format_instant
+
+log = logging.getLogger(__name__)
+
+_QUOTA = re.compile(r"'(?P<quota>[^']*(?:for|instances)[^']*)' is (?P<value>\d+)", re.IGNORECASE)
+_EXIT_CODE = re.compile(r"exit code:? (?P<code>-?\d+)", re.IGNORECASE)
+
+
+def read_jobs(sagemaker: Any, *, name_prefix: str) -> list[dict[str, Any]]:
+    """The jobs whose names begin with `name_prefix`, oldest first; none where SageMaker won't say.
+
+    The report is worth having without them, so a refusal is logged, not raised.
+    """
+    try:
+        pages = sagemaker.get_paginator("list_processing_jobs").paginate(NameContains=name_prefix)
+        names = [
+            job["ProcessingJobName"]
+            for page in pages
+            for job in page["ProcessingJobSummaries"]
+            if job["ProcessingJobName"].startswith(name_prefix)
+        ]
+        jobs = [describe(sagemaker.describe_processing_job(ProcessingJobName=name)) for name in names]
+    except (ClientError, BotoCoreError) as error:
+        log.warning("the processing jobs could not be read", extra={"error": str(error)})
+        return []
+    return sorted(jobs, key=lambda job: (job["created"] or "", job["name"]))
+
+
+def describe(answer: dict[str, Any]) -> dict[str, Any]:
+    """DescribeProcessingJob's answer in the words of the report."""
+    cluster = answer.get("ProcessingResources", {}).get("ClusterConfig", {})
+    started, ended = answer.get("ProcessingStartTime"), answer.get("ProcessingEndTime")
+    return {
+        "name": answer["ProcessingJobName"],
+        "batch": batch_of(answer["ProcessingJobName"]),
+        "status": answer["ProcessingJobStatus"],
+        "failure_reason": answer.get("FailureReason") or "",
+        "exit_message": answer.get("ExitMessage") or "",
+        "created": _instant(answer.get("CreationTime")),
+        "started": _instant(started),
+        "ended": _instant(ended),
+        "seconds": round((ended - started).total_seconds(), 1) if started and ended else None,
+        "instance_type": cluster.get("InstanceType"),
+        "instance_count": cluster.get("InstanceCount"),
+    }
+
+
+def batch_of(job_name: str) -> int | None:
+    """The batch in `<pipeline>-<12 hex>-<batch>-<retry count>-<redrive count>`."""
+    match = re.search(r"-[0-9a-f]{12}-(\d+)-\d+-\d+$", job_name)
+    return int(match[1]) if match else None
+
+
+def failure_by_batch(jobs: list[dict[str, Any]]) -> dict[int, str]:
+    """Why the last job of each batch did not complete; batches that did are left out."""
+    last = {job["batch"]: job for job in jobs if job["batch"] is not None}
+    return {batch: failure_sentence(job) for batch, job in last.items() if job["status"] in ("Failed", "Stopped")}
+
+
+def failure_sentence(job: dict[str, Any]) -> str:
+    """What SageMaker and the script said of a job that did not complete."""
+    if job["status"] == "Stopped":
+        why = job["failure_reason"] or job["exit_message"] or "by a person or its run time limit"
+        return f"the job was stopped: {why}"
+    said = [part for part in (job["failure_reason"], job["exit_message"]) if part]
+    return "the job failed: " + (" – ".join(dict.fromkeys(said)) or "SageMaker gives no reason")
+
+
+def advice(text: str, *, region: str | None = None) -> str | None:
+    """What to do about a failure, where its text is known."""
+    if "ResourceLimitExceeded" in text or ("service limit" in text and "Service Quotas" in text):
+        match = _QUOTA.search(text)
+        quota = f"“{match['quota']}” (now {match['value']})" if match else "for this instance type and processing jobs"
+        home = f"{region}.console" if region else "console"
+        return (
+            f"Retrying does not help: raise the account's quota {quota} in Service Quotas, "
+            f"https://{home}.aws.amazon.com/servicequotas/home/services/sagemaker/quotas , "
+            "or take another instance type or fewer instances."
+        )
+    if "CapacityError" in text or "InsufficientCapacity" in text or "insufficient capacity" in text.lower():
+        return "AWS had no such instances at that moment: start the run again later, or take another instance type."
+    if "ThrottlingException" in text or "Rate exceeded" in text:
+        return "AWS throttled the requests: start the run again, or lower limits.concurrent_jobs."
+    if "MaxRuntime" in text or "run time limit" in text:
+        return "Raise processing.max_runtime, take more instances, or fewer scenes a job (limits.scenes_per_job)."
+    if "AccessDenied" in text or "not authorized" in text:
+        return "A permission is missing: buckets that the scenes lie in belong under access.read of the definition."
+    if "CannotPull" in text or "pull image" in text.lower():
+        return "The image can't be pulled: check processing.image, its region, and whether the account may pull it."
+    match = _EXIT_CODE.search(text)
+    if match and match["code"] in ("137", "-9"):
+        return "The script ran out of memory (exit code 137): take a larger instance type."
+    if match:
+        return "The script ended with an error: the job's logs say where (geocadence logs RUN)."
+    return None
+
+
+def _instant(value: datetime | None) -> str | None:
+    return format_instant(value) if value is not None else None

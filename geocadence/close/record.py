@@ -1,0 +1,176 @@
+"""`run.json`: everything there is to know of one run, for people, programs and the report."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from geocadence import __version__
+from geocadence.close.jobs import advice
+from geocadence.close.reconcile import Outcome, SceneResult
+from geocadence.instants import format_instant, parse_instant
+from geocadence.products import Product
+
+RECORD_VERSION = 1
+
+
+def run_record(
+    *,
+    plan: dict[str, Any],
+    definition: dict[str, Any],
+    stage: str,
+    region: str | None,
+    outcome: Outcome,
+    numbers: dict[str, int],
+    results: Sequence[SceneResult],
+    jobs: Sequence[dict[str, Any]],
+    failure: str,
+    other_failures: Sequence[dict[str, str]],
+    closed_at: datetime,
+) -> dict[str, Any]:
+    """The run as JSON; `numbers` are planned, produced, skipped, rejected and failed."""
+    started_at = parse_instant(plan["started_at"])
+    return {
+        "version": RECORD_VERSION,
+        "run_id": plan["run_id"],
+        "execution_arn": plan["execution_arn"],
+        "pipeline": plan["pipeline"],
+        "description": definition.get("description", ""),
+        "stage": stage,
+        "region": region,
+        "outcome": outcome.value,
+        **numbers,
+        "dry_run": plan["dry_run"],
+        "source": {"kind": plan["source"], **_source(definition["source"][plan["source"]])},
+        "window": plan["window"],
+        "started_at": plan["started_at"],
+        "planned_at": plan["planned_at"],
+        "closed_at": format_instant(closed_at),
+        "seconds": {
+            "whole": round((closed_at - started_at).total_seconds(), 1),
+            "planning": round((parse_instant(plan["planned_at"]) - started_at).total_seconds(), 1),
+            "jobs": round(sum(job["seconds"] or 0 for job in jobs), 1),
+        },
+        "batches": plan["batches"],
+        "instance_count": plan["instance_count"],
+        "failure": failure,
+        "advice": advice(failure, region=region) if failure else None,
+        "scenes": [_scene(result, plan["pipeline"], region) for result in results],
+        "other_failures": list(other_failures),
+        "jobs": [job | {"advice": _job_advice(job, region)} for job in jobs],
+        "versions": {
+            "geocadence": __version__,
+            "python": platform.python_version(),
+            "pystac": _version("pystac"),
+            "image": definition["processing"]["image"],
+        },
+    }
+
+
+def _source(source: dict[str, Any]) -> dict[str, Any]:
+    # `collection` is the id of a STAC source, but a whole inlined ItemCollection of an `items` source.
+    shown = ("api", "area", "query", "href", "uri", *(["collection"] if "api" in source else []))
+    return {key: source[key] for key in shown if key in source}
+
+
+def _scene(result: SceneResult, pipeline: str, region: str | None) -> dict[str, Any]:
+    decision, failure = result.decision, result.failure
+    scene = {
+        "id": decision["id"],
+        "datetime": decision["datetime"],
+        "decision": decision["decision"],
+        "reason": decision["reason"],
+        "batch": decision["batch"],
+        "bbox": decision.get("bbox"),
+        "status": result.status.value,
+    }
+    if result.product is not None and result.product.is_complete:
+        scene["product"] = _product(result.product, pipeline)
+    if failure is not None:
+        scene["failure"] = {
+            "class": failure.failure_class,
+            "reason": failure.reason,
+            "advice": advice(failure.reason, region=region) or _CLASS_ADVICE.get(failure.failure_class),
+        }
+    return scene
+
+
+_CLASS_ADVICE = {
+    "input": "The scene itself is at fault: trying again changes nothing.",
+    "transient": "Trying again may help: the next run takes the scene as long as its window holds it.",
+    "bug": "The script did not foresee this: its log (geocadence logs RUN) has the traceback.",
+    "missing": "The next run takes the scene again as long as its window holds it.",
+}
+
+
+def _product(product: Product, pipeline: str) -> dict[str, Any]:
+    """Hrefs are relative to the pipeline's folder in the output bucket."""
+    folder = product.key.rpartition("/")[0].removeprefix(f"{pipeline}/") + "/"
+    assets = {name: _beside(asset["href"], folder) for name, asset in product.item["assets"].items()}
+    return {
+        "item": product.key.removeprefix(f"{pipeline}/"),
+        "assets": assets,
+        "preview": _preview(product.item, folder),
+        "bytes": product.size,
+        "statistics": statistics(product.item),
+        "geometry": _outline(product.item.get("geometry")),
+    }
+
+
+def _beside(href: str, folder: str) -> str:
+    return href if "://" in href else folder + href.removeprefix("./")
+
+
+def _preview(item: dict[str, Any], folder: str) -> str | None:
+    """The picture that a browser can show, by its role."""
+    for asset in item["assets"].values():
+        is_picture = asset.get("type") in ("image/png", "image/jpeg", "image/webp")
+        if is_picture and {"thumbnail", "overview"} & set(asset.get("roles") or []):
+            return _beside(asset["href"], folder)
+    return None
+
+
+def statistics(item: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Mean and valid share of each data asset, as STAC's band statistics give them."""
+    found = {}
+    for name, asset in item["assets"].items():
+        bands = asset.get("bands") or asset.get("raster:bands") or [{}]
+        given = asset.get("statistics") or (bands[0] if isinstance(bands[0], dict) else {}).get("statistics") or {}
+        names = ("mean", "minimum", "maximum", "valid_percent")
+        numbers = {key: given[key] for key in names if _is_number(given.get(key))}
+        if numbers:
+            found[name] = numbers
+    return found
+
+
+def _outline(geometry: Any) -> list[list[list[float]]]:
+    """The outer rings of a polygon or multipolygon, thinned to a sketch."""
+    if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon"):
+        return []
+    polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+    rings = []
+    for polygon in polygons:
+        ring = polygon[0] if polygon else []
+        step = max(1, len(ring) // 60)
+        rings.append([[round(x, 5), round(y, 5)] for x, y, *_ in ring[::step]])
+    return rings
+
+
+def _job_advice(job: dict[str, Any], region: str | None) -> str | None:
+    if job["status"] not in ("Failed", "Stopped"):
+        return None
+    return advice(f"{job['failure_reason']} {job['exit_message']}", region=region)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""A run's report for people: one self-contained page, rendered from `run.json`."""

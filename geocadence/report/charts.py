@@ -1,0 +1,151 @@
+"""The report's drawings as plain numbers, for the template to write as SVG."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from geocadence.instants import parse_instant
+from geocadence.report.scales import day_ticks, nice_ticks
+
+Drawing = dict[str, Any]
+
+WIDTH, HEIGHT = 640, 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 14, 34
+
+
+def mean_chart(scenes: list[dict[str, Any]]) -> Drawing | None:
+    """The mean of each index over time: a dot a scene, a line through the means of each day."""
+    series: dict[str, list[tuple[datetime, float, dict[str, Any]]]] = defaultdict(list)
+    for scene in scenes:
+        for name, numbers in (scene.get("product") or {}).get("statistics", {}).items():
+            if "mean" in numbers and math.isfinite(numbers["mean"]):
+                series[name].append((parse_instant(scene["datetime"]), numbers["mean"], scene))
+    if not series:
+        return None
+    points = [point for values in series.values() for point in values]
+    first, last = min(p[0] for p in points), max(p[0] for p in points)
+    if last - first < timedelta(days=2):
+        first, last = first - timedelta(days=1), last + timedelta(days=1)
+    means = [p[1] for p in points]
+    padding = max((max(means) - min(means)) * 0.1, 0.02)
+    ticks = nice_ticks(min(means) - padding, max(means) + padding)
+
+    def x(instant: datetime) -> float:
+        return round(_LEFT + (WIDTH - _LEFT - _RIGHT) * ((instant - first) / (last - first)), 1)
+
+    def y(value: float) -> float:
+        share = (value - ticks[0]) / (ticks[-1] - ticks[0])
+        return round(HEIGHT - _BOTTOM - (HEIGHT - _TOP - _BOTTOM) * share, 1)
+
+    decimals = max(0, -math.floor(math.log10(ticks[1] - ticks[0]) + 1e-9))
+    decimals += round((ticks[1] - ticks[0]) * 10**decimals, 6) % 1 > 0
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "left": _LEFT,
+        "right": WIDTH - _RIGHT,
+        "bottom": HEIGHT - _BOTTOM,
+        "x_ticks": [{"x": x(tick), "label": f"{tick:%d %b}".lstrip("0")} for tick in day_ticks(first, last)],
+        "y_ticks": [{"y": y(tick), "label": f"{tick:.{decimals}f}".replace("-", "−")} for tick in ticks],
+        "years": f"{first:%Y}" if first.year == last.year else f"{first:%Y}–{last:%Y}",
+        "series": [
+            {
+                "name": name,
+                "style": n % 6,
+                "line": " ".join(f"{x(day)},{y(mean)}" for day, mean in _daily(values))
+                if len(_daily(values)) > 1
+                else "",
+                "dots": [
+                    {"x": x(instant), "y": y(mean), "label": f"{scene['id']}: {name} {mean:.3f}, {instant:%Y-%m-%d}"}
+                    for instant, mean, scene in values
+                ],
+            }
+            for n, (name, values) in enumerate(sorted(series.items()))
+        ],
+    }
+
+
+def footprints(scenes: list[dict[str, Any]], area: dict[str, Any] | None) -> Drawing | None:
+    """Footprints over the area on a grid of degrees, widths shrunk as they are at that latitude."""
+    shapes: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for scene in scenes:
+        if scene["status"] == "rejected":
+            continue
+        rings = (scene.get("product") or {}).get("geometry") or _box(scene.get("bbox"))
+        for ring in rings:
+            # The same tile at several dates is one shape; what went wrong lies on top.
+            shapes.setdefault((scene["status"], *map(tuple, ring)), {"ring": ring, "status": scene["status"]})
+    outline = _rings(area)
+    points = [point for shape in shapes.values() for point in shape["ring"]] + [p for ring in outline for p in ring]
+    if not points:
+        return None
+    west, east = min(p[0] for p in points), max(p[0] for p in points)
+    south, north = min(p[1] for p in points), max(p[1] for p in points)
+    shrink = max(math.cos(math.radians((south + north) / 2)), 0.05)
+    margin = max((east - west) * shrink, north - south, 0.01) * 0.08
+    west, east = west - margin / shrink, east + margin / shrink
+    south, north = south - margin, north + margin
+    scale = min((WIDTH - _LEFT - _RIGHT) / ((east - west) * shrink), (HEIGHT - _TOP - _BOTTOM) / (north - south))
+    left = _LEFT + (WIDTH - _LEFT - _RIGHT - (east - west) * shrink * scale) / 2
+    top = _TOP + (HEIGHT - _TOP - _BOTTOM - (north - south) * scale) / 2
+
+    def place(point: list[float]) -> tuple[float, float]:
+        return round(left + (point[0] - west) * shrink * scale, 1), round(top + (north - point[1]) * scale, 1)
+
+    def path(ring: list[list[float]]) -> str:
+        return " ".join(f"{x},{y}" for x, y in map(place, ring))
+
+    right, bottom = place([east, south])
+    longitudes = [t for t in nice_ticks(west, east, about=4) if west <= t <= east]
+    latitudes = [t for t in nice_ticks(south, north, about=4) if south <= t <= north]
+    return {
+        "width": WIDTH,
+        "height": HEIGHT,
+        "left": round(left, 1),
+        "right": right,
+        "top": round(top, 1),
+        "bottom": bottom,
+        "longitudes": [{"x": place([t, south])[0], "label": _degrees(t, "EW")} for t in longitudes],
+        "latitudes": [{"y": place([west, t])[1], "label": _degrees(t, "NS")} for t in latitudes],
+        "area": [path(ring) for ring in outline],
+        "shapes": [
+            {"path": path(shape["ring"]), "status": shape["status"]}
+            for shape in sorted(shapes.values(), key=lambda s: _LAYERS.index(s["status"]))
+        ],
+    }
+
+
+_LAYERS = ("skipped", "planned", "produced", "missing", "failed")
+
+
+def _daily(values: list[tuple[datetime, float, dict[str, Any]]]) -> list[tuple[datetime, float]]:
+    days: dict[Any, list[tuple[datetime, float]]] = defaultdict(list)
+    for instant, mean, _ in values:
+        days[instant.date()].append((instant, mean))
+    return [(day[0][0], sum(mean for _, mean in day) / len(day)) for _, day in sorted(days.items())]
+
+
+def _box(bbox: Any) -> list[list[list[float]]]:
+    if not isinstance(bbox, list) or len(bbox) not in (4, 6):
+        return []
+    west, south, east, north = (*bbox[:2], *bbox[len(bbox) // 2 :][:2])
+    return [[[west, south], [east, south], [east, north], [west, north], [west, south]]]
+
+
+def _rings(geometry: Any) -> list[list[list[float]]]:
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind == "Polygon":
+        return [geometry["coordinates"][0]]
+    if kind == "MultiPolygon":
+        return [polygon[0] for polygon in geometry["coordinates"]]
+    if kind == "GeometryCollection":
+        return [ring for part in geometry["geometries"] for ring in _rings(part)]
+    return []
+
+
+def _degrees(value: float, letters: str) -> str:
+    letter = letters[0] if value > 0 else letters[1] if value < 0 else ""
+    return f"{abs(value):g}°{letter}"

@@ -1,0 +1,55 @@
+"""PlanRun: the Lambda handler that validates the input, discovers, decides and writes the batches.
+
+Needs: the definition (GetObject); `<pipeline>/runs/` of the input bucket (ListBucket, GetObject, PutObject,
+DeleteObject); `<pipeline>/` of the output bucket (ListBucket, GetObject); for items, prefix and
+manifest sources the named S3 place (ListBucket, GetObject).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from geocadence.bucket import Bucket
+from geocadence.execution_input import InvalidInput
+from geocadence.instants import parse_instant
+from geocadence.layout import split_s3_uri
+from geocadence.plan.planning import Run, Sources, plan_run
+from run_functions.environment import Settings, client, log_as_json, now, read_definition
+
+log = logging.getLogger(__name__)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    settings = Settings.read()
+    definition = read_definition(settings.definition)
+    log_as_json(run_id=event["run_id"], pipeline=definition["name"], stage=settings.stage)
+    s3 = client("s3")
+    try:
+        result = plan_run(
+            Run(event["run_id"], event["execution_arn"], parse_instant(event["started_at"]), event.get("input", {})),
+            definition=definition,
+            inputs=Bucket(s3, settings.input_bucket),
+            outputs=Bucket(s3, settings.output_bucket),
+            sources=sources(s3),
+            clock=now,
+        )
+    except InvalidInput as error:
+        log.warning("the run was refused", extra={"why": str(error)})
+        raise
+    log.info("the plan is written", extra=result)
+    return result
+
+
+def sources(s3: Any) -> Sources:
+    """S3 as a source of scenes and objects, by URI."""
+
+    def read(uri: str) -> bytes | None:
+        bucket, key = split_s3_uri(uri)
+        return Bucket(s3, bucket).read(key)
+
+    def listing(uri: str) -> Any:
+        bucket, prefix = split_s3_uri(uri)
+        return Bucket(s3, bucket).listing(prefix)
+
+    return Sources(read_s3=read, list_s3=listing)
