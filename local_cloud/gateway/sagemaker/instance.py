@@ -31,7 +31,7 @@ class Host:
     logs: Any
     mode: Mode
     hosts: list[str]
-    instances_folder: Path
+    hidden: Path
     needed: tuple[Path, ...]
 
 
@@ -158,7 +158,7 @@ class Instance:
         sandbox = Sandbox(
             self._ml,
             self._tmp,
-            hidden=self._common.instances_folder,
+            hidden=self._common.hidden,
             needed=self._common.needed,
             network=not self._common.description.get("NetworkConfig", {}).get("EnableNetworkIsolation", False),
         )

@@ -46,9 +46,9 @@ class Sandbox:
 
     ml: Path
     tmp: Path
-    # Below here lie the other instances: hidden from this one.
+    # Below here lie the other instances, and what the emulator stores for S3: not for a job's eyes.
     hidden: Path | None = None
-    # What must stay visible although it may lie below /tmp: the container's Python, certificates.
+    # What must stay visible although it may lie below /tmp or `hidden`: the container's Python, certificates.
     needed: tuple[Path, ...] = ()
     network: bool = True
 
@@ -171,6 +171,9 @@ def _bubblewrap(sandbox: Sandbox, *, info: int) -> list[str]:
     hidden = sandbox.hidden
     if hidden and (not _is_below_tmp(hidden) or any(hidden.is_relative_to(folder) for folder in shown)):
         arguments += ["--tmpfs", str(hidden)]
+        for path in sandbox.needed:
+            if path.is_relative_to(hidden):
+                arguments += ["--ro-bind", str(path), str(path)]
     return [*arguments, "--bind", str(sandbox.ml), ML]
 
 

@@ -213,7 +213,7 @@ class Job:
             logs=clients.client("logs", role, **identity),
             mode=self._platform.mode,
             hosts=[f"algo-{number}" for number in range(1, self.instance_count + 1)],
-            instances_folder=self._platform.instances_folder,
+            hidden=self._platform.folder,
             needed=needed,
         )
 

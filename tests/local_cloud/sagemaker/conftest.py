@@ -67,7 +67,7 @@ def client(name: str, endpoint: str) -> Any:
 
 
 @dataclass
-class Cloud:
+class JobService:
     """The running services, and the short ways to use them."""
 
     sagemaker: Any
@@ -166,7 +166,7 @@ def serve(emulator, tmp_path_factory):
     """Start a service, in any mode; all are stopped at the end of the session."""
     processes = []
 
-    def start(mode: str | None = None) -> Cloud:
+    def start(mode: str | None = None) -> JobService:
         port = free_port()
         folder = tmp_path_factory.mktemp("sagemaker")
         command = [EMULATOR_PYTHON, Path(__file__).with_name("server.py"), "--port", str(port), "--emulator", emulator]
@@ -175,7 +175,7 @@ def serve(emulator, tmp_path_factory):
         processes.append(subprocess.Popen(command, env=environment, cwd=folder))
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{url}/isolation"))
-        return Cloud(client("sagemaker", url), client("s3", emulator), client("logs", emulator), url, folder)
+        return JobService(client("sagemaker", url), client("s3", emulator), client("logs", emulator), url, folder)
 
     yield start
     for process in processes:
@@ -185,5 +185,5 @@ def serve(emulator, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def cloud(serve) -> Cloud:
+def service(serve) -> JobService:
     return serve()

@@ -17,9 +17,9 @@ NAME_PATTERN = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 NEVER = {"ImageUri": "any", "ContainerEntrypoint": ["true"]}
 
 
-def refusal(cloud, **changes) -> tuple[str, str]:
+def refusal(service, **changes) -> tuple[str, str]:
     with pytest.raises(ClientError) as refused:
-        cloud.create("", **{"AppSpecification": NEVER} | changes)
+        service.create("", **{"AppSpecification": NEVER} | changes)
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     return refused.value.response["Error"]["Code"], refused.value.response["Error"]["Message"]
 
@@ -76,8 +76,8 @@ def refusal(cloud, **changes) -> tuple[str, str]:
         ),
     ],
 )
-def test_a_value_outside_of_the_model_is_refused_in_awss_words(cloud, changes, message):
-    assert refusal(cloud, **changes) == ("ValidationException", message)
+def test_a_value_outside_of_the_model_is_refused_in_awss_words(service, changes, message):
+    assert refusal(service, **changes) == ("ValidationException", message)
 
 
 @pytest.mark.parametrize(
@@ -102,36 +102,36 @@ def test_a_value_outside_of_the_model_is_refused_in_awss_words(cloud, changes, m
         ({"ProcessingOutputConfig": {"Outputs": [s3_output("a", "s3://b/", "/tmp/x")]}}, "must begin with"),
     ],
 )
-def test_a_request_that_cannot_be_meant_is_refused(cloud, changes, told):
-    code, message = refusal(cloud, **changes)
+def test_a_request_that_cannot_be_meant_is_refused(service, changes, told):
+    code, message = refusal(service, **changes)
     assert code == "ValidationException"
     assert told in message
 
 
-def test_a_wrong_json_type_is_refused(cloud):
-    assert refusal(cloud, Environment={"NUMBER": 1})[0] == "SerializationException"
+def test_a_wrong_json_type_is_refused(service):
+    assert refusal(service, Environment={"NUMBER": 1})[0] == "SerializationException"
 
 
-def test_a_misspelt_member_is_refused(cloud):
+def test_a_misspelt_member_is_refused(service):
     # Clients drop what they do not know before they send; a state machine's definition does not.
     body = json.dumps({"AppSpecification": NEVER | {"ContainerEntryPoint": []}}).encode()
     headers = {"X-Amz-Target": "SageMaker.CreateProcessingJob"}
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(urllib.request.Request(cloud.url, body, headers), timeout=10)  # noqa: S310
+        urllib.request.urlopen(urllib.request.Request(service.url, body, headers), timeout=10)  # noqa: S310
     answer = json.loads(refused.value.read())
     assert answer["__type"] == "ValidationException"
     assert "Unknown parameter 'ContainerEntryPoint' in appSpecification" in answer["message"]
 
 
-def test_an_unknown_action_is_refused(cloud):
+def test_an_unknown_action_is_refused(service):
     with pytest.raises(ClientError) as refused:
-        cloud.sagemaker.create_training_job(TrainingJobName="x")
+        service.sagemaker.create_training_job(TrainingJobName="x")
     assert refused.value.response["Error"]["Code"] == "UnknownOperationException"
 
 
-def test_a_name_is_used_once_for_ever(cloud):
-    name = cloud.run("", AppSpecification=NEVER)["ProcessingJobName"]
-    code, message = refusal(cloud, ProcessingJobName=name)
+def test_a_name_is_used_once_for_ever(service):
+    name = service.run("", AppSpecification=NEVER)["ProcessingJobName"]
+    code, message = refusal(service, ProcessingJobName=name)
     assert code == "ResourceInUse"
     assert message == (
         "Job name must be unique within an AWS account and region, and a job with this name already exists "
@@ -139,33 +139,33 @@ def test_a_name_is_used_once_for_ever(cloud):
     )
 
 
-def test_an_unknown_job_is_told(cloud):
-    for call in (cloud.sagemaker.describe_processing_job, cloud.sagemaker.stop_processing_job):
+def test_an_unknown_job_is_told(service):
+    for call in (service.sagemaker.describe_processing_job, service.sagemaker.stop_processing_job):
         with pytest.raises(ClientError) as refused:
             call(ProcessingJobName="nobody")
         assert refused.value.response["Error"]["Code"] == "ValidationException"
         assert refused.value.response["Error"]["Message"] == "Could not find requested job with name: nobody"
 
 
-def test_the_quota_of_an_instance_type_counts_running_jobs(cloud):
-    quotas = cloud.folder / "quotas.json"
+def test_the_quota_of_an_instance_type_counts_running_jobs(service):
+    quotas = service.folder / "quotas.json"
     quotas.write_text(json.dumps({"ml.m5.4xlarge": 3}))
     try:
         sleep = {"ImageUri": "any", "ContainerEntrypoint": ["sleep", "60"]}
-        first = cloud.create(
+        first = service.create(
             "", AppSpecification=sleep, ClusterConfig={"InstanceType": "ml.m5.4xlarge", "InstanceCount": 2}
         )
-        assert refusal(cloud, ClusterConfig={"InstanceType": "ml.m5.4xlarge", "InstanceCount": 2}) == (
+        assert refusal(service, ClusterConfig={"InstanceType": "ml.m5.4xlarge", "InstanceCount": 2}) == (
             "ResourceLimitExceeded",
             "The account-level service limit 'ml.m5.4xlarge for processing job usage' is 3 Instances, with current "
             "utilization of 2 Instances and a request delta of 2 Instances. Please use AWS Service Quotas to request "
             "an increase for this quota. If AWS Service Quotas is not available, contact AWS support to request an "
             "increase for this quota.",
         )
-        cloud.sagemaker.stop_processing_job(ProcessingJobName=first)
-        cloud.wait(first)
-        cloud.wait(
-            cloud.create(
+        service.sagemaker.stop_processing_job(ProcessingJobName=first)
+        service.wait(first)
+        service.wait(
+            service.create(
                 "", AppSpecification=NEVER, ClusterConfig={"InstanceType": "ml.m5.4xlarge", "InstanceCount": 2}
             )
         )
@@ -173,88 +173,90 @@ def test_the_quota_of_an_instance_type_counts_running_jobs(cloud):
         quotas.unlink()
 
 
-def test_instance_preferences_select_the_first(cloud):
+def test_instance_preferences_select_the_first(service):
     preferences = [{"InstanceType": "ml.m5.large", "InstanceCount": 2}, {"InstanceType": "ml.m5.xlarge"}]
-    job = cloud.create(
+    job = service.create(
         "",
         AppSpecification=NEVER,
         ProcessingResources={"ClusterConfig": {"VolumeSizeInGB": 1, "InstancePreferences": preferences}},
     )
-    cluster = cloud.wait(job)["ProcessingResources"]["ClusterConfig"]
+    cluster = service.wait(job)["ProcessingResources"]["ClusterConfig"]
     assert (cluster["SelectedInstanceType"], cluster["SelectedInstanceCount"]) == ("ml.m5.large", 2)
 
 
 @pytest.fixture(scope="module")
-def listed(cloud):
+def listed(service):
     """Five jobs, created in this order, the last of which fails."""
     names = [f"listed-{letter}" for letter in "ebadc"]
     for name in names:
         command = ["false"] if name == names[-1] else ["true"]
         app = {"ImageUri": "any", "ContainerEntrypoint": command}
-        cloud.wait(cloud.create("", ProcessingJobName=name, AppSpecification=app))
+        service.wait(service.create("", ProcessingJobName=name, AppSpecification=app))
     return names
 
 
-def list_names(cloud, **filters) -> list[str]:
-    pages = cloud.sagemaker.get_paginator("list_processing_jobs").paginate(NameContains="listed-", **filters)
+def list_names(service, **filters) -> list[str]:
+    pages = service.sagemaker.get_paginator("list_processing_jobs").paginate(NameContains="listed-", **filters)
     return [entry["ProcessingJobName"] for page in pages for entry in page["ProcessingJobSummaries"]]
 
 
-def test_jobs_are_listed_in_order_and_in_pages(cloud, listed):
-    assert list_names(cloud) == listed
-    assert list_names(cloud, SortOrder="Descending") == listed[::-1]
-    assert list_names(cloud, SortBy="Name", MaxResults=2) == sorted(listed)
-    assert list_names(cloud, SortBy="Name", SortOrder="Descending", MaxResults=1) == sorted(listed, reverse=True)
+def test_jobs_are_listed_in_order_and_in_pages(service, listed):
+    assert list_names(service) == listed
+    assert list_names(service, SortOrder="Descending") == listed[::-1]
+    assert list_names(service, SortBy="Name", MaxResults=2) == sorted(listed)
+    assert list_names(service, SortBy="Name", SortOrder="Descending", MaxResults=1) == sorted(listed, reverse=True)
     assert (
-        len(cloud.sagemaker.list_processing_jobs(NameContains="listed-", MaxResults=2)["ProcessingJobSummaries"]) == 2
+        len(service.sagemaker.list_processing_jobs(NameContains="listed-", MaxResults=2)["ProcessingJobSummaries"]) == 2
     )
 
 
-def test_jobs_are_filtered(cloud, listed):
-    assert list_names(cloud, StatusEquals="Failed") == listed[-1:]
-    third = cloud.describe(listed[2])
+def test_jobs_are_filtered(service, listed):
+    assert list_names(service, StatusEquals="Failed") == listed[-1:]
+    third = service.describe(listed[2])
     tick = timedelta(milliseconds=1)
-    assert list_names(cloud, CreationTimeAfter=third["CreationTime"] + tick) == listed[3:]
-    assert list_names(cloud, CreationTimeBefore=third["CreationTime"] - tick) == listed[:2]
-    assert list_names(cloud, LastModifiedTimeAfter=third["LastModifiedTime"] + tick) == listed[3:]
-    assert list_names(cloud, LastModifiedTimeBefore=third["LastModifiedTime"] - tick) == listed[:2]
-    assert list_names(cloud, CreationTimeAfter=datetime.now(UTC) + timedelta(days=1)) == []
+    assert list_names(service, CreationTimeAfter=third["CreationTime"] + tick) == listed[3:]
+    assert list_names(service, CreationTimeBefore=third["CreationTime"] - tick) == listed[:2]
+    assert list_names(service, LastModifiedTimeAfter=third["LastModifiedTime"] + tick) == listed[3:]
+    assert list_names(service, LastModifiedTimeBefore=third["LastModifiedTime"] - tick) == listed[:2]
+    assert list_names(service, CreationTimeAfter=datetime.now(UTC) + timedelta(days=1)) == []
 
 
-def test_a_made_up_token_is_refused(cloud):
+def test_a_made_up_token_is_refused(service):
     with pytest.raises(ClientError, match="Invalid NextToken"):
-        cloud.sagemaker.list_processing_jobs(NextToken="bm90aGluZw")
+        service.sagemaker.list_processing_jobs(NextToken="bm90aGluZw")
 
 
-def test_tags_are_kept_changed_and_removed(cloud):
-    job = cloud.create("", AppSpecification=NEVER, Tags=[{"Key": "team", "Value": "maps"}])
-    arn = cloud.describe(job)["ProcessingJobArn"]
-    cloud.sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "team", "Value": "água"}, {"Key": "stage", "Value": "dev"}])
-    assert cloud.sagemaker.list_tags(ResourceArn=arn)["Tags"] == [
+def test_tags_are_kept_changed_and_removed(service):
+    job = service.create("", AppSpecification=NEVER, Tags=[{"Key": "team", "Value": "maps"}])
+    arn = service.describe(job)["ProcessingJobArn"]
+    service.sagemaker.add_tags(
+        ResourceArn=arn, Tags=[{"Key": "team", "Value": "água"}, {"Key": "stage", "Value": "dev"}]
+    )
+    assert service.sagemaker.list_tags(ResourceArn=arn)["Tags"] == [
         {"Key": "team", "Value": "água"},
         {"Key": "stage", "Value": "dev"},
     ]
-    cloud.sagemaker.delete_tags(ResourceArn=arn, TagKeys=["team", "not there"])
-    assert cloud.sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "stage", "Value": "dev"}]
+    service.sagemaker.delete_tags(ResourceArn=arn, TagKeys=["team", "not there"])
+    assert service.sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "stage", "Value": "dev"}]
     with pytest.raises(ClientError, match="ValidationException"):
-        cloud.sagemaker.list_tags(ResourceArn=arn + "x")
+        service.sagemaker.list_tags(ResourceArn=arn + "x")
 
 
-def test_arns_come_back_in_lower_case(cloud):
-    job = cloud.create("", AppSpecification=NEVER, ProcessingJobName="Mixed-Case")
-    assert cloud.describe(job)["ProcessingJobName"] == "Mixed-Case"
-    assert cloud.describe(job)["ProcessingJobArn"].endswith(":processing-job/mixed-case")
+def test_arns_come_back_in_lower_case(service):
+    job = service.create("", AppSpecification=NEVER, ProcessingJobName="Mixed-Case")
+    assert service.describe(job)["ProcessingJobName"] == "Mixed-Case"
+    assert service.describe(job)["ProcessingJobArn"].endswith(":processing-job/mixed-case")
 
 
-def test_a_checking_client_and_its_waiter_are_content(cloud):
+def test_a_checking_client_and_its_waiter_are_content(service):
     checking = boto3.client(
         "sagemaker",
-        endpoint_url=cloud.url,
+        endpoint_url=service.url,
         region_name="us-west-2",
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
-    job = cloud.create("", AppSpecification=NEVER)
+    job = service.create("", AppSpecification=NEVER)
     checking.get_waiter("processing_job_completed_or_stopped").wait(
         ProcessingJobName=job, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
     )

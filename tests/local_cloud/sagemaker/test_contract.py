@@ -24,10 +24,10 @@ print("hello from", host)
 
 
 @pytest.fixture(scope="module")
-def reported(cloud):
+def reported(service):
     """A job of two hosts that report what they find: its description, and the reports by host."""
-    out = cloud.bucket()
-    described = cloud.run(
+    out = service.bucket()
+    described = service.run(
         REPORT,
         ClusterConfig={"InstanceCount": 2},
         Environment={"GREETING": "good day", "LANG": "pt_PT.UTF-8"},
@@ -35,12 +35,12 @@ def reported(cloud):
         Tags=[{"Key": "team", "Value": "maps"}],
     )
     assert described["ProcessingJobStatus"] == "Completed", described.get("FailureReason")
-    return described, {host: json.loads(body) for host, body in cloud.objects(out).items()}
+    return described, {host: json.loads(body) for host, body in service.objects(out).items()}
 
 
-def test_an_unmodified_script_that_hard_codes_opt_ml_runs(cloud):
-    data, out = cloud.bucket({"in/a.txt": "alpha"}), cloud.bucket()
-    described = cloud.run(
+def test_an_unmodified_script_that_hard_codes_opt_ml_runs(service):
+    data, out = service.bucket({"in/a.txt": "alpha"}), service.bucket()
+    described = service.run(
         """
         import shutil, sys
         assert sys.argv[1:] == ["--mode", "copy it"], sys.argv
@@ -57,7 +57,7 @@ def test_an_unmodified_script_that_hard_codes_opt_ml_runs(cloud):
         },
     )
     assert described["ProcessingJobStatus"] == "Completed", described.get("FailureReason")
-    assert cloud.objects(out) == {"results/copy/a.txt": "alpha"}
+    assert service.objects(out) == {"results/copy/a.txt": "alpha"}
 
 
 def test_each_host_knows_itself_and_the_others(reported):
@@ -99,18 +99,18 @@ def test_the_environment_is_the_roles_and_the_jobs_and_nothing_else(reported):
     assert "PYTHONPATH" not in environment
 
 
-def test_each_host_has_a_log_stream(cloud, reported):
+def test_each_host_has_a_log_stream(service, reported):
     name = reported[0]["ProcessingJobName"]
-    assert cloud.log(name, "algo-1") == ["hello from algo-1"]
-    assert cloud.log(name, "algo-2") == ["hello from algo-2"]
+    assert service.log(name, "algo-1") == ["hello from algo-1"]
+    assert service.log(name, "algo-2") == ["hello from algo-2"]
 
 
-def test_the_instances_folders_are_gone_afterwards(cloud, reported):
-    assert not (cloud.folder / "instances" / reported[0]["ProcessingJobName"]).exists()
+def test_the_instances_folders_are_gone_afterwards(service, reported):
+    assert not (service.folder / "instances" / reported[0]["ProcessingJobName"]).exists()
 
 
-def test_the_job_writes_only_where_a_container_may(cloud):
-    described = cloud.run(
+def test_the_job_writes_only_where_a_container_may(service):
+    described = service.run(
         """
         import os, pathlib
         pathlib.Path("/tmp/mine").write_text("fine")
@@ -124,27 +124,27 @@ def test_the_job_writes_only_where_a_container_may(cloud):
             raise SystemExit(f"could write {forbidden}")
         """
     )
-    assert described["ProcessingJobStatus"] == "Completed", cloud.log(described["ProcessingJobName"])
+    assert described["ProcessingJobStatus"] == "Completed", service.log(described["ProcessingJobName"])
 
 
-def test_output_reaches_the_log_while_the_container_runs(cloud):
-    job = cloud.create("import sys, time; print('begun', file=sys.stderr); time.sleep(60)")
+def test_output_reaches_the_log_while_the_container_runs(service):
+    job = service.create("import sys, time; print('begun', file=sys.stderr); time.sleep(60)")
     try:
 
         def logged() -> bool:
             try:
-                return cloud.log(job) == ["begun"]
-            except (AssertionError, cloud.logs.exceptions.ResourceNotFoundException):
+                return service.log(job) == ["begun"]
+            except (AssertionError, service.logs.exceptions.ResourceNotFoundException):
                 return False
 
         wait_until(logged, seconds=15)
-        assert cloud.describe(job)["ProcessingJobStatus"] == "InProgress"
+        assert service.describe(job)["ProcessingJobStatus"] == "InProgress"
     finally:
-        cloud.sagemaker.stop_processing_job(ProcessingJobName=job)
+        service.sagemaker.stop_processing_job(ProcessingJobName=job)
 
 
-def test_very_long_lines_and_odd_bytes_reach_the_log(cloud):
-    described = cloud.run(
+def test_very_long_lines_and_odd_bytes_reach_the_log(service):
+    described = service.run(
         r"""
         import sys
         print("x" * 600_000)
@@ -153,21 +153,21 @@ def test_very_long_lines_and_odd_bytes_reach_the_log(cloud):
         sys.stdout.buffer.write(b"\xff caf\xc3\xa9\r\nno newline at the end")
         """
     )
-    lines = cloud.log(described["ProcessingJobName"])
+    lines = service.log(described["ProcessingJobName"])
     assert sum(len(line) for line in lines if line.startswith("x")) == 600_000
     assert max(len(line) for line in lines) <= 256 * 1024
     assert lines[-2:] == ["\ufffd café", "no newline at the end"]
 
 
-def test_network_isolation_leaves_no_network(cloud):
+def test_network_isolation_leaves_no_network(service):
     script = """
     import os, socket, sys
     from urllib.parse import urlsplit
     address = urlsplit(os.environ["AWS_ENDPOINT_URL"])
     socket.create_connection((address.hostname, address.port), timeout=5)
     """
-    open_job = cloud.create(script)
-    closed_job = cloud.create(script, NetworkConfig={"EnableNetworkIsolation": True})
-    assert cloud.wait(open_job)["ProcessingJobStatus"] == "Completed"
-    assert cloud.wait(closed_job)["FailureReason"] == "AlgorithmError: , exit code: 1"
-    assert "Error" in cloud.log(closed_job)[-1]
+    open_job = service.create(script)
+    closed_job = service.create(script, NetworkConfig={"EnableNetworkIsolation": True})
+    assert service.wait(open_job)["ProcessingJobStatus"] == "Completed"
+    assert service.wait(closed_job)["FailureReason"] == "AlgorithmError: , exit code: 1"
+    assert "Error" in service.log(closed_job)[-1]

@@ -20,9 +20,9 @@ pathlib.Path("/opt/ml/processing/out", host + ".json").write_text(json.dumps(fou
 MATRIX = list(product(["S3Prefix", "ManifestFile"], ["ShardedByS3Key", "FullyReplicated"], [1, 2, 5], [1, 5, 7]))
 
 
-def start_listing(cloud, uri: str, *, count: int = 1, **changes) -> tuple[str, str]:
-    out = cloud.bucket()
-    job = cloud.create(
+def start_listing(service, uri: str, *, count: int = 1, **changes) -> tuple[str, str]:
+    out = service.bucket()
+    job = service.create(
         LIST_FILES,
         ClusterConfig={"InstanceCount": count},
         ProcessingInputs=[s3_input("data", uri, "/opt/ml/processing/input_data", **changes)],
@@ -31,33 +31,33 @@ def start_listing(cloud, uri: str, *, count: int = 1, **changes) -> tuple[str, s
     return job, out
 
 
-def found_by(cloud, started: tuple[str, str]) -> dict[str, list[str]]:
+def found_by(service, started: tuple[str, str]) -> dict[str, list[str]]:
     job, out = started
-    described = cloud.wait(job)
+    described = service.wait(job)
     assert described["ProcessingJobStatus"] == "Completed", described.get("FailureReason")
-    return {name.removesuffix(".json"): json.loads(body) for name, body in cloud.objects(out).items()}
+    return {name.removesuffix(".json"): json.loads(body) for name, body in service.objects(out).items()}
 
 
 @pytest.fixture(scope="module")
-def listings(cloud):
+def listings(service):
     """All combinations, started at once: they run side by side."""
     started = {}
     for data_type, distribution, count, objects in MATRIX:
         names = [f"day/{number}.json" for number in range(objects)]
-        bucket = cloud.bucket({f"batch/{name}": "{}" for name in names})
+        bucket = service.bucket({f"batch/{name}": "{}" for name in names})
         uri = f"s3://{bucket}/batch/"
         if data_type == "ManifestFile":
             manifest = [{"prefix": f"s3://{bucket}/batch/"}, *names]
-            cloud.s3.put_object(Bucket=bucket, Key="manifest.json", Body=json.dumps(manifest))
+            service.s3.put_object(Bucket=bucket, Key="manifest.json", Body=json.dumps(manifest))
             uri = f"s3://{bucket}/manifest.json"
         changes = {"S3DataType": data_type, "S3DataDistributionType": distribution}
-        started[data_type, distribution, count, objects] = start_listing(cloud, uri, count=count, **changes)
+        started[data_type, distribution, count, objects] = start_listing(service, uri, count=count, **changes)
     return started
 
 
 @pytest.mark.parametrize(("data_type", "distribution", "count", "objects"), MATRIX)
-def test_each_instance_gets_its_share(cloud, listings, data_type, distribution, count, objects):
-    found = found_by(cloud, listings[data_type, distribution, count, objects])
+def test_each_instance_gets_its_share(service, listings, data_type, distribution, count, objects):
+    found = found_by(service, listings[data_type, distribution, count, objects])
     names = [f"day/{number}.json" for number in range(objects)]
     assert set(found) == {f"algo-{number}" for number in range(1, count + 1)}
     if distribution == "FullyReplicated":
@@ -68,71 +68,71 @@ def test_each_instance_gets_its_share(cloud, listings, data_type, distribution, 
         assert max(sizes) - min(sizes) <= 1
 
 
-def test_a_prefix_is_a_string_and_not_a_folder(cloud):
-    bucket = cloud.bucket({"images/a.tif": "", "images2/b.tif": "", "image": "", "other/c": ""})
-    with_slash = start_listing(cloud, f"s3://{bucket}/images/")
-    without = start_listing(cloud, f"s3://{bucket}/images")
-    assert found_by(cloud, with_slash) == {"algo-1": ["a.tif"]}
-    assert found_by(cloud, without) == {"algo-1": ["a.tif", "images2/b.tif"]}
+def test_a_prefix_is_a_string_and_not_a_folder(service):
+    bucket = service.bucket({"images/a.tif": "", "images2/b.tif": "", "image": "", "other/c": ""})
+    with_slash = start_listing(service, f"s3://{bucket}/images/")
+    without = start_listing(service, f"s3://{bucket}/images")
+    assert found_by(service, with_slash) == {"algo-1": ["a.tif"]}
+    assert found_by(service, without) == {"algo-1": ["a.tif", "images2/b.tif"]}
 
 
-def test_a_uri_of_one_object_lands_under_its_base_name(cloud):
-    bucket = cloud.bucket({"deep/down/area.geojson": "{}"})
-    assert found_by(cloud, start_listing(cloud, f"s3://{bucket}/deep/down/area.geojson")) == {
+def test_a_uri_of_one_object_lands_under_its_base_name(service):
+    bucket = service.bucket({"deep/down/area.geojson": "{}"})
+    assert found_by(service, start_listing(service, f"s3://{bucket}/deep/down/area.geojson")) == {
         "algo-1": ["area.geojson"]
     }
 
 
-def test_a_whole_bucket_can_be_an_input_and_folder_markers_become_folders(cloud):
-    bucket = cloud.bucket({"a/": "", "a/b/": "", "a/c.json": "{}"})
-    assert found_by(cloud, start_listing(cloud, f"s3://{bucket}")) == {"algo-1": ["a/c.json"]}
+def test_a_whole_bucket_can_be_an_input_and_folder_markers_become_folders(service):
+    bucket = service.bucket({"a/": "", "a/b/": "", "a/c.json": "{}"})
+    assert found_by(service, start_listing(service, f"s3://{bucket}")) == {"algo-1": ["a/c.json"]}
 
 
-def test_a_prefix_without_objects_fails_the_job(cloud):
-    bucket = cloud.bucket()
-    described = cloud.wait(start_listing(cloud, f"s3://{bucket}/none/")[0])
+def test_a_prefix_without_objects_fails_the_job(service):
+    bucket = service.bucket()
+    described = service.wait(start_listing(service, f"s3://{bucket}/none/")[0])
     assert described["ProcessingJobStatus"] == "Failed"
     assert described["FailureReason"] == f"ClientError: S3 key: s3://{bucket}/none/ matched no files on s3"
 
 
-def test_an_empty_manifest_leaves_every_instance_without_input(cloud):
-    bucket = cloud.bucket({"manifest": json.dumps([{"prefix": "s3://any/"}])})
-    started = start_listing(cloud, f"s3://{bucket}/manifest", count=2, S3DataType="ManifestFile")
-    assert found_by(cloud, started) == {"algo-1": [], "algo-2": []}
+def test_an_empty_manifest_leaves_every_instance_without_input(service):
+    bucket = service.bucket({"manifest": json.dumps([{"prefix": "s3://any/"}])})
+    started = start_listing(service, f"s3://{bucket}/manifest", count=2, S3DataType="ManifestFile")
+    assert found_by(service, started) == {"algo-1": [], "algo-2": []}
 
 
 @pytest.mark.parametrize(
     "manifest", ["no JSON", "{}", "[]", '["a"]', '[{"prefix": 1}, "a"]', '[{"prefix": "s3://b/"}, 1]']
 )
-def test_a_malformed_manifest_fails_the_job_and_is_named(cloud, manifest):
-    bucket = cloud.bucket({"manifest": manifest})
-    described = cloud.wait(start_listing(cloud, f"s3://{bucket}/manifest", S3DataType="ManifestFile")[0])
+def test_a_malformed_manifest_fails_the_job_and_is_named(service, manifest):
+    bucket = service.bucket({"manifest": manifest})
+    described = service.wait(start_listing(service, f"s3://{bucket}/manifest", S3DataType="ManifestFile")[0])
     assert described["ProcessingJobStatus"] == "Failed"
     assert described["FailureReason"].startswith(f"ClientError: Manifest file s3://{bucket}/manifest is malformed")
 
 
-def test_a_key_that_the_manifest_names_and_s3_lacks_fails_the_job(cloud):
-    bucket = cloud.bucket({"there": "1"})
-    cloud.s3.put_object(
+def test_a_key_that_the_manifest_names_and_s3_lacks_fails_the_job(service):
+    bucket = service.bucket({"there": "1"})
+    service.s3.put_object(
         Bucket=bucket, Key="manifest", Body=json.dumps([{"prefix": f"s3://{bucket}/"}, "there", "gone"])
     )
-    described = cloud.wait(start_listing(cloud, f"s3://{bucket}/manifest", S3DataType="ManifestFile")[0])
+    described = service.wait(start_listing(service, f"s3://{bucket}/manifest", S3DataType="ManifestFile")[0])
     assert described["ProcessingJobStatus"] == "Failed"
     assert f"s3://{bucket}/gone" in described["FailureReason"]
     assert "NoSuchKey" in described["FailureReason"]
 
 
-def test_a_missing_bucket_fails_the_job(cloud):
-    described = cloud.wait(start_listing(cloud, "s3://there-is-no-such-bucket/x/")[0])
+def test_a_missing_bucket_fails_the_job(service):
+    described = service.wait(start_listing(service, "s3://there-is-no-such-bucket/x/")[0])
     assert described["FailureReason"].startswith("ClientError: Data download failed:")
     assert "NoSuchBucket" in described["FailureReason"]
 
 
-def test_an_object_cannot_land_outside_of_its_input_folder(cloud):
-    bucket = cloud.bucket()
-    cloud.s3.put_object(
+def test_an_object_cannot_land_outside_of_its_input_folder(service):
+    bucket = service.bucket()
+    service.s3.put_object(
         Bucket=bucket, Key="manifest", Body=json.dumps([{"prefix": f"s3://{bucket}/"}, "../../../escaped"])
     )
-    described = cloud.wait(start_listing(cloud, f"s3://{bucket}/manifest", S3DataType="ManifestFile")[0])
+    described = service.wait(start_listing(service, f"s3://{bucket}/manifest", S3DataType="ManifestFile")[0])
     assert described["ProcessingJobStatus"] == "Failed"
     assert "would leave its LocalPath" in described["FailureReason"]

@@ -14,19 +14,19 @@ def lesser(request, serve):
     return serve(request.param), request.param
 
 
-def isolation(cloud) -> str:
-    with urllib.request.urlopen(f"{cloud.url}/isolation", timeout=10) as answer:  # noqa: S310
+def isolation(service) -> str:
+    with urllib.request.urlopen(f"{service.url}/isolation", timeout=10) as answer:  # noqa: S310
         return answer.read().decode()
 
 
-def test_this_machine_gets_the_strongest_that_it_allows(cloud):
-    assert isolation(cloud) == "bubblewrap"
+def test_this_machine_gets_the_strongest_that_it_allows(service):
+    assert isolation(service) == "bubblewrap"
 
 
 def test_a_job_runs_with_less(lesser):
-    cloud, mode = lesser
-    assert isolation(cloud) == mode
-    out = cloud.bucket()
+    service, mode = lesser
+    assert isolation(service) == mode
+    out = service.bucket()
     script = """
     import json, os, pathlib
     ml = pathlib.Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
@@ -35,29 +35,29 @@ def test_a_job_runs_with_less(lesser):
     (ml / "processing/out" / host).write_text(host)
     (ml / "output/message").write_text(host + ";")
     """
-    described = cloud.run(
+    described = service.run(
         script,
         ClusterConfig={"InstanceCount": 2},
         ProcessingOutputConfig={"Outputs": [s3_output("out", f"s3://{out}/", "/opt/ml/processing/out")]},
     )
     name = described["ProcessingJobName"]
-    assert described["ProcessingJobStatus"] == "Completed", cloud.log(name)
-    assert cloud.objects(out) == {"algo-1": "algo-1", "algo-2": "algo-2"}
+    assert described["ProcessingJobStatus"] == "Completed", service.log(name)
+    assert service.objects(out) == {"algo-1": "algo-1", "algo-2": "algo-2"}
     assert described["ExitMessage"] == "algo-1;algo-2;"
-    warned = [line for line in cloud.log(name) if "SAGEMAKER_BASE_DIR" in line] if mode == "none" else ["no need"]
+    warned = [line for line in service.log(name) if "SAGEMAKER_BASE_DIR" in line] if mode == "none" else ["no need"]
     assert len(warned) == 1
 
 
 def test_a_job_with_less_can_be_stopped_with_all_that_it_started(lesser):
-    cloud, _ = lesser
-    described = cloud.run(
+    service, _ = lesser
+    described = service.run(
         "import subprocess; subprocess.run(['sleep', '120'])", StoppingCondition={"MaxRuntimeInSeconds": 1}
     )
     assert described["ProcessingJobStatus"] == "Stopped"
 
 
 def test_an_exit_code_is_told_with_less(lesser):
-    cloud, _ = lesser
-    assert cloud.run("import os; os.kill(os.getpid(), 9)")["FailureReason"] == "AlgorithmError: , exit code: 137"
+    service, _ = lesser
+    assert service.run("import os; os.kill(os.getpid(), 9)")["FailureReason"] == "AlgorithmError: , exit code: 137"
     app = {"ImageUri": "any", "ContainerEntrypoint": ["no-such-command"]}
-    assert cloud.run("", AppSpecification=app)["FailureReason"] == "AlgorithmError: , exit code: 127"
+    assert service.run("", AppSpecification=app)["FailureReason"] == "AlgorithmError: , exit code: 127"

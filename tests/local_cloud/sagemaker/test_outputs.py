@@ -10,9 +10,9 @@ def outputs(bucket: str, mode: str, **changes) -> dict:
     return {"ProcessingOutputConfig": {"Outputs": [output], **changes}}
 
 
-def test_continuous_outputs_arrive_while_the_container_runs(cloud):
-    out = cloud.bucket()
-    job = cloud.create(
+def test_continuous_outputs_arrive_while_the_container_runs(service):
+    out = service.bucket()
+    job = service.create(
         """
         import pathlib, time
         pathlib.Path("/opt/ml/processing/out/sub").mkdir()
@@ -21,15 +21,15 @@ def test_continuous_outputs_arrive_while_the_container_runs(cloud):
         """,
         **outputs(out, "Continuous"),
     )
-    wait_until(lambda: "results/sub/early.txt" in cloud.objects(out), seconds=15)
-    assert cloud.describe(job)["ProcessingJobStatus"] == "InProgress"
-    cloud.sagemaker.stop_processing_job(ProcessingJobName=job)
-    cloud.wait(job)
+    wait_until(lambda: "results/sub/early.txt" in service.objects(out), seconds=15)
+    assert service.describe(job)["ProcessingJobStatus"] == "InProgress"
+    service.sagemaker.stop_processing_job(ProcessingJobName=job)
+    service.wait(job)
 
 
-def test_continuous_outputs_follow_changes_and_are_swept_after_a_failure(cloud):
-    out = cloud.bucket()
-    described = cloud.run(
+def test_continuous_outputs_follow_changes_and_are_swept_after_a_failure(service):
+    out = service.bucket()
+    described = service.run(
         """
         import pathlib, sys, time
         file = pathlib.Path("/opt/ml/processing/out/a.txt")
@@ -42,25 +42,27 @@ def test_continuous_outputs_follow_changes_and_are_swept_after_a_failure(cloud):
         **outputs(out, "Continuous"),
     )
     assert described["FailureReason"] == "AlgorithmError: , exit code: 3"
-    assert cloud.objects(out) == {"results/a.txt": "second", "results/last.txt": "last"}
+    assert service.objects(out) == {"results/a.txt": "second", "results/last.txt": "last"}
 
 
-def test_end_of_job_outputs_are_uploaded_after_success_only(cloud):
+def test_end_of_job_outputs_are_uploaded_after_success_only(service):
     script = """
     import pathlib, sys
     pathlib.Path("/opt/ml/processing/out/a.txt").write_text("a")
     sys.exit({})
     """
-    good, bad = cloud.bucket(), cloud.bucket()
-    jobs = [cloud.create(script.format(code), **outputs(bucket, "EndOfJob")) for code, bucket in ((0, good), (1, bad))]
-    assert [cloud.wait(job)["ProcessingJobStatus"] for job in jobs] == ["Completed", "Failed"]
-    assert cloud.objects(good) == {"results/a.txt": "a"}
-    assert cloud.objects(bad) == {}
+    good, bad = service.bucket(), service.bucket()
+    jobs = [
+        service.create(script.format(code), **outputs(bucket, "EndOfJob")) for code, bucket in ((0, good), (1, bad))
+    ]
+    assert [service.wait(job)["ProcessingJobStatus"] for job in jobs] == ["Completed", "Failed"]
+    assert service.objects(good) == {"results/a.txt": "a"}
+    assert service.objects(bad) == {}
 
 
-def test_symbolic_links_are_not_uploaded(cloud):
-    out = cloud.bucket()
-    described = cloud.run(
+def test_symbolic_links_are_not_uploaded(service):
+    out = service.bucket()
+    described = service.run(
         """
         import os, pathlib
         folder = pathlib.Path("/opt/ml/processing/out")
@@ -71,12 +73,12 @@ def test_symbolic_links_are_not_uploaded(cloud):
         **outputs(out, "EndOfJob"),
     )
     assert described["ProcessingJobStatus"] == "Completed", described.get("FailureReason")
-    assert cloud.objects(out) == {"results/real": "real"}
+    assert service.objects(out) == {"results/real": "real"}
 
 
-def test_an_output_folder_replaced_by_a_link_leads_nowhere(cloud):
-    out = cloud.bucket()
-    cloud.run(
+def test_an_output_folder_replaced_by_a_link_leads_nowhere(service):
+    out = service.bucket()
+    service.run(
         """
         import os, pathlib
         os.rmdir("/opt/ml/processing/out")
@@ -84,12 +86,12 @@ def test_an_output_folder_replaced_by_a_link_leads_nowhere(cloud):
         """,
         **outputs(out, "EndOfJob"),
     )
-    assert cloud.objects(out) == {}
+    assert service.objects(out) == {}
 
 
-def test_a_large_file_arrives_whole(cloud):
-    out = cloud.bucket()
-    described = cloud.run(
+def test_a_large_file_arrives_whole(service):
+    out = service.bucket()
+    described = service.run(
         """
         import pathlib
         pathlib.Path("/opt/ml/processing/out/large").write_bytes(b"0123456789abcdef" * 2_000_000)
@@ -97,11 +99,11 @@ def test_a_large_file_arrives_whole(cloud):
         **outputs(out, "EndOfJob"),
     )
     assert described["ProcessingJobStatus"] == "Completed", described.get("FailureReason")
-    assert cloud.s3.head_object(Bucket=out, Key="results/large")["ContentLength"] == 32_000_000
+    assert service.s3.head_object(Bucket=out, Key="results/large")["ContentLength"] == 32_000_000
 
 
-def test_an_output_that_cannot_be_uploaded_fails_the_job(cloud):
-    described = cloud.run(
+def test_an_output_that_cannot_be_uploaded_fails_the_job(service):
+    described = service.run(
         "open('/opt/ml/processing/out/a', 'w').close()", **outputs("there-is-no-such-bucket", "EndOfJob")
     )
     assert described["ProcessingJobStatus"] == "Failed"
@@ -109,9 +111,11 @@ def test_an_output_that_cannot_be_uploaded_fails_the_job(cloud):
     assert "s3://there-is-no-such-bucket/results/a" in described["FailureReason"]
 
 
-def test_the_key_for_outputs_is_passed_on_to_s3(cloud):
-    out = cloud.bucket()
-    cloud.run("open('/opt/ml/processing/out/a', 'w').close()", **outputs(out, "EndOfJob", KmsKeyId="alias/geocadence"))
-    head = cloud.s3.head_object(Bucket=out, Key="results/a")
+def test_the_key_for_outputs_is_passed_on_to_s3(service):
+    out = service.bucket()
+    service.run(
+        "open('/opt/ml/processing/out/a', 'w').close()", **outputs(out, "EndOfJob", KmsKeyId="alias/geocadence")
+    )
+    head = service.s3.head_object(Bucket=out, Key="results/a")
     assert head["ServerSideEncryption"] == "aws:kms"
     assert "alias/geocadence" in head["SSEKMSKeyId"]
