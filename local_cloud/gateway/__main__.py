@@ -6,7 +6,10 @@ import argparse
 import asyncio
 import os
 import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from local_cloud.gateway import certificates, settings
 
@@ -41,15 +44,10 @@ def main() -> None:
         ca_bundle=tls.bundle,
         container_python=options.container_python,
     )
-    try:
-        asyncio.run(_serve(application, options.port, tls))
-    finally:
-        stop_services()
-        # Threads of executions still running would keep the interpreter alive; their state dies with it anyway.
-        os._exit(0)
+    asyncio.run(_serve(application, options.port, tls, at_end=stop_services))
 
 
-async def _serve(application, port: int, tls: certificates.Certificates) -> None:
+async def _serve(application: Any, port: int, tls: certificates.Certificates, *, at_end: Callable[[], None]) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
@@ -58,13 +56,22 @@ async def _serve(application, port: int, tls: certificates.Certificates) -> None
     config.certfile, config.keyfile = str(tls.chain), str(tls.key)
     config.alpn_protocols = ["http/1.1"]
     config.keep_alive_timeout = 75
-    config.graceful_timeout = 2
     config.loglevel = "WARNING"
 
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await serve(application, config, shutdown_trigger=stopping.wait)
+    # A trigger of its own, never pulled, keeps the server from taking the signals for itself.
+    serving = asyncio.create_task(serve(application, config, shutdown_trigger=asyncio.Event().wait))
+    asked = asyncio.create_task(stopping.wait())
+    await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()  # it never ends by itself but by an error, such as a port that is taken
+    # The server still answers meanwhile: jobs write the end of their logs to it.
+    await asyncio.to_thread(at_end)
+    # No farewell to clients and threads: idle TLS connections would take half a minute, and all state dies anyway.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def test_a_role_without_the_permission_fails_the_task_with_the_denied_action(acc
 
 
 def test_a_role_that_does_not_trust_step_functions_is_refused_at_creation(account: Account) -> None:
-    with pytest.raises(Exception, match="Neither the global service principal states.amazonaws.com"):
+    with pytest.raises(Exception, match="Neither the global service principal"):
         account.machine(account.role("lambda.amazonaws.com"), Only={"Type": "Succeed"})
 
 
@@ -71,7 +71,8 @@ def test_a_function_acts_as_its_own_role_and_sees_only_its_own_code_and_boto3(ac
     source = (
         "import boto3, importlib.util, json, os, sys\n"
         "def handler(event, context):\n"
-        "    found = [name for name in ('ministack', 'local_cloud', 'geocadence', 'yaml') if importlib.util.find_spec(name)]\n"
+        "    others = ('ministack', 'local_cloud', 'geocadence', 'yaml')\n"
+        "    found = [name for name in others if importlib.util.find_spec(name)]\n"
         "    try:\n"
         "        boto3.client('s3').list_buckets(); denied = None\n"
         "    except Exception as error:\n"
