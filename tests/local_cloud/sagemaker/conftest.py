@@ -75,6 +75,7 @@ class JobService:
     logs: Any
     url: str
     folder: Path
+    process: subprocess.Popen
 
     def bucket(self, objects: dict[str, str | bytes] | None = None) -> str:
         name = f"bucket-{next(NUMBERS)}-{os.getpid()}"
@@ -172,10 +173,13 @@ def serve(emulator, tmp_path_factory):
         command = [EMULATOR_PYTHON, Path(__file__).with_name("server.py"), "--port", str(port), "--emulator", emulator]
         command += ["--folder", folder, "--python", CONTAINER_PYTHON, *(["--mode", mode] if mode else [])]
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "GATEWAY_SECRET": "not for jobs"}
-        processes.append(subprocess.Popen(command, env=environment, cwd=folder))
+        process = subprocess.Popen(command, env=environment, cwd=folder)
+        processes.append(process)
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: answers(f"{url}/isolation"))
-        return JobService(client("sagemaker", url), client("s3", emulator), client("logs", emulator), url, folder)
+        return JobService(
+            client("sagemaker", url), client("s3", emulator), client("logs", emulator), url, folder, process
+        )
 
     yield start
     for process in processes:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from pathlib import Path
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -131,3 +134,29 @@ def test_jobs_beyond_the_machines_size_wait_and_can_be_stopped_while_they_do(ser
     service.sagemaker.stop_processing_job(ProcessingJobName=first)
     assert service.wait(next_one)["ProcessingJobStatus"] == "Completed"
     assert service.describe(next_one)["ProcessingStartTime"] >= service.describe(first)["LastModifiedTime"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_the_service(serve, number):
+    own = serve()
+    marker = str(7_654_000 + number)
+    entry_point = {"ImageUri": "any", "ContainerEntrypoint": ["sleep", marker]}
+    own.create("", AppSpecification=entry_point, ClusterConfig={"InstanceCount": 2})
+    wait_until(lambda: len(sleepers(marker)) == 2)
+    own.process.send_signal(number)
+    wait_until(lambda: not sleepers(marker), seconds=10)
+    own.process.wait(10)
+    assert number == signal.SIGKILL or not (own.folder / "instances").exists()
+
+
+def sleepers(marker: str) -> list[Path]:
+    """Processes of this machine that run `sleep <marker>`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[:2] == [b"sleep", marker.encode()]:
+            found.append(process)
+    return found

@@ -28,6 +28,19 @@ except botocore.exceptions.ClientError as error:
 pathlib.Path("/opt/ml/processing/out/b").write_text("b")
 """
 
+READ_RASTER = """
+import os
+import numpy, rasterio
+from rasterio.io import MemoryFile
+import boto3
+with MemoryFile() as memory:
+    with memory.open(driver="GTiff", width=8, height=8, count=1, dtype="uint16") as raster:
+        raster.write(numpy.arange(64, dtype="uint16").reshape(1, 8, 8))
+    boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key="out/a.tif", Body=bytes(memory.getbuffer()))
+with rasterio.open(f"s3://{os.environ['BUCKET']}/out/a.tif") as raster:
+    print("sum", int(raster.read(1).sum()))
+"""
+
 
 @dataclass
 class Work:
@@ -36,7 +49,9 @@ class Work:
     account: Account
     bucket: str
 
-    def run(self, *statements: dict[str, Any], trusted: str = "sagemaker.amazonaws.com") -> dict[str, Any]:
+    def run(
+        self, *statements: dict[str, Any], script: str = "main.py", trusted: str = "sagemaker.amazonaws.com"
+    ) -> dict[str, Any]:
         sagemaker = self.account.client("sagemaker")
         job = unique("job")
         sagemaker.create_processing_job(
@@ -44,14 +59,14 @@ class Work:
             RoleArn=self.account.role(trusted, *statements),
             AppSpecification={
                 "ImageUri": "any",
-                "ContainerEntrypoint": ["python3", "/opt/ml/processing/code/main.py"],
+                "ContainerEntrypoint": ["python3", f"/opt/ml/processing/code/{script}"],
             },
             Environment={"BUCKET": self.bucket},
             ProcessingResources={
                 "ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}
             },
             ProcessingInputs=[
-                s3_input("code", f"s3://{self.bucket}/in/main.py", "/opt/ml/processing/code"),
+                s3_input("code", f"s3://{self.bucket}/in/{script}", "/opt/ml/processing/code"),
                 s3_input("data", f"s3://{self.bucket}/in/", "/opt/ml/processing/in"),
             ],
             ProcessingOutputConfig={
@@ -84,7 +99,7 @@ def work(account: Account) -> Work:
     bucket = unique("bucket")
     s3 = account.client("s3")
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    for key, body in {"in/main.py": SCRIPT, "in/a": "alpha", "secret": "x"}.items():
+    for key, body in {"in/main.py": SCRIPT, "in/raster.py": READ_RASTER, "in/a": "alpha", "secret": "x"}.items():
         s3.put_object(Bucket=bucket, Key=key, Body=body.encode())
     return Work(account, bucket)
 
@@ -100,6 +115,19 @@ def test_a_job_acts_as_its_role_and_no_more(work):
     assert lines[1:] == ["read alpha", "denied AccessDenied"]
     stored = work.account.client("s3").get_object(Bucket=work.bucket, Key="out/b")
     assert stored["Body"].read() == b"b"
+
+
+def test_gdal_reads_from_s3_inside_a_job(work):
+    described = work.run(
+        work.may("s3:ListBucket"),
+        work.may("s3:GetObject", "/*"),
+        work.may("s3:PutObject", "/*"),
+        LOGS,
+        script="raster.py",
+    )
+    lines = work.log(described["ProcessingJobName"])
+    assert described["ProcessingJobStatus"] == "Completed", lines
+    assert lines[-1] == "sum 2016"
 
 
 def test_an_input_that_the_role_may_not_list_or_read_fails_the_job(work):
