@@ -79,15 +79,17 @@ class Bucket:
         with ThreadPoolExecutor(PARALLEL) as pool:
             return dict(zip(keys, pool.map(self.read_json, keys), strict=True))
 
-    def write(self, key: str, body: bytes, *, content_type: str) -> None:
-        self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
+    def write(self, key: str, body: bytes, *, content_type: str, tags: str | None = None) -> None:
+        tagging = {"Tagging": tags} if tags else {}
+        self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, **tagging)
 
-    def write_json(self, key: str, data: Any) -> None:
-        self.write(key, as_json(data), content_type="application/json")
+    def write_json(self, key: str, data: Any, *, tags: str | None = None) -> None:
+        self.write(key, as_json(data), content_type="application/json", tags=tags)
 
-    def write_json_many(self, objects: Mapping[str, Any]) -> None:
+    def write_json_many(self, objects: Mapping[str, Any], *, tags: str | None = None) -> None:
+        """`tags` as a query string: `name=value`."""
         with ThreadPoolExecutor(PARALLEL) as pool:
-            list(pool.map(lambda entry: self.write_json(*entry), objects.items()))
+            list(pool.map(lambda entry: self.write_json(*entry, tags=tags), objects.items()))
 
     def replace_json(self, key: str, data: Any, *, etag: str | None) -> None:
         """Write only if the object is still the one with `etag` (None: still absent), else Conflict."""

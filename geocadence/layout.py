@@ -6,6 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+# The input bucket's lifecycle rule lets objects with this tag expire.
+BATCH_TAGS = "geocadence-expires=batch"
+
 
 @dataclass(frozen=True)
 class RunLayout:

@@ -40,10 +40,10 @@ def find_products(output: Bucket, *, pipeline: str, scenes: Iterable[tuple[str, 
     there = {found.key: found for month in months for found in output.listing(month)}
     keys = {scene: key for scene, (key, _) in wanted.items() if key in there}
     items = output.read_json_many(keys.values())
-    return {scene: _product(scene, key, items[key], there, output) for scene, key in keys.items()}
+    return {scene: _product(scene, key, items[key], there, output, pipeline) for scene, key in keys.items()}
 
 
-def _product(scene: str, key: str, item: Any, there: dict[str, Listed], output: Bucket) -> Product:
+def _product(scene: str, key: str, item: Any, there: dict[str, Listed], output: Bucket, pipeline: str) -> Product:
     """An Item that is no JSON object, or another scene's, counts as not in order."""
     folder = posixpath.dirname(key) + "/"
     size = there[key].size
@@ -56,8 +56,8 @@ def _product(scene: str, key: str, item: Any, there: dict[str, Listed], output: 
             missing.append(f"{key}#{name}")
             continue
         named = asset_key(href, item_key=key, output=output)
-        if named is None:
-            continue
+        if named is None or not named.startswith(f"{pipeline}/"):
+            continue  # the source's, or another pipeline's
         if named in there:
             size += there[named].size
         elif named.startswith(folder) or not output.exists(named):

@@ -8,9 +8,14 @@ manifest sources the named S3 place (ListBucket, GetObject).
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from geocadence.bucket import Bucket
+from botocore.exceptions import ClientError
+
+from geocadence.bucket import Bucket, Listed
+from geocadence.catalogue.http import CatalogueRefused
 from geocadence.execution_input import InvalidInput
 from geocadence.instants import parse_instant
 from geocadence.layout import split_s3_uri
@@ -46,10 +51,26 @@ def sources(s3: Any) -> Sources:
 
     def read(uri: str) -> bytes | None:
         bucket, key = split_s3_uri(uri)
-        return Bucket(s3, bucket).read(key)
+        with _as_refusal(uri):
+            return Bucket(s3, bucket).read(key)
 
-    def listing(uri: str) -> Any:
+    def listing(uri: str) -> Iterator[Listed]:
         bucket, prefix = split_s3_uri(uri)
-        return Bucket(s3, bucket).listing(prefix)
+        with _as_refusal(uri):
+            yield from Bucket(s3, bucket).listing(prefix)
 
     return Sources(read_s3=read, list_s3=listing)
+
+
+@contextmanager
+def _as_refusal(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        told = error.response["Error"]
+        if told["Code"] in ("AccessDenied", "NoSuchBucket", "PermanentRedirect", "AllAccessDisabled"):
+            why = told.get("Message") or told["Code"]
+            raise CatalogueRefused(
+                f"{uri} can't be read: {why} (is it right, and readable for this account?)"
+            ) from error
+        raise

@@ -19,7 +19,7 @@ from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.durations import Duration
 from geocadence.execution_input import ExecutionInput, InvalidInput, read_execution_input
 from geocadence.instants import format_instant
-from geocadence.layout import RunLayout
+from geocadence.layout import BATCH_TAGS, RunLayout
 from geocadence.plan.batches import cut, instances_of_a_job
 from geocadence.plan.decisions import Decision, counts, decide, keep_named, reject_unfit
 from geocadence.products import find_products
@@ -159,7 +159,7 @@ def _write(
         for decision in batch
     }
     inputs.delete_many(found.key for found in inputs.listing(layout.batches) if found.key not in objects)
-    inputs.write_json_many(objects)
+    inputs.write_json_many(objects, tags=BATCH_TAGS)
     input_uri = draft.input_uri or inputs.uri(layout.batches)
     tally = counts(draft.decisions)
     plan = {

@@ -1,0 +1,292 @@
+"""PlanRun against a real STAC API and a real S3."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from geocadence.bucket import Bucket
+from geocadence.catalogue.http import CatalogueUnavailable
+from geocadence.execution_input import InvalidInput
+from geocadence.plan.planning import Run, Sources, plan_run
+from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id, stac_source
+
+STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
+ARN = "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:x"
+
+
+@pytest.fixture
+def plan(inputs: Bucket, outputs: Bucket) -> Any:
+    def run(
+        resolved: dict[str, Any], execution_input: Any = None, *, run_id: str = "20261122T060000Z-0a1b2c3d"
+    ) -> dict[str, Any]:
+        sources = Sources(
+            read_s3=lambda uri: inputs.read(inputs.key(uri) or ""),
+            list_s3=lambda uri: inputs.listing(inputs.key(uri) or ""),
+        )
+        result = plan_run(
+            Run(run_id, ARN, STARTED, {} if execution_input is None else execution_input),
+            definition=resolved,
+            inputs=inputs,
+            outputs=outputs,
+            sources=sources,
+            clock=lambda: STARTED,
+        )
+        return result | {"document": inputs.read_json(f"ndvi/runs/{run_id}/plan.json")}
+
+    return run
+
+
+def batch_objects(inputs: Bucket) -> list[str]:
+    return [found.key.partition("/batches/")[2] for found in inputs.listing("ndvi/runs/") if "/batches/" in found.key]
+
+
+def verdicts(result: dict[str, Any]) -> dict[str, str]:
+    return {d["id"]: d["decision"] for d in result["document"]["decisions"]}
+
+
+def test_an_empty_input_takes_all_new_scenes_of_the_window(plan: Any, inputs: Bucket, stac_api: str) -> None:
+    result = plan(definition(stac=stac_source(stac_api)))
+
+    assert {key: result[key] for key in ("planned", "skipped", "rejected", "batches", "instance_count")} == {
+        "planned": 12,
+        "skipped": 0,
+        "rejected": 0,
+        "batches": 3,
+        "instance_count": 3,
+    }
+    assert result["input_uri"] == inputs.uri("ndvi/runs/20261122T060000Z-0a1b2c3d/batches/")
+    assert result["plan"] == inputs.uri("ndvi/runs/20261122T060000Z-0a1b2c3d/plan.json")
+    assert batch_objects(inputs) == sorted(f"{n // 4}/{scene_id(n)}.json" for n in range(12))
+
+
+def test_each_batch_object_is_the_scenes_item_as_the_catalogue_has_it(plan: Any, inputs: Bucket, stac_api: str) -> None:
+    plan(definition(stac=stac_source(stac_api)))
+
+    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(0)}.json")
+    assert written["assets"]["red"]["href"] == item(0)["assets"]["red"]["href"]
+    assert written["properties"]["datetime"] == item(0)["properties"]["datetime"]
+
+
+def test_batch_objects_bear_the_tag_by_which_they_expire(plan: Any, inputs: Bucket, stac_api: str, s3: Any) -> None:
+    plan(definition(stac=stac_source(stac_api)))
+
+    key = next(found.key for found in inputs.listing("ndvi/runs/") if "/batches/" in found.key)
+    assert s3.get_object_tagging(Bucket=inputs.name, Key=key)["TagSet"] == [
+        {"Key": "geocadence-expires", "Value": "batch"}
+    ]
+
+
+def test_only_scenes_within_the_window_are_taken(plan: Any, stac_api: str) -> None:
+    window = {"start": "2026-11-03", "end": "2026-11-05T11:21:19Z"}
+
+    result = plan(definition(stac=stac_source(stac_api)), {"window": window})
+
+    assert list(verdicts(result)) == [scene_id(n) for n in (2, 3, 4)]
+    assert result["document"]["window"] == {"start": "2026-11-03T00:00:00Z", "end": "2026-11-05T11:21:19Z"}
+
+
+def test_an_api_without_the_query_extension_is_filtered_here(plan: Any, stac_api: str) -> None:
+    result = plan(definition(stac=stac_source(stac_api, query={"eo:cloud_cover": {"lt": 20}})))
+
+    assert list(verdicts(result)) == [scene_id(n) for n in range(4)]
+
+
+def test_a_committed_scene_is_skipped(plan: Any, inputs: Bucket, outputs: Bucket, stac_api: str) -> None:
+    committed = commit_product(outputs, 2)
+
+    result = plan(definition(stac=stac_source(stac_api)))
+
+    assert verdicts(result)[committed] == "skip"
+    assert (result["planned"], result["skipped"]) == (11, 1)
+    assert not any(committed in key for key in batch_objects(inputs))
+
+
+def test_a_product_with_a_missing_asset_is_made_again(plan: Any, outputs: Bucket, stac_api: str) -> None:
+    scene = commit_product(outputs, 2, without="_ndvi.tif")
+
+    result = plan(definition(stac=stac_source(stac_api)))
+
+    decision = next(d for d in result["document"]["decisions"] if d["id"] == scene)
+    assert decision["decision"] == "new"
+    assert decision["reason"] == f"its product is incomplete: {scene}_ndvi.tif is missing or broken"
+
+
+def test_recompute_takes_committed_scenes_too(plan: Any, outputs: Bucket, stac_api: str) -> None:
+    committed = commit_product(outputs, 2)
+
+    result = plan(definition(stac=stac_source(stac_api)), {"recompute": True})
+
+    assert verdicts(result)[committed] == "recompute"
+    assert result["planned"] == 12
+
+
+def test_named_scenes_are_found_whatever_the_window_and_the_filter(plan: Any, stac_api: str) -> None:
+    source = stac_source(stac_api, lookback="P1D", query={"eo:cloud_cover": {"lt": 1}})
+
+    result = plan(definition(stac=source), {"scenes": [scene_id(7)]})
+
+    assert verdicts(result) == {scene_id(7): "new"}
+
+
+def test_unknown_scenes_are_named(plan: Any, stac_api: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        plan(definition(stac=stac_source(stac_api)), {"scenes": [scene_id(7), "S2B_FAR_AWAY", "S2X"]})
+
+    assert str(refusal.value) == (
+        f"`scenes` names what collection sentinel-2-c1-l2a of {stac_api} over areas/test.geojson does not have: "
+        "S2B_FAR_AWAY, S2X (check the ids and the window)."
+    )
+
+
+def test_a_dry_run_plans_and_starts_nothing(plan: Any, inputs: Bucket, stac_api: str) -> None:
+    result = plan(definition(stac=stac_source(stac_api)), {"dry_run": True})
+
+    assert (result["planned"], result["batches"]) == (12, 0)
+    assert batch_objects(inputs) == []
+    assert result["document"]["dry_run"] is True
+
+
+def test_planning_a_run_again_leaves_nothing_of_the_first_attempt(
+    plan: Any, inputs: Bucket, outputs: Bucket, stac_api: str
+) -> None:
+    plan(definition(stac=stac_source(stac_api)))
+    committed = [commit_product(outputs, n) for n in range(8)]
+
+    result = plan(definition(stac=stac_source(stac_api)))
+
+    assert batch_objects(inputs) == sorted(f"0/{scene_id(n)}.json" for n in range(8, 12))
+    assert result["skipped"] == len(committed)
+
+
+def test_a_run_above_the_limit_is_refused_and_writes_nothing(plan: Any, inputs: Bucket, stac_api: str) -> None:
+    resolved = definition(stac=stac_source(stac_api))
+    resolved["limits"]["max_scenes_per_run"] = 11
+
+    with pytest.raises(InvalidInput) as refusal:
+        plan(resolved)
+
+    assert str(refusal.value) == (
+        "The run would take 12 scenes, above limits.max_scenes_per_run, 11 "
+        "(take a shorter window, name the scenes, or raise the limit in the definition)."
+    )
+    assert list(inputs.listing("")) == []
+
+
+def test_no_scene_means_no_batch(plan: Any, stac_api: str) -> None:
+    result = plan(definition(stac=stac_source(stac_api)), {"window": {"start": "2026-12-01", "end": "2026-12-02"}})
+
+    assert (result["planned"], result["batches"], result["rejected"]) == (0, 0, 0)
+
+
+def test_unfit_scenes_are_rejected_with_a_reason(plan: Any, inputs: Bucket) -> None:
+    hostile = [
+        item(0, id="../../etc/passwd"),
+        item(0, id="x" * 182),
+        item(0, id=17),
+        item(1, properties={"datetime": None, "start_datetime": "2026-11-01T00:00:00Z"}),
+        item(2, properties={"datetime": "2026-11-02"} | {"datetime": "yesterday"}),
+        item(4, assets={}),
+        item(5),
+        item(5),
+    ]
+
+    result = plan(definition(items=items_source(hostile)))
+
+    assert (result["planned"], result["rejected"]) == (1, 7)
+    assert batch_objects(inputs) == [f"0/{scene_id(5)}.json"]
+    unfit = "its id can be no folder's name (expected 1 to 181 letters, digits, dots, underscores and hyphens, "
+    unfit += "the first a letter or digit)"
+    assert [d["reason"] for d in result["document"]["decisions"] if d["decision"] == "rejected"] == [
+        unfit,
+        unfit,
+        unfit,
+        "its datetime is missing",
+        "its datetime is no ISO 8601 date or time (expected e.g. 2026-11-22T06:00:00Z)",
+        "it has no assets",
+        "the catalogue listed it twice; the first is taken",
+    ]
+
+
+def test_an_item_collection_is_filtered_by_a_given_window_only(plan: Any) -> None:
+    resolved = definition(items=items_source([item(n) for n in range(5)]))
+
+    assert plan(resolved)["planned"] == 5
+    assert plan(resolved, {"window": {"start": "2026-11-03", "end": "2026-11-04"}})["planned"] == 1
+
+
+def test_an_item_collection_in_s3_gets_absolute_hrefs(plan: Any, inputs: Bucket) -> None:
+    beside = item(0, assets={"red": {"href": "./images/B04.tif"}})
+    inputs.write_json("catalogue/items.json", {"type": "FeatureCollection", "features": [beside]})
+
+    plan(definition(items={"href": inputs.uri("catalogue/items.json")}))
+
+    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(0)}.json")
+    assert written["assets"]["red"]["href"] == inputs.uri("catalogue/images/B04.tif")
+
+
+def test_a_prefix_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:
+    for name in ("images/", "images/a.tif", "images/b/c.tif"):
+        inputs.write(name, b"" if name.endswith("/") else b"x", content_type="image/tiff")
+
+    result = plan(definition(prefix={"uri": inputs.uri("images/")}))
+
+    assert (result["planned"], result["batches"], result["instance_count"]) == (2, 1, 2)
+    assert result["input_uri"] == inputs.uri("images/")
+
+
+def test_an_empty_prefix_means_no_batch(plan: Any, inputs: Bucket) -> None:
+    result = plan(definition(prefix={"uri": inputs.uri("nothing/")}))
+
+    assert (result["planned"], result["batches"]) == (0, 0)
+
+
+def test_a_manifest_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:
+    inputs.write_json("manifest.json", [{"prefix": "s3://somewhere/"}, "a.tif", "b.tif"])
+
+    result = plan(definition(manifest={"uri": inputs.uri("manifest.json")}))
+
+    assert (result["planned"], result["batches"], result["input_uri"]) == (2, 1, inputs.uri("manifest.json"))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"{", "is no JSON"),
+        (b"{}", 'is no manifest (expected [{"prefix": "s3://bucket/path/"}, "relative/key", …])'),
+        (b'["a.tif"]', "does not begin with its prefix"),
+        (b'[{"prefix": "s3://b/"}, 3]', "has no key at position 1, but 3"),
+        (None, "is not there"),
+    ],
+)
+def test_a_broken_manifest_is_refused(plan: Any, inputs: Bucket, content: bytes | None, sentence: str) -> None:
+    if content is not None:
+        inputs.write("broken.json", content, content_type="application/json")
+
+    with pytest.raises(InvalidInput) as refusal:
+        plan(definition(manifest={"uri": inputs.uri("broken.json")}))
+
+    assert str(refusal.value).startswith(inputs.uri("broken.json") + " ")
+    assert sentence in str(refusal.value)
+
+
+def test_scenes_of_a_prefix_make_no_sense(plan: Any, inputs: Bucket) -> None:
+    with pytest.raises(InvalidInput, match="takes the objects of a prefix, not scenes"):
+        plan(definition(prefix={"uri": inputs.uri("images/")}), {"scenes": ["a"]})
+
+
+def test_a_dead_catalogue_is_not_the_inputs_fault(plan: Any, inputs: Bucket, outputs: Bucket) -> None:
+    def dead(*_: Any, **__: Any) -> Any:
+        raise CatalogueUnavailable("https://example.com gave HTTP 503, again and again")
+
+    with pytest.raises(CatalogueUnavailable):
+        plan_run(
+            Run("r", ARN, STARTED, {}),
+            definition=definition(stac=stac_source("https://example.com")),
+            inputs=inputs,
+            outputs=outputs,
+            sources=Sources(read_s3=inputs.read, list_s3=inputs.listing, search_stac_api=dead),
+            clock=lambda: STARTED,
+        )
