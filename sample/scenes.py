@@ -3,8 +3,8 @@
 The pixels start from the patch that the package `spyndex` ships (B02, B03, B04, B08; 300 × 300 pixels of
 10 m; Sentinel-2 L2A surface reflectance, MIT licence). Everything around it is made up, from fixed seeds:
 
-- the patch is mirrored to the size of a scene and put into the Alentejo, where it was not taken;
-- fields follow a year of rain-fed crops (green in March and April, bare from June on), woods stay green;
+- the patch is mirrored and bent to the size of a scene and put into the Alentejo, where it was not taken;
+- fields follow the year (cereals and pasture green in spring, some irrigated in summer), woods stay green;
 - clouds with their shadows and thin rims, a nodata wedge as at the edge of a swath, sensor noise;
 - an SCL band at 20 m that says so.
 
@@ -14,10 +14,7 @@ DN without it from before, and an item whose `raster:bands` contradict `earthsea
 
 from __future__ import annotations
 
-import importlib.util
-import json
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +26,13 @@ from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
 from sample.items import ASSETS, CRS, Shot, item_of
+from sample.land import ground
 from sample.weather import Clouds, clouds_over, swath_edge
 
 SEED = 20261122
 OFFSET_DN = 1000
 # Class codes of the scene classification.
 _NODATA, _SHADOW, _VEGETATION, _BARE, _WATER, _CLOUD_MEDIUM, _CLOUD_HIGH, _CIRRUS = 0, 3, 4, 5, 6, 8, 9, 10
-# Reflectances of what a field becomes: red, green, blue, nir of a dense crop, of dry stubble.
-_CROP = {"blue": 0.028, "green": 0.062, "red": 0.034, "nir": 0.43}
-_STUBBLE = {"blue": 0.085, "green": 0.125, "red": 0.185, "nir": 0.265}
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,6 @@ class Plan:
     """What one date looks like."""
 
     shot: Shot
-    greenness: float  # of the fields: 0 stubble, 1 dense crop
     cloudiness: float  # share of the scene, roughly
     wedge: float = 0.0  # share of the rows that the swath's edge cuts into
 
@@ -55,13 +49,13 @@ _MAIN = {"tile": "29SNC", "west": 592_000, "north": 4_280_000, "width": 800, "he
 _EAST = {"tile": "29SPC", "west": 600_000, "north": 4_280_000, "width": 555, "height": 555}
 
 PLANS = (
-    Plan(Shot("S2A", "2021-05-12T11:21:11.024Z", baseline="03.00", offset=None, **_MAIN), 0.55, 0.04),
-    Plan(Shot("S2B", "2026-02-05T11:21:09.024Z", baseline="05.11", **_MAIN), 0.6, 0.12),
-    Plan(Shot("S2C", "2026-03-17T11:21:21.025Z", baseline="05.11", **_MAIN), 0.95, 0.03),
-    Plan(Shot("S2C", "2026-03-17T11:21:18.025Z", baseline="05.11", **_EAST), 0.95, 0.05),
-    Plan(Shot("S2B", "2026-04-26T11:21:09.024Z", baseline="05.11", **_MAIN), 0.8, 0.28, 0.5),
-    Plan(Shot("S2A", "2026-06-30T11:21:31.024Z", baseline="05.11", offset_applied=True, **_MAIN), 0.15, 0.0),
-    Plan(Shot("S2C", "2026-08-24T11:21:21.025Z", baseline="05.12", **_MAIN), 0.0, 0.08, 0.3),
+    Plan(Shot("S2A", "2021-05-12T11:21:11.024Z", baseline="03.00", offset=None, **_MAIN), 0.04),
+    Plan(Shot("S2B", "2026-02-05T11:21:09.024Z", baseline="05.11", **_MAIN), 0.12),
+    Plan(Shot("S2C", "2026-03-17T11:21:21.025Z", baseline="05.11", **_MAIN), 0.03),
+    Plan(Shot("S2C", "2026-03-17T11:21:18.025Z", baseline="05.11", **_EAST), 0.05),
+    Plan(Shot("S2B", "2026-04-26T11:21:09.024Z", baseline="05.11", **_MAIN), 0.28, 0.5),
+    Plan(Shot("S2A", "2026-06-30T11:21:31.024Z", baseline="05.11", offset_applied=True, **_MAIN), 0.0),
+    Plan(Shot("S2C", "2026-08-24T11:21:21.025Z", baseline="05.12", **_MAIN), 0.08, 0.3),
 )
 
 
@@ -88,15 +82,15 @@ def _scene(plan: Plan, random: np.random.Generator) -> tuple[dict[str, np.ndarra
     """All bands (uint16, 10 m), the SCL (uint8, 20 m), and the percentages that the Item tells."""
     shot = plan.shot
     shape = shot.height, shot.width
-    ground = _ground(shape, plan.greenness)
+    land = ground(west=shot.west // 10, north=shot.north // 10, shape=shape, month=int(shot.moment[5:7]))
     clouds = clouds_over(shape, plan.cloudiness, random)
     outside = swath_edge(shape, plan.wedge)
-    classes = _classes(ground, clouds)
+    classes = _classes(land, clouds)
     classes[outside] = _NODATA
     illumination = 1 + 0.03 * random.standard_normal()
     rasters = {
         key: _digital_numbers(reflectance * illumination, clouds, outside, shot=shot, random=random)
-        for key, reflectance in ground.items()
+        for key, reflectance in land.items()
     }
     rasters["scl"] = classes[::2, ::2]
     seen = ~outside
@@ -107,42 +101,8 @@ def _scene(plan: Plan, random: np.random.Generator) -> tuple[dict[str, np.ndarra
     }
 
 
-@cache
-def _patch() -> np.ndarray:
-    """The patch: reflectance (4, 300, 300), in the order blue, green, red, nir."""
-    # Read as a file: importing spyndex takes seconds.
-    (package,) = importlib.util.find_spec("spyndex").submodule_search_locations
-    return np.array(json.loads((Path(package) / "data" / "S2_10m.json").read_text())) / 10_000
-
-
-def _ground(shape: tuple[int, int], greenness: float) -> dict[str, np.ndarray]:
-    """Reflectance by band with the fields as green as `greenness`."""
-    rows, columns = (_mirrored(size, 300) for size in shape)
-    blue, green, red, nir = (band[np.ix_(rows, columns)] for band in _patch())
-    bands = {"blue": blue, "green": green, "red": red, "nir": nir}
-    ndvi = (nir - red) / (nir + red)
-    # 1 in open fields, 0 in woods, soft between.
-    field = np.clip((0.62 - ndvi) / 0.2, 0, 1)
-    # Not every field is sown with the same: brighter soils carry the thinner crop.
-    crop = np.clip(greenness * (1.35 - 2.5 * red), 0, 1) * field
-    stubble = (1 - greenness) * 0.5 * field
-    texture = 0.6 + 0.4 * nir / np.mean(nir)
-    return {
-        key: values * (1 - crop - stubble * (1 - crop))
-        + crop * _CROP[key] * texture
-        + stubble * (1 - crop) * _STUBBLE[key] * texture
-        for key, values in bands.items()
-    }
-
-
-def _mirrored(size: int, period: int) -> np.ndarray:
-    """Indices 0 … period-1, period-1 … 0, 0 …: `size` of them, without a seam."""
-    place = np.arange(size) % (2 * period)
-    return np.where(place < period, place, 2 * period - 1 - place)
-
-
-def _classes(ground: dict[str, np.ndarray], clouds: Clouds) -> np.ndarray:
-    red, nir = ground["red"], ground["nir"]
+def _classes(land: dict[str, np.ndarray], clouds: Clouds) -> np.ndarray:
+    red, nir = land["red"], land["nir"]
     ndvi = (nir - red) / (nir + red)
     classes = np.where(ndvi > 0.35, _VEGETATION, np.where(nir < 0.05, _WATER, _BARE)).astype(np.uint8)
     classes[clouds.shadow] = _SHADOW

@@ -17,7 +17,7 @@ class Clouds:
 
 def clouds_over(shape: tuple[int, int], cloudiness: float, random: np.random.Generator) -> Clouds:
     """Clouds over about `cloudiness` of a scene, ragged at the edges; shadows north-west of them."""
-    noise = _smooth_noise(shape, random)
+    noise = smooth_noise(shape, random)
     if cloudiness <= 0:
         return Clouds(np.zeros(shape), np.zeros(shape, dtype=bool))
     edge = np.quantile(noise, 1 - cloudiness)
@@ -34,10 +34,10 @@ def swath_edge(shape: tuple[int, int], share: float) -> np.ndarray:
     return columns < (share * shape[0] - rows) * 0.45
 
 
-def _smooth_noise(shape: tuple[int, int], random: np.random.Generator) -> np.ndarray:
+def smooth_noise(shape: tuple[int, int], random: np.random.Generator, *, octaves: int = 6) -> np.ndarray:
     """Random fields of ever finer grain, each at half the weight of the one before."""
     total = np.zeros(shape)
-    for octave in range(6):
+    for octave in range(octaves):
         cells = 3 * 2**octave + 1
         field = random.standard_normal((cells, cells))
         total += 0.5**octave * _stretched(field, shape)

@@ -63,8 +63,6 @@ def main(arguments: list[str] | None = None) -> int:
     made = parser()
     given = made.parse_args(_with_negative_offset(arguments))
     try:
-        import rasterio
-
         from spectral.cog import has_compression
         from spectral.indices import parse_indices
         from spectral.produce import Settings
@@ -81,25 +79,25 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"--threads {given.threads} is below 1")
     except ValueError as error:
         made.error(str(error))
+    os.environ.update(gdal_options(os.environ))
     progress = Progress()
     # A stopped job gets SIGTERM: leave no drafts behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    with rasterio.Env(**gdal_options()):
-        compression = given.compress if has_compression(given.compress) else "deflate"
-        if compression != given.compress:
-            progress.note("fallback", level="warning", reason=f"this GDAL has no {given.compress}: using deflate")
-        settings = Settings(indices, mask_classes, offset, given.collection or None, compression, given.threads)
-        try:
-            summary = work_through(
-                input_folder=given.input,
-                output_folder=given.output,
-                settings=settings,
-                run_id=given.run_id or None,
-                progress=progress,
-                facts=_facts(),
-            )
-        except UnfitInstance as error:
-            return _unfit(str(error))
+    compression = given.compress if has_compression(given.compress) else "deflate"
+    if compression != given.compress:
+        progress.note("fallback", level="warning", reason=f"this GDAL has no {given.compress}: using deflate")
+    settings = Settings(indices, mask_classes, offset, given.collection or None, compression, given.threads)
+    try:
+        summary = work_through(
+            input_folder=given.input,
+            output_folder=given.output,
+            settings=settings,
+            run_id=given.run_id or None,
+            progress=progress,
+            facts=_facts(),
+        )
+    except UnfitInstance as error:
+        return _unfit(str(error))
     container.leave_message(summary)
     return 0
 

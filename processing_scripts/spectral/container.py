@@ -6,9 +6,11 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-contai
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
-ROOT = Path("/opt/ml")
+# Where no /opt/ml can be, this variable of AWS's own toolkits names the folder in its place.
+ROOT = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
 INPUT = ROOT / "processing" / "input_data"
 OUTPUT = ROOT / "processing" / "output_data"
 # SageMaker cuts the message to 1 KB and fails a job whose message is no UTF-8.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -16,10 +16,10 @@ from spectral.failures import InputFailure, TransientFailure
 from spectral.hrefs import is_remote
 
 # https://gdal.org/en/stable/user/configoptions.html
-_OPTIONS: dict[str, str | int] = {
+_OPTIONS = {
     # One look at the file instead of a listing of its folder.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
-    "GDAL_CACHEMAX": 128 << 20,  # bytes: rasterio takes no other unit
+    "GDAL_CACHEMAX": "128",  # MB
     "GDAL_HTTP_MULTIPLEX": "YES",
     "GDAL_HTTP_MAX_RETRY": "4",
     "GDAL_HTTP_RETRY_DELAY": "1",
@@ -34,24 +34,22 @@ _OPTIONS: dict[str, str | int] = {
 _FINAL = re.compile(r"\b(400|401|403|404|410)\b|not recognized|No such file|does not exist|AccessDenied|NoSuch", re.I)
 
 
-def gdal_options(environment: dict[str, str] | None = None) -> dict[str, str | int]:
-    """GDAL's configuration: ours where the environment has none.
+def gdal_options(environment: Mapping[str, str]) -> dict[str, str]:
+    """Environment variables that configure GDAL, where `environment` doesn't have them already.
 
-    AWS's own variables for another endpoint and its certificate (https://docs.aws.amazon.com/sdkref/) are
-    passed on, since GDAL has different names for them.
+    Variables, because options that rasterio sets reach one thread only. AWS's own variables for another
+    endpoint and its certificates (https://docs.aws.amazon.com/sdkref/) are passed on under GDAL's names.
     """
-    environment = dict(os.environ) if environment is None else environment
-    options = {name: value for name, value in _OPTIONS.items() if name not in environment}
+    options = dict(_OPTIONS)
     endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
-    if endpoint and "AWS_S3_ENDPOINT" not in environment:
+    if endpoint:
         parts = urlsplit(endpoint)
         options["AWS_S3_ENDPOINT"] = parts.netloc
         options["AWS_HTTPS"] = "YES" if parts.scheme == "https" else "NO"
         options["AWS_VIRTUAL_HOSTING"] = "FALSE"
-    certificate = environment.get("AWS_CA_BUNDLE")
-    if certificate and "CURL_CA_BUNDLE" not in environment:
-        options["CURL_CA_BUNDLE"] = certificate
-    return options
+    if certificates := environment.get("AWS_CA_BUNDLE"):
+        options["CURL_CA_BUNDLE"] = certificates
+    return {name: value for name, value in options.items() if name not in environment}
 
 
 class Source:
