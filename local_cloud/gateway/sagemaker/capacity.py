@@ -60,6 +60,8 @@ def check_quota(file: Path, *, instance_type: str, wanted: int, used: int) -> No
         quotas = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return
+    except ValueError as error:
+        raise ApiError("InternalFailure", f"{file} is not JSON: {error}", status=500) from error
     quota = quotas.get(instance_type)
     if quota is not None and used + wanted > quota:
         raise ApiError(

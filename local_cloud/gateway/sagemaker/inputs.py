@@ -65,8 +65,12 @@ def download(s3: Any, objects: list[InputObject], *, folder: Path, cancelled: Ca
             _fetch(s3, entry, folder)
 
     with ThreadPoolExecutor(DOWNLOADS_AT_ONCE, thread_name_prefix="download") as pool:
-        for done in [pool.submit(fetch, entry) for entry in objects]:
-            done.result()
+        try:
+            for done in [pool.submit(fetch, entry) for entry in objects]:
+                done.result()
+        except JobFailure:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _fetch(s3: Any, entry: InputObject, folder: Path) -> None:

@@ -14,6 +14,7 @@ from .inputs import InputObject, download, share
 from .isolation import Container, Mode, Sandbox
 from .logs import LogStream
 from .outputs import Output
+from .request import container_configuration
 
 SYNC_SECONDS = 0.5
 MESSAGE_BYTES = 1024
@@ -101,7 +102,7 @@ class Instance:
             folder.mkdir(parents=True, exist_ok=True)
         hosts = {"current_host": self.name, "hosts": self._common.hosts}
         (config / "resourceconfig.json").write_text(json.dumps(hosts), encoding="utf-8")
-        job = {key: value for key, value in self._common.description.items() if key not in _NOT_IN_CONFIG}
+        job = container_configuration(self._common.description)
         (config / "processingjobconfig.json").write_text(json.dumps(job), encoding="utf-8")
 
     def _download(self) -> None:
@@ -193,6 +194,3 @@ class Instance:
     def _here(self, local_path: str) -> Path:
         """Where a path of the container, below /opt/ml, lies on this machine."""
         return self._ml / Path(local_path).relative_to(isolation.ML)
-
-
-_NOT_IN_CONFIG = {"ProcessingJobStatus", "CreationTime", "LastModifiedTime", "ProcessingStartTime", "ExperimentConfig"}

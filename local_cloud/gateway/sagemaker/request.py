@@ -58,6 +58,28 @@ def with_defaults(request: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
+def container_configuration(job: dict[str, Any]) -> dict[str, Any]:
+    """What `/opt/ml/config/processingjobconfig.json` says of a described job: AWS's example names these
+    parts and has null for what was left out, so scripts look them up without asking.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/byoc-config.html
+    """
+    app, outputs = job["AppSpecification"], job.get("ProcessingOutputConfig", {})
+    cluster = job["ProcessingResources"]["ClusterConfig"]
+    return {
+        "ProcessingJobArn": job["ProcessingJobArn"],
+        "ProcessingJobName": job["ProcessingJobName"],
+        "AppSpecification": {"ContainerEntrypoint": None, "ContainerArguments": None, **app},
+        "Environment": job.get("Environment", {}),
+        "ProcessingInputs": job.get("ProcessingInputs", []),
+        "ProcessingOutputConfig": {"Outputs": [], "KmsKeyId": None, **outputs},
+        "ProcessingResources": {"ClusterConfig": {"VolumeKmsKeyId": None, **cluster}},
+        "NetworkConfig": job.get("NetworkConfig"),
+        "RoleArn": job["RoleArn"],
+        "StoppingCondition": job["StoppingCondition"],
+    }
+
+
 def instances(job: dict[str, Any]) -> tuple[str, int]:
     """Type and number of the instances of a job that `with_defaults` completed."""
     cluster = job["ProcessingResources"]["ClusterConfig"]

@@ -130,7 +130,8 @@ class Service:
         instance_type, count = instances(complete)
         self._check_role(request["RoleArn"], arn)
         with self._lock:
-            if name in self._jobs:
+            # By ARN, which is in lower case: "Weekly" and "weekly" would share their tags.
+            if arn in self._tags:
                 raise ApiError(
                     "ResourceInUse",
                     "Job name must be unique within an AWS account and region, "

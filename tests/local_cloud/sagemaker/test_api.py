@@ -246,6 +246,7 @@ def test_arns_come_back_in_lower_case(service):
     job = service.create("", AppSpecification=NEVER, ProcessingJobName="Mixed-Case")
     assert service.describe(job)["ProcessingJobName"] == "Mixed-Case"
     assert service.describe(job)["ProcessingJobArn"].endswith(":processing-job/mixed-case")
+    assert refusal(service, ProcessingJobName="mixed-CASE")[0] == "ResourceInUse"
 
 
 def test_a_checking_client_and_its_waiter_are_content(service):

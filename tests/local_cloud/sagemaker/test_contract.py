@@ -73,8 +73,10 @@ def test_the_configuration_file_echoes_the_request(reported):
     assert config["ProcessingJobArn"] == described["ProcessingJobArn"]
     assert config["RoleArn"] == ROLE
     assert config["StoppingCondition"] == {"MaxRuntimeInSeconds": 86400}
-    for part in ("ProcessingJobName", "AppSpecification", "ProcessingInputs", "ProcessingOutputConfig", "Environment"):
+    for part in ("ProcessingJobName", "ProcessingInputs", "Environment"):
         assert config[part] == described[part]
+    assert config["AppSpecification"] == described["AppSpecification"] | {"ContainerArguments": None}
+    assert config["ProcessingOutputConfig"] == described["ProcessingOutputConfig"] | {"KmsKeyId": None}
     assert "ProcessingJobStatus" not in config
 
 
