@@ -21,6 +21,7 @@ _HEADLINES = {
     "failed": "Failed",
     "empty": "Nothing to do",
 }
+_ORDER = ("failed", "missing", "produced", "planned", "skipped")
 _MAX_NAMED = 12
 
 
@@ -34,7 +35,7 @@ def render_report(record: dict[str, Any], *, area: dict[str, Any] | None = None)
         chart=mean_chart(scenes),
         map=footprints(scenes, area),
         troubles=_troubles(record),
-        listed=[scene for scene in scenes if scene["status"] != "rejected"],
+        listed=_listed(scenes),
         rejected=[scene for scene in scenes if scene["status"] == "rejected"],
         indices=sorted({name for s in scenes for name in (s.get("product") or {}).get("statistics", {})}),
         bytes=sum((s.get("product") or {}).get("bytes", 0) for s in scenes if s["status"] == "produced"),
@@ -72,6 +73,12 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def _listed(scenes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What went wrong first, then this run's, then the others; the newest on top."""
+    newest_first = sorted(scenes, key=lambda scene: scene["datetime"] or "", reverse=True)
+    return sorted((s for s in newest_first if s["status"] in _ORDER), key=lambda scene: _ORDER.index(scene["status"]))
+
+
 def _troubles(record: dict[str, Any]) -> list[dict[str, Any]]:
     """Failures, those with the same reason as one."""
     grouped: dict[tuple[str, str, str | None], list[str]] = defaultdict(list)
@@ -103,7 +110,7 @@ def size(number: int) -> str:
     value = float(number)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 999.5 or unit == "TB":
-            return f"{value:.0f} {unit}" if unit in ("B", "kB") or value >= 100 else f"{value:.1f} {unit}"
+            return f"{value:.0f} {unit}" if unit in ("B", "kB") or value >= 10 else f"{value:.1f} {unit}"
         value /= 1000
     raise AssertionError("unreachable")
 
@@ -114,9 +121,11 @@ def duration(seconds: float | None) -> str:
         return "–"
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+    if seconds < 600:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def moment(text: str | None) -> str:

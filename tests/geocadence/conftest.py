@@ -96,6 +96,17 @@ def outputs(new_bucket: Callable[[str], Bucket]) -> Bucket:
     return new_bucket("output")
 
 
+@pytest.fixture
+def download() -> Callable[[Bucket, Path], None]:
+    def everything(bucket: Bucket, folder: Path) -> None:
+        for found in bucket.listing(""):
+            path = folder / found.key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bucket.read(found.key) or b"")
+
+    return everything
+
+
 @pytest.fixture(scope="session")
 def stac_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Twelve scenes, one a day from 2026-11-01, over the area; one more far away."""

@@ -1,0 +1,342 @@
+"""CloseRun against a real S3: what counts as done, the catalogue, the record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pystac
+import pytest
+
+from geocadence.bucket import Bucket
+from geocadence.close.closing import Ending, close_run
+from geocadence.plan.planning import Run, Sources, plan_run
+from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id
+
+STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
+CLOSED = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
+ARN = "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:x"
+RUN = "20261122T060000Z-0a1b2c3d"
+
+
+class Pipeline:
+    """A pipeline over five scenes, planned and closed without a state machine."""
+
+    def __init__(self, inputs: Bucket, outputs: Bucket) -> None:
+        self.inputs, self.outputs = inputs, outputs
+        self.definition = definition(items=items_source([item(n) for n in range(5)]))
+
+    def plan(self, execution_input: dict[str, Any] | None = None, *, run_id: str = RUN) -> dict[str, Any]:
+        return plan_run(
+            Run(run_id, ARN, STARTED, execution_input or {}),
+            definition=self.definition,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            sources=Sources(
+                read_s3=lambda uri: self.inputs.read(self.inputs.key(uri) or ""),
+                list_s3=lambda uri: self.inputs.listing(self.inputs.key(uri) or ""),
+            ),
+            clock=lambda: STARTED,
+        )
+
+    def close(
+        self,
+        *,
+        run_id: str = RUN,
+        jobs: int = 1,
+        jobs_failed: int = 0,
+        failure: str = "",
+        seen: list[dict[str, Any]] | None = None,
+    ) -> dict[str, Any]:
+        return close_run(
+            Ending(run_id, ARN, self.inputs.uri(f"ndvi/runs/{run_id}/plan.json"), jobs, jobs_failed, failure),
+            definition=self.definition,
+            stage="dev",
+            region="us-west-2",
+            inputs=self.inputs,
+            outputs=self.outputs,
+            read_jobs=lambda: seen or [],
+            clock=lambda: CLOSED,
+        )
+
+    def fail(self, n: int, reason: str, *, kind: str = "input") -> None:
+        key = f"ndvi/runs/{RUN}/failures/{scene_id(n)}.json"
+        self.outputs.write_json(key, {"scene": scene_id(n), "class": kind, "reason": reason})
+
+    def record(self, run_id: str = RUN) -> dict[str, Any]:
+        return self.outputs.read_json(f"ndvi/runs/{run_id}/run.json")
+
+    def collection(self) -> Any:
+        return self.outputs.read_json("ndvi/collection.json")
+
+
+@pytest.fixture
+def pipeline(inputs: Bucket, outputs: Bucket) -> Pipeline:
+    return Pipeline(inputs, outputs)
+
+
+def job(**changes: Any) -> dict[str, Any]:
+    return {
+        "name": "ndvi-0123456789ab-0-0-0",
+        "batch": 0,
+        "status": "Completed",
+        "failure_reason": "",
+        "exit_message": "",
+        "created": "2026-11-22T06:01:00Z",
+        "started": "2026-11-22T06:04:00Z",
+        "ended": "2026-11-22T06:20:00Z",
+        "seconds": 960.0,
+        "instance_type": "ml.m5.4xlarge",
+        "instance_count": 3,
+    } | changes
+
+
+def test_a_run_is_complete_when_every_planned_scene_has_its_product(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    for n in range(5):
+        commit_product(pipeline.outputs, n)
+
+    assert pipeline.close() == {
+        "run_id": RUN,
+        "outcome": "complete",
+        "planned": 5,
+        "produced": 5,
+        "skipped": 0,
+        "failed": 0,
+        "report": pipeline.outputs.uri(f"ndvi/runs/{RUN}/report.html"),
+    }
+
+
+def test_a_scene_with_a_failure_file_has_failed_with_its_reason(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    for n in range(4):
+        commit_product(pipeline.outputs, n)
+    pipeline.fail(4, "band red has no pixels over the area")
+
+    result = pipeline.close()
+
+    assert (result["outcome"], result["produced"], result["failed"]) == ("partial", 4, 1)
+    assert pipeline.record()["scenes"][4]["failure"] == {
+        "class": "input",
+        "reason": "band red has no pixels over the area",
+        "advice": "The scene itself is at fault: trying again changes nothing.",
+    }
+
+
+def test_a_scene_without_product_and_failure_file_is_missing_for_its_jobs_reason(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    commit_product(pipeline.outputs, 0)
+    failed = job(status="Failed", failure_reason="AlgorithmError: exit code: 137", exit_message="Killed")
+
+    result = pipeline.close(jobs_failed=1, failure="another sentence", seen=[failed])
+
+    assert (result["outcome"], result["produced"], result["failed"]) == ("partial", 1, 4)
+    scene = pipeline.record()["scenes"][1]
+    assert scene["status"] == "missing"
+    assert scene["failure"]["reason"] == "the job failed: AlgorithmError: exit code: 137 – Killed"
+    assert scene["failure"]["advice"] == "The script ran out of memory (exit code 137): take a larger instance type."
+
+
+def test_a_run_without_any_product_has_failed(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    quota = (
+        "SageMaker.ResourceLimitExceededException: The account-level service limit "
+        "'ml.m5.4xlarge for processing job usage' is 0 Instances, with current utilization of 0 Instances and a "
+        "request delta of 3 Instances. Please use AWS Service Quotas to request an increase for this quota."
+    )
+
+    result = pipeline.close(jobs_failed=1, failure=quota)
+
+    assert (result["outcome"], result["failed"]) == ("failed", 5)
+    assert pipeline.record()["advice"] == (
+        "Retrying does not help: raise the account's quota “ml.m5.4xlarge for processing job usage” (now 0) in "
+        "Service Quotas, https://us-west-2.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas , "
+        "or take another instance type or fewer instances."
+    )
+
+
+def test_an_item_that_names_a_missing_asset_is_no_product(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    for n in range(5):
+        commit_product(pipeline.outputs, n, without="_ndvi.tif" if n == 2 else "")
+
+    assert pipeline.close()["outcome"] == "partial"
+    failure = pipeline.record()["scenes"][2]["failure"]
+    assert failure["reason"] == f"its Item names {scene_id(2)}_ndvi.tif, which is not there"
+
+
+def test_a_recompute_that_never_came_about_does_not_pass_for_one(pipeline: Pipeline, monkeypatch: Any) -> None:
+    for n in range(5):
+        commit_product(pipeline.outputs, n)
+    pipeline.plan({"recompute": True})
+    commit_product(pipeline.outputs, 0)
+
+    result = pipeline.close()
+
+    assert (result["planned"], result["produced"], result["failed"]) == (5, 1, 4)
+
+
+def test_an_empty_plan_writes_nothing_over_anything(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    for n in range(5):
+        commit_product(pipeline.outputs, n)
+    pipeline.close()
+    before = {found.key: found.modified for found in pipeline.outputs.listing("ndvi/")}
+
+    again = "20261129T060000Z-ffffffff"
+    pipeline.plan(run_id=again)
+    result = pipeline.close(run_id=again, jobs=0)
+
+    assert (result["outcome"], result["planned"], result["skipped"]) == ("empty", 0, 5)
+    after = {found.key: found.modified for found in pipeline.outputs.listing("ndvi/")}
+    assert {key: after[key] for key in before} == before
+    assert set(after) - set(before) == {f"ndvi/runs/{again}/run.json", f"ndvi/runs/{again}/report.html"}
+
+
+def test_a_dry_run_ends_empty_and_shows_its_decisions(pipeline: Pipeline) -> None:
+    pipeline.plan({"dry_run": True})
+
+    result = pipeline.close(jobs=0)
+
+    assert (result["outcome"], result["planned"], result["produced"], result["failed"]) == ("empty", 5, 0, 0)
+    assert [scene["status"] for scene in pipeline.record()["scenes"]] == ["planned"] * 5
+
+
+def test_closing_again_gives_the_same_answer(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    commit_product(pipeline.outputs, 0)
+
+    assert pipeline.close() == pipeline.close()
+    assert len([link for link in pipeline.collection()["links"] if link["rel"] == "item"]) == 1
+
+
+def test_products_of_a_run_that_never_closed_are_taken_into_the_collection(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    for n in range(3):
+        commit_product(pipeline.outputs, n)
+    again = "20261129T060000Z-ffffffff"
+    pipeline.plan(run_id=again)
+    commit_product(pipeline.outputs, 3)
+
+    pipeline.close(run_id=again)
+
+    assert len([link for link in pipeline.collection()["links"] if link["rel"] == "item"]) == 4
+
+
+def test_the_collection_grows_and_keeps_what_it_had(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    commit_product(pipeline.outputs, 0)
+    pipeline.close()
+    again = "20261129T060000Z-ffffffff"
+    pipeline.plan(run_id=again)
+    commit_product(pipeline.outputs, 4)
+    pipeline.close(run_id=again)
+
+    collection = pipeline.collection()
+    assert [link["href"] for link in collection["links"] if link["rel"] == "item"] == [
+        f"./2026/11/{scene_id(n)}/{scene_id(n)}.json" for n in (0, 4)
+    ]
+    assert collection["extent"] == {
+        "spatial": {"bbox": [[-8.0, 38.0, -7.66, 38.2]]},
+        "temporal": {"interval": [["2026-11-01T11:21:19Z", "2026-11-05T11:21:19Z"]]},
+    }
+    assert collection["summaries"] == {
+        "platform": ["sentinel-2b"],
+        "eo:cloud_cover": {"minimum": 0.0, "maximum": 20.0},
+    }
+
+
+def test_two_runs_that_close_at_the_same_time_both_end_up_in_the_collection(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.plan()
+    commit_product(pipeline.outputs, 0)
+    replace, calls = Bucket.replace_json, []
+
+    def late(bucket: Bucket, key: str, data: Any, *, etag: str | None) -> None:
+        if not calls:
+            calls.append(key)
+            other = json.loads(json.dumps(data))
+            other["links"][-1]["href"] = "./2026/11/other/other.json"
+            bucket.write_json(key, other)
+        replace(bucket, key, data, etag=etag)
+
+    monkeypatch.setattr(Bucket, "replace_json", late)
+    pipeline.close()
+
+    hrefs = [link["href"] for link in pipeline.collection()["links"] if link["rel"] == "item"]
+    assert hrefs == [f"./2026/11/{scene_id(0)}/{scene_id(0)}.json", "./2026/11/other/other.json"]
+
+
+def test_the_collection_is_stac_that_pystac_and_the_validator_accept(
+    pipeline: Pipeline, tmp_path: Path, download: Callable[[Bucket, Path], None]
+) -> None:
+    pipeline.plan()
+    for n in range(5):
+        commit_product(pipeline.outputs, n)
+    pipeline.close()
+    download(pipeline.outputs, tmp_path)
+
+    collection = pystac.Collection.from_file(str(tmp_path / "ndvi/collection.json"))
+    assert sorted(found.id for found in collection.get_items()) == [scene_id(n) for n in range(5)]
+    assert collection.license == "other"
+    assert collection.to_dict()["stac_version"] == "1.1.0"
+    assert set(collection.item_assets) == {"ndvi", "preview"}
+    assert all(found.get_collection().id == "ndvi" for found in collection.get_items())
+
+
+def test_a_prefix_run_counts_what_the_script_wrote(pipeline: Pipeline) -> None:
+    pipeline.inputs.write("images/a.tif", b"x", content_type="image/tiff")
+    pipeline.outputs.write("ndvi/earlier.tif", b"x", content_type="image/tiff")
+    pipeline.definition = definition(prefix={"uri": pipeline.inputs.uri("images/")})
+    pipeline.plan()
+    for name in ("a_ndvi.tif", "2026/b.tif"):
+        pipeline.outputs.write(f"ndvi/{name}", b"x", content_type="image/tiff")
+
+    result = pipeline.close()
+
+    assert (result["outcome"], result["planned"], result["produced"], result["failed"]) == ("complete", 1, 2, 0)
+    assert pipeline.collection() is None
+
+
+def test_a_prefix_run_whose_jobs_all_failed_has_failed(pipeline: Pipeline) -> None:
+    pipeline.inputs.write("images/a.tif", b"x", content_type="image/tiff")
+    pipeline.definition = definition(prefix={"uri": pipeline.inputs.uri("images/")})
+    pipeline.plan()
+
+    result = pipeline.close(jobs_failed=1, failure="the job failed: exit code 1")
+
+    assert (result["outcome"], result["produced"], result["failed"]) == ("failed", 0, 1)
+
+
+def test_the_record_tells_of_the_run_and_its_jobs(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    commit_product(pipeline.outputs, 0, mean=0.61)
+
+    pipeline.close(seen=[job()])
+
+    record = pipeline.record()
+    assert record["window"] == {"start": None, "end": "2026-11-22T06:00:00Z"}
+    assert record["seconds"] == {"whole": 1800.0, "planning": 0.0, "jobs": 960.0}
+    assert record["jobs"][0] | {"advice": None} == job() | {"advice": None}
+    product = record["scenes"][0]["product"]
+    folder = f"2026/11/{scene_id(0)}/{scene_id(0)}"
+    assert product["item"] == f"{folder}.json"
+    assert product["preview"] == f"{folder}_preview.png"
+    assert product["statistics"] == {"ndvi": {"mean": 0.61, "valid_percent": 87.5}}
+
+
+def test_the_report_links_to_products_by_relative_paths(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    commit_product(pipeline.outputs, 0)
+    pipeline.fail(1, "<script>alert(1)</script>")
+
+    pipeline.close()
+
+    page = (pipeline.outputs.read(f"ndvi/runs/{RUN}/report.html") or b"").decode()
+    assert f'src="../../2026/11/{scene_id(0)}/{scene_id(0)}_preview.png"' in page
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
