@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -103,6 +104,10 @@ class Bucket:
             if status in (409, 412) or (status == 404 and etag is not None):
                 raise Conflict(key) from error
             raise
+
+    def download(self, key: str, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._client.download_file(self.name, key, str(path))
 
     def delete_many(self, keys: Iterable[str]) -> None:
         keys = list(keys)

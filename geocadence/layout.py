@@ -46,6 +46,12 @@ class RunLayout:
         return f"{self.folder}failures/"
 
 
+def run_id_of(execution_arn: str, started_at: datetime) -> str:
+    """The id that the state machine's first state gives to the run of an execution."""
+    digest = hashlib.sha256(execution_arn.encode()).hexdigest()[:8]
+    return f"{started_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest}"
+
+
 def collection_key(pipeline: str) -> str:
     return f"{pipeline}/collection.json"
 

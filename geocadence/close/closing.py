@@ -98,8 +98,7 @@ def close_run(
         ],
         closed_at=clock(),
     )
-    area = (definition["source"].get("stac") or {}).get("geometry")
-    page = render_report(record, area=area)
+    page = render_report(record)
     outputs.write(layout.report, page.encode(), content_type="text/html; charset=utf-8")
     outputs.write(layout.run_json, as_json(record), content_type="application/json")
     return {

@@ -45,6 +45,7 @@ def run_record(
         **numbers,
         "dry_run": plan["dry_run"],
         "source": {"kind": plan["source"], **_source(definition["source"][plan["source"]])},
+        "area": (definition["source"].get("stac") or {}).get("geometry"),
         "window": plan["window"],
         "started_at": plan["started_at"],
         "planned_at": plan["planned_at"],

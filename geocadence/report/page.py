@@ -14,7 +14,7 @@ from geocadence.instants import parse_instant
 from geocadence.report.charts import footprints, mean_chart
 
 # From <pipeline>/runs/<run-id>/ to <pipeline>/.
-_PIPELINE_FOLDER = "../../"
+PIPELINE_FOLDER = "../../"
 _HEADLINES = {
     "complete": "Complete",
     "partial": "Partly done",
@@ -25,15 +25,16 @@ _ORDER = ("failed", "missing", "produced", "planned", "skipped")
 _MAX_NAMED = 12
 
 
-def render_report(record: dict[str, Any], *, area: dict[str, Any] | None = None) -> str:
-    """The page for a run's record; `area` is the geometry that the pipeline watches."""
+def render_report(record: dict[str, Any], *, pipeline_folder: str = PIPELINE_FOLDER) -> str:
+    """The page for a run's record; `pipeline_folder` is the way from the page to the pipeline's files."""
     scenes = record["scenes"]
     return _template().render(
         run=record,
+        folder=pipeline_folder,
         headline="Dry run" if record["dry_run"] else _HEADLINES[record["outcome"]],
         summary=_summary(record),
         chart=mean_chart(scenes),
-        map=footprints(scenes, area),
+        map=footprints(scenes, record["area"]),
         troubles=_troubles(record),
         listed=_listed(scenes),
         rejected=[scene for scene in scenes if scene["status"] == "rejected"],
@@ -136,6 +137,6 @@ def day(text: str | None) -> str:
     return f"{parse_instant(text):%Y-%m-%d}" if text else "–"
 
 
-def href(path: str) -> str | None:
+def href(path: str, folder: str) -> str | None:
     """A link from the report to a file of the pipeline; None for what lies elsewhere."""
-    return None if urlsplit(path).scheme or path.startswith("/") else _PIPELINE_FOLDER + quote(path)
+    return None if urlsplit(path).scheme or path.startswith("/") else folder + quote(path)
