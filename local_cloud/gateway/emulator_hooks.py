@@ -13,16 +13,16 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import ministack.app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime, responses, router
 from ministack.services import iam, lambda_svc, scheduler, stepfunctions, sts
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import custom_resource, provisioners
 
 from local_cloud.gateway.clients import Credentials, RoleNotAssumable
 from local_cloud.gateway.lambda_errors import error_type_of
+from local_cloud.gateway.sagemaker_permissions import Permission
 from local_cloud.gateway.task_dispatch import Execution, TaskFailed
 
 Handler = Callable[[str, str, dict, bytes, dict], Any]
@@ -31,9 +31,6 @@ Handler = Callable[[str, str, dict, bytes, dict], Any]
 def application() -> Any:
     """The ASGI application itself. MiniStack's own `main` would also listen on port 443."""
     return ministack.app.app
-
-
-# --- STS and IAM ---------------------------------------------------------------------------------------------
 
 
 def assume_role(role_arn: str, *, service: str, session: str, source_arn: str | None = None) -> Credentials:
@@ -103,15 +100,6 @@ def role_allows(role_arn: str, action: str, resource_arn: str) -> bool:
     return iam_evaluator.evaluate(context, policies).decision == "Allow"
 
 
-@dataclass(frozen=True)
-class Permission:
-    """One more permission that a request takes beside the one named like its operation."""
-
-    action: str
-    resource_arn: str
-    context: dict[str, Any] = field(default_factory=dict)
-
-
 def register_service(
     name: str,
     *,
@@ -176,8 +164,6 @@ def _request(body: bytes) -> dict:
         return {}
     return request if isinstance(request, dict) else {}
 
-
-# --- Step Functions ------------------------------------------------------------------------------------------
 
 _execution: contextvars.ContextVar[Execution | None] = contextvars.ContextVar("execution", default=None)
 _timed_out: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("timed_out", default=None)
@@ -292,9 +278,6 @@ def make_starts_idempotent() -> None:
     stepfunctions._start_execution = started_once
 
 
-# --- EventBridge Scheduler -----------------------------------------------------------------------------------
-
-
 def replace_schedule_ticker(start: Callable[[], None]) -> None:
     """Start our own ticker where MiniStack would start its.
 
@@ -314,9 +297,6 @@ def delete_schedule(arn: str) -> None:
     for key, schedule in list(scheduler._schedules._data.items()):
         if schedule["Arn"] == arn:
             scheduler._schedules._data.pop(key, None)
-
-
-# --- Lambda --------------------------------------------------------------------------------------------------
 
 
 def name_lambda_errors() -> None:
@@ -355,3 +335,22 @@ def run_functions_with(python: str) -> None:
 def stop_functions() -> None:
     """End the processes of warm functions, which would otherwise see only their input close."""
     lambda_runtime.kill_workers([worker for workers in lambda_runtime._workers.values() for worker in workers])
+
+
+def answer_custom_resources(kind: str, answer: Callable[[str, dict, str | None, str], str]) -> None:
+    """Let `answer(request_type, properties, physical_id, role_arn)` stand in for one kind's function.
+
+    For functions that can't run here; the role is theirs. The result is the resource's physical id.
+    """
+    invoke = custom_resource.invoke_custom_resource
+
+    @functools.wraps(invoke)
+    def answered(
+        request_type, logical_id, props, stack_name, stack_id, resource_type, physical_id=None, old_props=None
+    ):
+        if resource_type != kind:
+            return invoke(request_type, logical_id, props, stack_name, stack_id, resource_type, physical_id, old_props)
+        _record, config, _name = lambda_svc._get_func_record_for_ref(props["ServiceToken"])
+        return answer(request_type, props, physical_id, config["Role"]), {}
+
+    custom_resource.invoke_custom_resource = answered

@@ -6,9 +6,19 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 PRINCIPAL = "sagemaker.amazonaws.com"
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One more permission that a request takes beside the one named like its operation."""
+
+    action: str
+    resource_arn: str
+    context: dict[str, Any] = field(default_factory=dict)
 
 
 def resource_arn(operation: str, request: dict[str, Any], region: str, account: str) -> str:
@@ -22,19 +32,14 @@ def resource_arn(operation: str, request: dict[str, Any], region: str, account: 
     return f"arn:aws:sagemaker:{region}:{account}:processing-job/{name.lower()}"
 
 
-def more(
-    operation: str, request: dict[str, Any], region: str, account: str
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Action, resource and condition keys of each further permission that the request takes."""
+def more(operation: str, request: dict[str, Any], region: str, account: str) -> Iterator[Permission]:
+    """The further permissions that the request takes."""
     if operation != "CreateProcessingJob":
         return
-    yield "iam:PassRole", str(request.get("RoleArn", "*")), {"iam:PassedToService": PRINCIPAL}
+    yield Permission("iam:PassRole", str(request.get("RoleArn", "*")), {"iam:PassedToService": PRINCIPAL})
     tags = request.get("Tags")
     if isinstance(tags, list) and tags:
         named = {tag.get("Key"): tag.get("Value") for tag in tags if isinstance(tag, dict)}
-        keys = {f"aws:RequestTag/{key}": value for key, value in named.items()}
-        yield (
-            "sagemaker:AddTags",
-            resource_arn(operation, request, region, account),
-            {**keys, "aws:TagKeys": list(named)},
-        )
+        context = {f"aws:RequestTag/{key}": value for key, value in named.items()}
+        arn = resource_arn(operation, request, region, account)
+        yield Permission("sagemaker:AddTags", arn, {**context, "aws:TagKeys": list(named)})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local_cloud.gateway import emulator_hooks, function_runtime, sagemaker_permissions
+from local_cloud.gateway import bucket_emptying, emulator_hooks, function_runtime, sagemaker, sagemaker_permissions
 from local_cloud.gateway.clients import RoleClients
 from local_cloud.gateway.scheduler import Scheduler
 from local_cloud.gateway.state_machine_checks import StateMachineChecks
@@ -24,20 +24,13 @@ def start_services(
         ca_bundle=str(ca_bundle),
         sessions=emulator_hooks.assume_role,
     )
-    try:
-        from local_cloud.gateway import sagemaker
-
-        jobs = sagemaker.create_service(clients, folder=folder, container_python=container_python)
-    except ImportError:
-        jobs = type("None_", (), {"handle_request": None, "shutdown": lambda self: None})()
+    jobs = sagemaker.create_service(clients, folder=folder, container_python=container_python)
     emulator_hooks.register_service(
         "sagemaker",
         target_prefix="SageMaker.",
         handler=jobs.handle_request,
         resource_arn=sagemaker_permissions.resource_arn,
-        permissions=lambda *request: [
-            emulator_hooks.Permission(*needed) for needed in sagemaker_permissions.more(*request)
-        ],
+        permissions=sagemaker_permissions.more,
     )
     emulator_hooks.dispatch_tasks(TaskDispatcher(clients))
     emulator_hooks.check_state_machines(
@@ -50,6 +43,7 @@ def start_services(
     )
     emulator_hooks.make_starts_idempotent()
     emulator_hooks.name_lambda_errors()
+    emulator_hooks.answer_custom_resources(bucket_emptying.RESOURCE_TYPE, bucket_emptying.BucketEmptying(clients))
     emulator_hooks.run_functions_with(function_runtime.make(folder / "runtime"))
     schedule = Scheduler(clients, schedules=emulator_hooks.schedules, delete=emulator_hooks.delete_schedule)
     emulator_hooks.replace_schedule_ticker(schedule.start)

@@ -21,6 +21,8 @@ from botocore.config import Config
 
 import local_cloud
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_cloud.Cloud]:
@@ -140,11 +142,12 @@ def wait_for(look: Callable[[], Any], *, seconds: float, what: str) -> Any:
         time.sleep(0.1)
 
 
-def run_in_emulator(script: str, *, root: Path) -> str:
+def run_in_emulator(script: str, *arguments: str) -> str:
     """Output of a script under the emulator's Python, where the gateway's modules can be imported."""
-    python = root / ".local" / "emulator" / "bin" / "python"
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root)}
-    ended = subprocess.run([python, "-c", script], capture_output=True, text=True, env=environment, check=False)
+    python = ROOT / ".local" / "emulator" / "bin" / "python"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    command = [python, "-c", script, *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 

@@ -1,0 +1,128 @@
+"""Each private place of MiniStack that we reach into still is what it was when the hook was written.
+
+A failure here names the hook whose ground has shifted; the behaviour is held by the other tests.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from .conftest import run_in_emulator
+
+ROOT = Path(__file__).parents[2]
+
+# The attribute, its signature (None where it is data), and what rests on it in emulator_hooks.py.
+GROUND = [
+    ("ministack.app:app", "(scope, receive, send)", "application"),
+    ("ministack.app:SERVICE_HANDLERS", None, "register_service"),
+    ("ministack.core.router:SERVICE_PATTERNS", None, "register_service"),
+    ("ministack.core.router:extract_access_key_id", "(headers, query_params)", "register_service"),
+    ("ministack.core.iam_actions:SERVICE_TO_IAM_NAMESPACE", None, "register_service"),
+    (
+        "ministack.core.iam_actions:extract_resource_arn",
+        "(service, method, path, headers, body, query_params, region, account_id)",
+        "register_service",
+    ),
+    (
+        "ministack.core.iam_evaluator:enforce",
+        "(access_key_id, iam_action, service, region, resource_arn, service_context)",
+        "register_service",
+    ),
+    (
+        "ministack.core.iam_actions:identity_denial_message",
+        "(action, principal_arn, resource, explicit_deny)",
+        "_denied",
+    ),
+    ("ministack.services.iam:_roles", None, "assume_role"),
+    ("ministack.services.sts:register_session", "(access_key, session)", "assume_role"),
+    ("ministack.core.iam_evaluator:_service_principal_matches", "(principal, service)", "_trusts"),
+    ("ministack.core.iam_evaluator:evaluate_trust_policy", "(trust_doc, caller_arn, ctx)", "_trusts"),
+    ("ministack.core.iam_evaluator:_gather_role_policies", "(role_name, account_id)", "role_allows"),
+    ("ministack.core.iam_evaluator:evaluate", "(ctx, policies, limits)", "role_allows"),
+    ("ministack.services.stepfunctions:_run_execution", "(exec_arn)", "dispatch_tasks"),
+    ("ministack.services.stepfunctions:_invoke_resource", "(resource, input_data)", "dispatch_tasks"),
+    (
+        "ministack.services.stepfunctions:_invoke_resource_with_timeout",
+        "(resource, input_data, timeout)",
+        "dispatch_tasks",
+    ),
+    ("ministack.services.stepfunctions:_ExecutionError", "(error, cause)", "dispatch_tasks"),
+    ("ministack.services.stepfunctions:_executions", None, "dispatch_tasks"),
+    ("ministack.services.stepfunctions:_state_machines", None, "dispatch_tasks"),
+    ("ministack.services.stepfunctions:_create_state_machine", "(data)", "check_state_machines"),
+    ("ministack.services.stepfunctions:_update_state_machine", "(data)", "check_state_machines"),
+    (
+        "ministack.services.cloudformation.provisioners:_sfn_state_machine_create",
+        "(logical_id, props, stack_name)",
+        "check_state_machines",
+    ),
+    ("ministack.services.cloudformation.provisioners:_RESOURCE_HANDLERS", None, "check_state_machines"),
+    ("ministack.services.cloudformation.provisioners:_sfn_definition", "(props)", "check_state_machines"),
+    ("ministack.services.cloudformation.provisioners:_sfn_handler_error", "(message)", "check_state_machines"),
+    ("ministack.services.stepfunctions:_start_execution", "(data)", "make_starts_idempotent"),
+    ("ministack.services.stepfunctions:_resolve_state_machine_arn", "(arn)", "make_starts_idempotent"),
+    ("ministack.services.scheduler:start_scheduler", "()", "replace_schedule_ticker"),
+    ("ministack.services.scheduler:_schedules", None, "schedules"),
+    ("ministack.services.lambda_svc:_execute_function_warm", "(func, event, request_id)", "name_lambda_errors"),
+    ("ministack.core.lambda_runtime:_detect_runtime_binary", "(runtime)", "run_functions_with"),
+    ("ministack.core.lambda_runtime:kill_workers", "(workers)", "stop_functions"),
+    ("ministack.core.lambda_runtime:_workers", None, "stop_functions"),
+    (
+        "ministack.services.cloudformation.custom_resource:invoke_custom_resource",
+        "(request_type, logical_id, props, stack_name, stack_id, resource_type, physical_id, old_props)",
+        "answer_custom_resources",
+    ),
+    ("ministack.services.lambda_svc:_get_func_record_for_ref", "(function_ref)", "answer_custom_resources"),
+]
+
+LOOK = """
+import importlib, inspect, json, sys
+found = {}
+for place in json.loads(sys.argv[1]):
+    module, name = place.split(":")
+    value = getattr(importlib.import_module(module), name, None)
+    names = None
+    if inspect.isroutine(value) or inspect.isclass(value):
+        names = "(" + ", ".join(inspect.signature(value).parameters) + ")"
+    found[place] = {"there": value is not None, "signature": names}
+print(json.dumps(found))
+"""
+
+
+@functools.cache
+def found() -> dict[str, dict]:
+    return json.loads(run_in_emulator(LOOK, json.dumps([place for place, _, _ in GROUND])))
+
+
+@pytest.mark.parametrize(("place", "signature", "hook"), GROUND, ids=[place for place, _, _ in GROUND])
+def test_ministack_still_has(place: str, signature: str | None, hook: str) -> None:
+    now = found()[place]
+    moved = f"MiniStack moved: {place}, which emulator_hooks.{hook} rests on,"
+    assert now["there"], f"{moved} is gone"
+    if signature is not None:
+        assert now["signature"] == signature, f"{moved} takes {now['signature']} now"
+
+
+def test_every_private_name_that_the_hooks_use_is_listed_here() -> None:
+    source = (ROOT / "local_cloud/gateway/emulator_hooks.py").read_text()
+    modules = "iam|sts|stepfunctions|scheduler|lambda_svc|lambda_runtime|provisioners|custom_resource|iam_evaluator"
+    used = set(re.findall(rf"\b(?:{modules})\.(_\w+)", source))
+    assert used <= {place.partition(":")[2] for place, _, _ in GROUND}
+
+
+def test_the_emulator_is_the_version_that_the_hooks_were_written_for() -> None:
+    pinned = re.search(r"^ministack==(\S+)", (ROOT / "requirements/emulator.in").read_text(), re.MULTILINE)
+    installed = run_in_emulator("import importlib.metadata as m; print(m.version('ministack'))").strip()
+    assert pinned
+    assert installed == pinned[1]
+
+
+def test_only_the_hooks_module_imports_ministack() -> None:
+    importing = re.compile(r"^\s*(?:import|from) ministack", re.MULTILINE)
+    found = [path.name for path in (ROOT / "local_cloud").rglob("*.py") if importing.search(path.read_text())]
+    assert found == ["emulator_hooks.py"]
