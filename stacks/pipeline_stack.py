@@ -76,3 +76,5 @@ class PipelineStack(cdk.Stack):
         }
         for key, value in outputs.items():
             cdk.CfnOutput(self, key, value=value)
+        cdk.Tags.of(self).add("geocadence:stage", settings.stage)
+        cdk.Tags.of(self).add("geocadence:pipeline", definition.name)

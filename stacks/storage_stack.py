@@ -55,5 +55,6 @@ class StorageStack(cdk.Stack):
             keep=settings.is_production,
             access_logs=logs,
         )
+        cdk.Tags.of(self).add("geocadence:stage", settings.stage)
         for name, bucket in {"InputBucket": input_bucket, "OutputBucket": output_bucket, "LogBucket": logs}.items():
             cdk.CfnOutput(self, name, value=bucket.bucket_name)

@@ -134,8 +134,12 @@ def _definition(
     )
     batches.next(close_run)
 
-    any_scenes = sfn.Choice.jsonata(scope, "AnyScenes?", outputs={"jobs": 0, "jobs_failed": 0, "failure": ""})
-    any_scenes.when(sfn.Condition.jsonata("{% $plan.batches > 0 %}"), batches).otherwise(close_run)
+    any_scenes = sfn.Choice.jsonata(scope, "AnyScenes?").when(
+        sfn.Condition.jsonata("{% $plan.batches = 0 %}"),
+        close_run,
+        outputs={"jobs": 0, "jobs_failed": 0, "failure": ""},
+    )
+    any_scenes.otherwise(batches)
 
     plan_run = _invoke(
         scope,
