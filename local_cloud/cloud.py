@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 # Documentation's own account number: twelve zeros is what other tools use for "no account".
 ACCOUNT = "123456789012"
 REGION = "us-west-2"
+# Where users name the certificates of their company's proxy; the cloud's bundle takes them in.
+EXTRA_ROOTS = ("SSL_CERT_FILE", "AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
 class CloudError(RuntimeError):
@@ -54,6 +57,7 @@ class Cloud:
             "AWS_PROFILE": "default",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
+            **without_proxy(),
         }
 
     def save(self) -> None:
@@ -62,6 +66,13 @@ class Cloud:
         staging = state_file(self.folder).with_suffix(".new")
         staging.write_text(json.dumps(values, indent=2) + "\n")
         staging.replace(state_file(self.folder))
+
+
+def without_proxy() -> dict[str, str]:
+    """Proxy exceptions of this process's environment, and this machine itself among them."""
+    listed = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    exceptions = ",".join(dict.fromkeys([*filter(None, listed.split(",")), "127.0.0.1", "localhost"]))
+    return {"NO_PROXY": exceptions, "no_proxy": exceptions}
 
 
 def state_file(folder: Path) -> Path:

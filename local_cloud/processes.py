@@ -20,8 +20,7 @@ def start_time(pid: int) -> float | None:
     if PROC.is_dir():
         fields = _stat(pid)
         return None if fields is None or fields[0] in "ZX" else float(fields[19])
-    found = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)  # noqa: S607
-    words = found.stdout.strip()
+    words = _ps("-o", "lstart=", "-p", str(pid)).strip()
     return time.mktime(time.strptime(words, "%a %b %d %H:%M:%S %Y")) if words else None
 
 
@@ -64,8 +63,7 @@ def _wait_for(condition, seconds: float) -> None:
 
 def _parents() -> list[tuple[int, int]]:
     if not PROC.is_dir():
-        found = subprocess.run(["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=False)  # noqa: S607
-        return [(int(pid), int(parent)) for pid, parent in map(str.split, found.stdout.splitlines())]
+        return [(int(pid), int(parent)) for pid, parent in map(str.split, _ps("-axo", "pid=,ppid=").splitlines())]
     pairs = []
     for entry in PROC.iterdir():
         if entry.name.isdigit():
@@ -81,3 +79,9 @@ def _stat(pid: int) -> list[str] | None:
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
+
+
+def _ps(*arguments: str) -> str:
+    """Where there is no /proc (macOS)."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+    return subprocess.run(["ps", *arguments], capture_output=True, text=True, env=environment, check=False).stdout  # noqa: S607

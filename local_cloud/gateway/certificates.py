@@ -7,12 +7,15 @@ from the internet.
 
 from __future__ import annotations
 
+import os
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
 import botocore
 import trustme
+
+from local_cloud.cloud import EXTRA_ROOTS
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ def make(folder: Path) -> Certificates:
 
 def _public_roots() -> bytes:
     system = ssl.get_default_verify_paths()
+    usual = [Path(path) for path in (system.cafile, system.openssl_cafile) if path]
     carried = Path(botocore.__file__).with_name("cacert.pem")
-    candidates = [Path(path) for path in (system.cafile, system.openssl_cafile) if path]
-    return next((path.read_bytes() for path in [*candidates, carried] if path.is_file()), b"")
+    roots = next(path.read_bytes() for path in [*usual, carried] if path.is_file())
+    named = {Path(os.environ[name]) for name in EXTRA_ROOTS if os.environ.get(name)} - set(usual)
+    return b"\n".join([roots, *(path.read_bytes() for path in sorted(named) if path.is_file())])

@@ -217,6 +217,11 @@ def dispatch_tasks(dispatch: Callable[[str, Any, Execution], Any]) -> None:
         finally:
             _timed_out.reset(restore)
 
+    def refuse_callback(resource, input_data, token, state_def):
+        # MiniStack's way of sending the token goes past IAM.
+        raise stepfunctions._ExecutionError("States.Runtime", f"The local cloud has no integration for {resource}.")
+
+    stepfunctions._invoke_with_callback = refuse_callback
     stepfunctions._run_execution = run
     stepfunctions._invoke_resource = invoke
     stepfunctions._invoke_resource_with_timeout = invoke_with_timeout

@@ -12,6 +12,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from local_cloud.gateway.settings import FOR_EMULATOR
+
 # boto3 and what it needs, which Lambda's Python runtimes include.
 CARRIED = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 
@@ -26,10 +28,14 @@ def make(folder: Path) -> str:
         source = origin.parent if origin.name == "__init__.py" else origin
         (packages / source.name).symlink_to(source)
     command = folder / "python"
-    # Without `site` nothing that happens to be installed on this machine is found either.
-    command.write_text(
-        f'#!/bin/sh\nPYTHONPATH={shlex.quote(os.fspath(packages))} exec {shlex.quote(_interpreter())} -S "$@"\n'
-    )
+    lines = [
+        "#!/bin/sh",
+        f"unset {' '.join(FOR_EMULATOR)}",
+        f"export PYTHONPATH={shlex.quote(os.fspath(packages))}",
+        # Without `site` nothing that happens to be installed on this machine is found either.
+        f'exec {shlex.quote(_interpreter())} -S "$@"',
+    ]
+    command.write_text("\n".join(lines) + "\n")
     command.chmod(0o700)
     return os.fspath(command)
 

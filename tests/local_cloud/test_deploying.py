@@ -260,7 +260,7 @@ def test_a_failed_job_fails_its_task_with_the_jobs_description(account: Account,
 
 
 def test_aborting_the_execution_stops_its_job(account: Account, bucket: str, job_role: str) -> None:
-    sleep = "import time; time.sleep(120)"
+    sleep = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)); time.sleep(120)"
     machine = account.machine(machine_role(account, job_role), Job=processing_task(job_role, bucket, sleep))
     states, sagemaker = account.client("stepfunctions"), account.client("sagemaker")
     running = states.start_execution(stateMachineArn=machine)["executionArn"]

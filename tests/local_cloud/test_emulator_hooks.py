@@ -51,6 +51,11 @@ GROUND = [
         "(resource, input_data, timeout)",
         "dispatch_tasks",
     ),
+    (
+        "ministack.services.stepfunctions:_invoke_with_callback",
+        "(resource, input_data, token, state_def)",
+        "dispatch_tasks",
+    ),
     ("ministack.services.stepfunctions:_ExecutionError", "(error, cause)", "dispatch_tasks"),
     ("ministack.services.stepfunctions:_executions", None, "dispatch_tasks"),
     ("ministack.services.stepfunctions:_state_machines", None, "dispatch_tasks"),

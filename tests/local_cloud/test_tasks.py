@@ -69,7 +69,7 @@ def test_a_functions_exception_is_caught_by_its_class_name(account: Account) -> 
 
 def test_a_function_acts_as_its_own_role_and_sees_only_its_own_code_and_boto3(account: Account) -> None:
     source = (
-        "import boto3, importlib.util, json, os, sys\n"
+        "import boto3, importlib.util, os\n"
         "def handler(event, context):\n"
         "    others = ('ministack', 'local_cloud', 'geocadence', 'yaml')\n"
         "    found = [name for name in others if importlib.util.find_spec(name)]\n"
@@ -77,13 +77,16 @@ def test_a_function_acts_as_its_own_role_and_sees_only_its_own_code_and_boto3(ac
         "        boto3.client('s3').list_buckets(); denied = None\n"
         "    except Exception as error:\n"
         "        denied = str(error)\n"
-        "    return {'who': boto3.client('sts').get_caller_identity()['Arn'], 'found': found, 'denied': denied}\n"
+        "    return {'who': boto3.client('sts').get_caller_identity()['Arn'], 'found': found, 'denied': denied,\n"
+        "            'environment': dict(os.environ)}\n"
     )
     role = account.role("lambda.amazonaws.com")
     reply = account.client("lambda").invoke(FunctionName=account.function(source, role=role, Timeout=20))
     said = json.loads(reply["Payload"].read())
     assert f":assumed-role/{role.rpartition('/')[2]}/" in said["who"]
     assert said["found"] == []
+    assert not {"MARK_OF_THE_SHELL", "AUTH", "GATEWAY_PORT"} & set(said["environment"])
+    assert (said["environment"]["TZ"], said["environment"]["PYTHONPATH"][-17:]) == (":UTC", "/runtime/packages")
     assert "AccessDenied" in said["denied"]
 
 
