@@ -178,9 +178,8 @@ def fetch_run(target: Target, run: RunHandle, *, out: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     items = [scene["product"]["item"] for scene in record["scenes"] if "product" in scene]
     if items:
-        _download(
-            target.outputs, [f"{run.pipeline}/{item.rpartition('/')[0]}/" for item in items], run.pipeline, folder
-        )
+        prefixes = [f"{run.pipeline}/{item.rpartition('/')[0]}/" for item in items]
+        _download(target.outputs, prefixes, run.pipeline, folder)
     elif record["source"]["kind"] in ("prefix", "manifest") and record["batches"]:
         since = parse_instant(record["planned_at"]).replace(microsecond=0)
         runs = f"{run.pipeline}/runs/"

@@ -17,7 +17,9 @@ from geocadence.definition.cron import cron_problem
 from geocadence.definition.timezones import timezone_problem
 from geocadence.durations import Duration
 
-STAGE_PATTERN = r"^[a-z][a-z0-9-]{0,11}$"  # <stage> is part of bucket and function names, 63 and 64 characters long
+# Part of bucket and function names, 63 and 64 characters long. No hyphen: stage `dev` with the pipeline
+# `eu-ndvi` must differ from stage `dev-eu` with the pipeline `ndvi`.
+STAGE_PATTERN = r"^[a-z][a-z0-9]{0,11}$"
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,29}$"
 
 _S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
@@ -124,7 +126,7 @@ Stage = Annotated[
     str,
     _matching(
         re.compile(STAGE_PATTERN),
-        "is no stage name (expected up to 12 lower-case letters, digits and -, a letter first; e.g. dev)",
+        "is no stage name (expected up to 12 lower-case letters and digits, a letter first; e.g. dev)",
     ),
 ]
 Argument = Annotated[Any, BeforeValidator(_argument), WithJsonSchema(_ARGUMENT_SCHEMA)]

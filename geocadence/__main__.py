@@ -1,0 +1,7 @@
+"""`python -m geocadence`: the command line."""
+
+import sys
+
+from geocadence.cli import main
+
+sys.exit(main())

@@ -1,0 +1,83 @@
+"""Arguments in, exit code out: 0 well, 1 not well, 2 wrong usage, 130 detached by Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from geocadence.cli import cloud, definitions, runs
+from geocadence.cli.screen import Screen
+from geocadence.target import DEFAULT_REGION, TargetError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    screen = Screen(as_json=getattr(options, "json", False))
+    try:
+        return options.run(options, screen)
+    except TargetError as error:
+        return screen.fail(str(error))
+    except (ClientError, BotoCoreError) as error:
+        return screen.fail(f"AWS said no: {error}")
+    except BrokenPipeError:  # e.g. `geocadence status | head`
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="geocadence", description="Scheduled geospatial pipelines on SageMaker.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    verb = _verb(verbs, "validate", definitions.validate, "check pipeline definitions")
+    verb.add_argument("files", nargs="*", metavar="FILE", help="definitions, or folders of them (default: pipelines)")
+
+    verb = verbs.add_parser(
+        "schema",
+        help="print the JSON Schema of a definition, for editors",
+        description="Prints the JSON Schema of a pipeline definition. Editors with YAML support pick it up from the "
+        "definition's first line: # yaml-language-server: $schema=pipeline.schema.json",
+    )
+    verb.set_defaults(run=definitions.schema)
+
+    verb = _verb(verbs, "plan", runs.plan, "what a run would take, and why: an execution as a dry run", on_target=True)
+    _pipeline_arguments(verb)
+
+    verb = _verb(verbs, "run", runs.run, "start a run and follow it to its end", on_target=True)
+    _pipeline_arguments(verb)
+    verb.add_argument("--dry-run", action="store_true", help="plan only, start no job")
+    verb.add_argument("--out", metavar="DIR", help="fetch what the run made into DIR/<run-id>/")
+    verb.add_argument("--no-wait", action="store_true", help="start, print the run's id, do not follow")
+
+    verb = _verb(verbs, "status", runs.status, "the latest runs, or one run in detail", on_target=True)
+    verb.add_argument("of", nargs="?", metavar="RUN", help="a run's id, or an execution's ARN")
+
+    verb = _verb(verbs, "logs", runs.logs, "what a run's processing jobs wrote", on_target=True)
+    verb.add_argument("of", metavar="RUN", help="a run's id, or an execution's ARN")
+
+    verb = _verb(verbs, "local", cloud.local, "the local cloud: AWS on this machine")
+    verb.add_argument("action", choices=("up", "down", "status"))
+    return parser
+
+
+def _verb(verbs, name, function, text, *, on_target: bool = False) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
+    verb.set_defaults(run=function)
+    verb.add_argument("--json", action="store_true", help="print facts as JSON")
+    if on_target:
+        verb.add_argument("--stage", help="the deployment (default: dev; with --local: local)")
+        verb.add_argument("--local", action="store_true", help="on the local cloud instead of AWS")
+        verb.add_argument("--region", help=f"AWS region (default: {DEFAULT_REGION})")
+    return verb
+
+
+def _pipeline_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("name", nargs="?", metavar="NAME", help="the pipeline's name")
+    verb.add_argument("--definition", metavar="FILE", help="the pipeline of this definition, instead of NAME")
+    verb.add_argument("--start", metavar="TIME", help="the window's start, e.g. 2026-11-01 or 2026-11-01T06:00:00Z")
+    verb.add_argument("--end", metavar="TIME", help="the window's end (default: now)")
+    verb.add_argument("--scene", action="append", metavar="ID", help="this scene only; may be given several times")
+    verb.add_argument("--recompute", action="store_true", help="take scenes that have a product, too")
+    verb.add_argument("--instance-count", type=int, metavar="N", help="instances of a job (default: the definition's)")

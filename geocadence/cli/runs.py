@@ -1,0 +1,185 @@
+"""`plan`, `run`, `status` and `logs`: runs of deployed pipelines."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from geocadence.cli.bar import ProgressBar
+from geocadence.cli.cloud import target as target_of
+from geocadence.cli.screen import Screen
+from geocadence.definition import DefinitionErrors, load_pipeline
+from geocadence.follow import Finished, RunHandle, fetch_run, find_run, follow, look, start
+from geocadence.layout import RunLayout
+from geocadence.recent import recent_runs
+from geocadence.report.page import duration, moment
+from geocadence.run_logs import read_logs
+from geocadence.target import Target, TargetError
+
+DETACHED = 130
+_USAGE = 2
+
+
+def plan(options: argparse.Namespace, screen: Screen) -> int:
+    """A dry run on the deployed state machine, so that what it says is what a run would do."""
+    name = _pipeline_name(options, screen)
+    if isinstance(name, int):
+        return name
+    target = target_of(options)
+    run = start(target, name, _execution_input(options, dry_run=True))
+    finished = _follow(target, run, screen)
+    if isinstance(finished, int):
+        return finished
+    document = target.inputs.read_json(RunLayout(run.pipeline, run.run_id).plan)
+    if not finished.is_good or document is None:
+        return screen.fail(finished.cause or f"the dry run ended as {finished.status.lower()}")
+    if screen.as_json:
+        screen.facts(document)
+        return 0
+    rows = [(d["id"], d["datetime"], d["decision"], d["reason"]) for d in document["decisions"]]
+    if rows:
+        screen.table(("scene", "date", "decision", "why"), rows)
+        screen.say()
+    window = document["window"]
+    screen.say(f"window {moment(window['start'])} to {moment(window['end'])}")
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in document["counts"].items())
+    screen.say(f"{document['planned']} to process ({counts})" if rows else f"{document['planned']} objects to process")
+    return 0
+
+
+def run(options: argparse.Namespace, screen: Screen) -> int:
+    name = _pipeline_name(options, screen)
+    if isinstance(name, int):
+        return name
+    target = target_of(options)
+    started = start(target, name, _execution_input(options, dry_run=options.dry_run))
+    if options.no_wait:
+        facts = {"run_id": started.run_id, "execution_arn": started.execution_arn}
+        screen.facts(facts) if screen.as_json else screen.say(started.run_id)
+        return 0
+    screen.err.print(f"run {started.run_id} of {name}", markup=False)
+    finished = _follow(target, started, screen)
+    if isinstance(finished, int):
+        return finished
+    _tell_end(finished, screen)
+    if options.out and finished.output.get("report"):
+        screen.say(f"fetched to {fetch_run(target, started, out=Path(options.out))}")
+    return 0 if finished.is_good else 1
+
+
+def status(options: argparse.Namespace, screen: Screen) -> int:
+    target = target_of(options)
+    if options.of is None:
+        return _tell_recent(target, screen)
+    run = find_run(target, options.of)
+    progress, answer = look(target, run)
+    record = target.outputs.read_json(RunLayout(run.pipeline, run.run_id).run_json)
+    if screen.as_json:
+        facts = {"phase": progress.phase, "jobs": progress.jobs, "cause": answer.get("cause", ""), "record": record}
+        screen.facts({"run_id": run.run_id, "pipeline": run.pipeline, "status": progress.status} | facts)
+        return 0
+    screen.say(f"{run.pipeline}  {run.run_id}  {progress.phase}")
+    if answer.get("cause"):
+        screen.say(answer["cause"])
+    if record is not None:
+        screen.say(_numbers(record))
+    elif progress.planned is not None:
+        screen.say(f"{progress.produced or 0} of {progress.planned} done, {progress.failed} failed")
+    if progress.jobs:
+        rows = [
+            (job["name"], job["status"].lower(), duration(job["seconds"]), job["failure_reason"] or job["exit_message"])
+            for job in progress.jobs
+        ]
+        screen.table(("job", "status", "ran", "said"), rows, numbers=("ran",))
+    for scene in (record or {}).get("scenes", []):
+        if "failure" in scene:
+            screen.say(f"{scene['id']}: {scene['failure']['reason']}")
+    return 0
+
+
+def logs(options: argparse.Namespace, screen: Screen) -> int:
+    target = target_of(options)
+    run = find_run(target, options.of)
+    count = 0
+    for line in read_logs(target, run):
+        count += 1
+        if screen.as_json:
+            screen.facts(line)
+        else:
+            screen.say(f"{line['stream']}  {line['message']}")
+    if not count:
+        screen.err.print(f"no processing job of {run.run_id} has written anything yet", markup=False)
+    return 0
+
+
+def _pipeline_name(options: argparse.Namespace, screen: Screen) -> str | int:
+    """The pipeline that is meant, or the exit code of not knowing."""
+    if (options.name is None) == (options.definition is None):
+        screen.fail("name a pipeline, or give its --definition FILE (one of the two)")
+        return _USAGE
+    if options.name is not None:
+        return options.name
+    try:
+        return load_pipeline(Path(options.definition)).name
+    except DefinitionErrors as errors:
+        screen.err.print(str(errors), markup=False)
+        return 1
+
+
+def _execution_input(options: argparse.Namespace, *, dry_run: bool) -> dict[str, Any]:
+    """Only what was asked for: the state machine knows the defaults, and checks the values."""
+    window = {key: value for key in ("start", "end") if (value := getattr(options, key)) is not None}
+    given = {
+        "window": window or None,
+        "scenes": options.scene,
+        "recompute": options.recompute or None,
+        "instance_count": options.instance_count,
+        "dry_run": dry_run or None,
+    }
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _follow(target: Target, run: RunHandle, screen: Screen) -> Finished | int:
+    try:
+        with ProgressBar(screen.err) as bar:
+            return follow(target, run, on_progress=bar.show)
+    except KeyboardInterrupt:
+        again = f"geocadence status {run.run_id}{target.flags}"
+        screen.err.print(f"detached; the run goes on. How far it is: {again}", markup=False)
+        return DETACHED
+
+
+def _tell_end(finished: Finished, screen: Screen) -> None:
+    if screen.as_json:
+        end = {"status": finished.status, "error": finished.error, "cause": finished.cause}
+        screen.facts(finished.output | end)
+        return
+    if finished.cause:
+        screen.say(finished.cause)
+    if "outcome" in finished.output:
+        screen.say(_numbers(finished.output))
+        screen.say(f"report: {finished.output['report']}")
+    elif not finished.cause:
+        screen.say(f"the execution ended as {finished.status.lower()}")
+
+
+def _numbers(output: dict[str, Any]) -> str:
+    return (
+        f"{output['outcome']}: {output['planned']} planned, {output['produced']} produced, "
+        f"{output['skipped']} skipped, {output['failed']} failed"
+    )
+
+
+def _tell_recent(target: Target, screen: Screen) -> int:
+    found = recent_runs(target)
+    if screen.as_json:
+        screen.facts(found)
+    elif not found:
+        raise TargetError(f"stage {target.stage} in {target.region} has no runs yet")
+    else:
+        rows = [
+            (r["pipeline"], r["run_id"], r["status"], moment(r["started_at"]), duration(r["seconds"])) for r in found
+        ]
+        screen.table(("pipeline", "run", "status", "started", "took"), rows, numbers=("took",))
+    return 0
