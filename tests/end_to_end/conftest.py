@@ -1,0 +1,180 @@
+"""One local cloud with five pipelines deployed to it by the real CDK CLI, shared by all end-to-end tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+import local_cloud
+from sample.deploy import bootstrap, deploy
+from sample.imagery import put_sample
+from sample.stac_api import serve
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = Path(__file__).parent / "scripts"
+STAGE = "local"
+
+AREA = json.loads((ROOT / "pipelines/areas/alentejo.geojson").read_text())
+OBJECTS = {f"e2e-objects/maps/{number}.txt": f"map {number}" for number in range(5)}
+LISTED = {f"e2e-listed/pool/{number}.txt": f"sheet {number}" for number in range(6)}
+
+DEFINITIONS = """
+name: e2e-scenes
+stages: [local]
+schedule: {{cron: "0 6 1 1 ? 2199", timezone: Europe/Lisbon}}
+source:
+  stac: {{api: "{api}", collection: sentinel-2-c1-l2a, area: area.geojson, lookback: P520W}}
+processing:
+  script: spectral_index
+  arguments: {{indices: [NDVI]}}
+  instance_type: ml.m5.xlarge
+  instance_count: 2
+limits: {{scenes_per_job: 4}}
+---
+name: e2e-objects
+source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
+processing:
+  script: inventory.py
+  instance_count: 2
+  distribution: FullyReplicated
+  environment: {{INPUT_BUCKET: "{input_bucket}", OUTPUT_BUCKET: "{output_bucket}"}}
+---
+name: e2e-listed
+source: {{manifest: {{uri: "s3://{input_bucket}/e2e-listed/manifest.json"}}}}
+processing:
+  script: inventory.py
+  instance_count: 3
+  distribution: ShardedByS3Key
+  upload: EndOfJob
+  environment: {{INPUT_BUCKET: "{input_bucket}", OUTPUT_BUCKET: "{output_bucket}"}}
+---
+name: e2e-flawed
+source: {{items: {{href: flawed.json}}}}
+processing: {{script: spectral_index, arguments: {{indices: [NDVI]}}, instance_count: 2}}
+access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/"]}}
+---
+name: e2e-hopeless
+source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
+processing: {{script: hopeless.py}}
+"""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The stage under test, as a user with the account's credentials sees it."""
+
+    cloud: local_cloud.Cloud
+    items: list[dict[str, Any]]
+
+    @property
+    def input_bucket(self) -> str:
+        return f"geocadence-{STAGE}-input-{self.cloud.account}-{self.cloud.region}"
+
+    @property
+    def output_bucket(self) -> str:
+        return f"geocadence-{STAGE}-output-{self.cloud.account}-{self.cloud.region}"
+
+    def machine(self, pipeline: str) -> str:
+        return f"arn:aws:states:{self.cloud.region}:{self.cloud.account}:stateMachine:geocadence-{STAGE}-{pipeline}"
+
+    def start(self, pipeline: str, text: str = "{}", **options: str) -> str:
+        """Start an execution as the console does: with whatever text was typed. Returns its ARN."""
+        answer = boto3.client("stepfunctions").start_execution(
+            stateMachineArn=self.machine(pipeline), input=text, **options
+        )
+        return answer["executionArn"]
+
+    def wait(self, execution: str, seconds: float = 120) -> dict[str, Any]:
+        """The ended execution: DescribeExecution's answer, its output parsed."""
+        client = boto3.client("stepfunctions")
+        deadline = time.monotonic() + seconds
+        while (ended := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
+            assert time.monotonic() < deadline, f"{execution} still runs after {seconds} s"
+            time.sleep(0.3)
+        return {**ended, "output": json.loads(ended["output"]) if ended.get("output") else None}
+
+    def run(self, pipeline: str, text: str = "{}") -> dict[str, Any]:
+        return self.wait(self.start(pipeline, text))
+
+    def keys(self, prefix: str) -> set[str]:
+        """Keys in the output bucket below `prefix`, without it."""
+        pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.output_bucket, Prefix=prefix)
+        return {entry["Key"].removeprefix(prefix) for page in pages for entry in page.get("Contents", [])}
+
+    def read(self, key: str) -> bytes:
+        return boto3.client("s3").get_object(Bucket=self.output_bucket, Key=key)["Body"].read()
+
+    def jobs(self, containing: str) -> list[dict[str, Any]]:
+        return boto3.client("sagemaker").list_processing_jobs(NameContains=containing, MaxResults=100)[
+            "ProcessingJobSummaries"
+        ]
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """The five pipelines, the sample's imagery and a STAC API that serves it."""
+    folder = tmp_path_factory.mktemp("cloud")
+    cloud = local_cloud.up(folder=folder, port=free_port(), wait_scale=0.05)
+    before = dict(os.environ)
+    os.environ.update(cloud.environment())
+    try:
+        stage = Deployed(cloud, [])
+        port = free_port()
+        pipelines = tmp_path_factory.mktemp("pipelines")
+        for path in SCRIPTS.glob("*.py"):
+            shutil.copy(path, pipelines)
+        (pipelines / "area.geojson").write_text(json.dumps(AREA))
+        (pipelines / "flawed.json").write_text(json.dumps({"type": "FeatureCollection", "features": []}))
+        names = {"input_bucket": stage.input_bucket, "output_bucket": stage.output_bucket}
+        text = DEFINITIONS.format(api=f"http://127.0.0.1:{port}", **names)
+        for document in text.strip().split("\n---\n"):
+            name = document.strip().splitlines()[0].removeprefix("name: ")
+            (pipelines / f"{name}.yaml").write_text(document)
+
+        log = folder / "cdk.log"
+        bootstrap(cloud, log=log)
+        # The flawed pipeline's scenes name the imagery, whose place is known before it is there.
+        (pipelines / "flawed.json").write_text(json.dumps(flawed_scenes(stage, tmp_path_factory.mktemp("imagery"))))
+        deploy(cloud, context={"stage": STAGE, "pipelines": str(pipelines)}, log=log)
+        items = put_sample(bucket=stage.input_bucket, pipeline="e2e-scenes")
+        put_objects(stage.input_bucket)
+        with serve(items, folder=folder / "stac", port=port):
+            yield Deployed(cloud, items)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        local_cloud.down(folder)
+
+
+def flawed_scenes(stage: Deployed, folder: Path) -> dict[str, Any]:
+    """Three scenes: a good one, one whose red band is missing, one without a near-infrared band."""
+    from sample.scenes import make_sample
+
+    items = make_sample(folder, href_prefix=f"s3://{stage.input_bucket}/e2e-scenes/imagery/")[1:4]
+    items[1]["assets"]["red"]["href"] += ".gone"
+    del items[2]["assets"]["nir"]
+    return {"type": "FeatureCollection", "features": items}
+
+
+def put_objects(bucket: str) -> None:
+    s3 = boto3.client("s3")
+    for key, text in {**OBJECTS, **LISTED, "e2e-scenes/private.txt": "not yours"}.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
+    manifest = [{"prefix": f"s3://{bucket}/e2e-listed/"}, *(key.removeprefix("e2e-listed/") for key in LISTED)]
+    s3.put_object(Bucket=bucket, Key="e2e-listed/manifest.json", Body=json.dumps(manifest).encode())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,128 @@
+"""The three ways in: the schedule, the console's Start execution, the command lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from tests.end_to_end.conftest import ROOT, STAGE, Deployed
+
+BIN = ROOT / ".venv" / "bin"
+
+
+def test_start_execution_with_an_empty_input_processes_every_scene_once(deployed: Deployed):
+    first = deployed.run("e2e-scenes")
+    assert first["status"] == "SUCCEEDED", first.get("cause")
+    output = first["output"]
+    assert set(output) == {"run_id", "outcome", "planned", "produced", "skipped", "failed", "report"}
+    assert output["produced"] + output["skipped"] == len(deployed.items)
+
+    again = deployed.run("e2e-scenes")["output"]
+    assert again["outcome"] == "empty"
+    assert (again["planned"], again["produced"], again["skipped"]) == (0, 0, len(deployed.items))
+    assert not deployed.jobs(job_mark(again["run_id"])), "nothing to do, and yet a job was started"
+
+
+def test_overrides_narrow_the_run_and_recompute_on_request(deployed: Deployed):
+    scene = deployed.items[2]["id"]
+    text = json.dumps({"scenes": [scene], "recompute": True, "instance_count": 1})
+    output = deployed.run("e2e-scenes", text)["output"]
+    assert (output["outcome"], output["planned"], output["produced"]) == ("complete", 1, 1)
+    (job,) = deployed.jobs(job_mark(output["run_id"]))
+    described = boto3.client("sagemaker").describe_processing_job(ProcessingJobName=job["ProcessingJobName"])
+    assert described["ProcessingResources"]["ClusterConfig"]["InstanceCount"] == 1
+
+
+def test_a_dry_run_plans_and_starts_no_job(deployed: Deployed):
+    output = deployed.run("e2e-scenes", '{"dry_run": true, "recompute": true}')["output"]
+    assert output["outcome"] == "empty"
+    assert output["planned"] == len(deployed.items)
+    assert not deployed.jobs(job_mark(output["run_id"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"instance_count": 0}', "instance_count"),
+        ('{"instance_count": "4"}', "instance_count"),
+        ('{"window": {"start": "2026-06-02", "end": "2026-06-01"}}', "window"),
+        ('{"scenes": []}', "scenes"),
+        ('{"windw": {}}', "windw"),
+        ('["2026-06-01"]', "object"),
+        ('"{}"', "object"),
+        ("null", "object"),
+    ],
+)
+def test_wrong_input_ends_in_invalid_input_before_any_job_exists(deployed: Deployed, text: str, told: str):
+    before = len(deployed.jobs("e2e-scenes"))
+    ended = deployed.run("e2e-scenes", text)
+    assert (ended["status"], ended["error"]) == ("FAILED", "InvalidInput")
+    assert told in ended["cause"], ended["cause"]
+    assert len(deployed.jobs("e2e-scenes")) == before
+
+
+def test_the_schedule_starts_a_run_whose_window_ends_at_the_scheduled_time(deployed: Deployed):
+    scheduler = boto3.client("scheduler")
+    name = f"geocadence-{STAGE}-e2e-scenes"
+    schedule = scheduler.get_schedule(Name=name)
+    assert schedule["ScheduleExpressionTimezone"] == "Europe/Lisbon"
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+    known = {each["executionArn"] for each in executions(deployed)}
+    # The deployed schedule itself, only sooner than in 2199.
+    kept = {key: schedule[key] for key in ("FlexibleTimeWindow", "Target", "State")}
+    scheduler.update_schedule(
+        Name=name, ScheduleExpression=f"at({due:%Y-%m-%dT%H:%M:%S})", ScheduleExpressionTimezone="UTC", **kept
+    )
+    deadline = time.monotonic() + 30
+    while not (new := [each for each in executions(deployed) if each["executionArn"] not in known]):
+        assert time.monotonic() < deadline, "the schedule did not fire"
+        time.sleep(0.3)
+    (execution,) = new
+    ended = deployed.wait(execution["executionArn"])
+    assert json.loads(ended["input"]) == {"window": {"end": f"{due:%Y-%m-%dT%H:%M:%SZ}"}}
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    assert "<aws.scheduler" not in ended["name"]
+
+
+def test_the_command_line_runs_a_pipeline_and_follows_it(deployed: Deployed):
+    command = [sys.executable, "-m", "geocadence", "run", "e2e-scenes", "--stage", STAGE, "--recompute", "--json"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=180, check=False)
+    assert ended.returncode == 0, ended.stderr
+    output = json.loads(ended.stdout)
+    assert (output["outcome"], output["produced"]) == ("complete", len(deployed.items))
+
+
+def test_the_aws_cli_starts_an_execution_and_describes_its_job(deployed: Deployed):
+    started = aws("stepfunctions", "start-execution", "--state-machine-arn", deployed.machine("e2e-objects"))
+    output = deployed.wait(started["executionArn"])["output"]
+    (summary,) = deployed.jobs(job_mark(output["run_id"]))
+    job = aws("sagemaker", "describe-processing-job", "--processing-job-name", summary["ProcessingJobName"])
+    assert job["ProcessingJobStatus"] == "Completed"
+    assert job["ProcessingResources"]["ClusterConfig"]["InstanceCount"] == 2
+    listed = aws("sagemaker", "list-processing-jobs", "--name-contains", job_mark(output["run_id"]))
+    assert [each["ProcessingJobName"] for each in listed["ProcessingJobSummaries"]] == [summary["ProcessingJobName"]]
+
+
+def job_mark(run_id: str) -> str:
+    """What names of a run's jobs share with its id: the beginning of the execution's hash."""
+    return run_id.rpartition("-")[2]
+
+
+def executions(deployed: Deployed) -> list[dict]:
+    client = boto3.client("stepfunctions")
+    return client.list_executions(stateMachineArn=deployed.machine("e2e-scenes"))["executions"]
+
+
+def aws(*arguments: str) -> dict:
+    """The real AWS CLI, pointed at the local cloud by nothing but its environment."""
+    command = [BIN / "aws", *arguments, "--output", "json"]
+    ended = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
