@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def function_asset() -> Path:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
 
-    return _once(CACHE / f"asset-{digest.hexdigest()[:16]}", make)
+    folder = _once(CACHE / f"asset-{digest.hexdigest()[:16]}", make)
+    _forget_others(folder)
+    return folder
 
 
 def _sources() -> Iterator[Path]:
@@ -84,6 +87,14 @@ def _once(folder: Path, make: Callable[[Path], None]) -> Path:
             if not folder.is_dir():
                 raise
     return folder
+
+
+def _forget_others(folder: Path) -> None:
+    """Remove the folders of sources long since changed; a day leaves any synthesis under way in peace."""
+    yesterday = time.time() - 86400
+    for other in CACHE.glob("asset-*"):
+        if other != folder and other.stat().st_mtime < yesterday:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _uv() -> str:

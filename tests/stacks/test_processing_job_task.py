@@ -1,0 +1,308 @@
+"""The processing-job construct by itself, in a machine that knows nothing of this project."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk.assertions import Match, Template
+
+from stacks.components import processing_job as pj
+from stacks.components.processing_job.names import job_name
+from tests.stacks.templates import context, evaluate
+
+JOB = pj.Job(
+    app_specification=pj.AppSpecification("image"),
+    processing_resources=pj.ProcessingResources(pj.ClusterConfig(30, "ml.m5.large", 1)),
+    stopping_condition=pj.StoppingCondition(600),
+)
+VALID_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+
+
+def _stack() -> tuple[cdk.Stack, iam.Role]:
+    stack = cdk.Stack(cdk.App(analytics_reporting=False), "Stack")
+    return stack, iam.Role(stack, "JobRole", assumed_by=iam.ServicePrincipal("sagemaker.amazonaws.com"))
+
+
+@pytest.fixture(scope="module")
+def template() -> Template:
+    """The package's own example, in short: a run, then a bare task."""
+    stack, role = _stack()
+    run = pj.ProcessingJobRun(stack, "Maps", job=JOB, role=role, name_prefix="maps")
+    task = pj.ProcessingJobTask(
+        stack, "Tiles", job=JOB, role=role, name_prefix="tiles", start_up=cdk.Duration.minutes(5)
+    )
+    sfn.StateMachine(
+        stack,
+        "Machine",
+        query_language=sfn.QueryLanguage.JSONATA,
+        definition_body=sfn.DefinitionBody.from_chainable(run.next(task).next(sfn.Succeed.jsonata(stack, "Done"))),
+    )
+    return Template.from_stack(stack)
+
+
+@pytest.fixture(scope="module")
+def states(template: Template) -> dict:
+    (machine,) = template.find_resources("AWS::StepFunctions::StateMachine").values()
+    parts = machine["Properties"]["DefinitionString"]["Fn::Join"][1]
+    return json.loads("".join(each if isinstance(each, str) else json.dumps(each).replace('"', "'") for each in parts))[
+        "States"
+    ]
+
+
+def test_a_machine_is_granted_what_sync_needs_and_nothing_wider(template: Template) -> None:
+    (policy,) = (
+        each["Properties"]["PolicyDocument"]["Statement"]
+        for key, each in template.find_resources("AWS::IAM::Policy").items()
+        if key.startswith("Machine")
+    )
+    granted = {
+        action
+        for each in policy
+        for action in (each["Action"] if isinstance(each["Action"], list) else [each["Action"]])
+    }
+    assert granted == {
+        "sagemaker:AddTags",
+        "sagemaker:CreateProcessingJob",
+        "sagemaker:DescribeProcessingJob",
+        "sagemaker:ListTags",
+        "sagemaker:StopProcessingJob",
+        "iam:PassRole",
+        "events:DescribeRule",
+        "events:PutRule",
+        "events:PutTargets",
+    }
+    resources = json.dumps([each["Resource"] for each in policy])
+    assert '"*"' not in resources
+    assert "processing-job/maps-????????????-*" in resources
+    assert "processing-job/tiles-????????????-*" in resources
+    assert "rule/StepFunctionsGetEventsForSageMakerProcessingJobsRule" in resources
+    (pass_role,) = (each for each in policy if each["Action"] == "iam:PassRole")
+    assert pass_role["Condition"] == {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+    assert pass_role["Resource"] == {"Fn::GetAtt": [_job_role(template), "Arn"]}
+
+
+def _job_role(template: Template) -> str:
+    """The job role's logical id."""
+    return next(key for key in template.find_resources("AWS::IAM::Role") if key.startswith("JobRole"))
+
+
+def test_the_machine_waits_for_its_permissions(template: Template) -> None:
+    template.has_resource(
+        "AWS::StepFunctions::StateMachine",
+        {"DependsOn": Match.array_with([Match.string_like_regexp("MachineRoleDefaultPolicy.*")])},
+    )
+
+
+def test_somebody_else_can_be_granted_the_same() -> None:
+    stack, role = _stack()
+    task = pj.ProcessingJobTask(stack, "Task", job=JOB, role=role, name_prefix="maps")
+    task.grant_run(iam.Role(stack, "Operator", assumed_by=iam.AccountRootPrincipal()))
+    Template.from_stack(stack).has_resource_properties(
+        "AWS::IAM::Policy",
+        {"PolicyDocument": {"Statement": Match.array_with([Match.object_like({"Action": "iam:PassRole"})])}},
+    )
+
+
+def test_an_invalid_job_is_refused_with_its_place_and_all_reasons() -> None:
+    stack, role = _stack()
+    bad = pj.Job(
+        app_specification=pj.AppSpecification("i" * 300),
+        processing_resources=pj.ProcessingResources(pj.ClusterConfig(0, "ml.m5.large")),
+    )
+    with pytest.raises(pj.InvalidJob) as refused:
+        pj.ProcessingJobTask(stack, "Maps", job=bad, role=role, name_prefix="maps")
+    assert "Stack/Maps is no valid processing job" in str(refused.value)
+    assert len(refused.value.problems) == 2
+
+
+@pytest.mark.parametrize("prefix", ["", "-a", "A", "a_b", "x" * 31, "ä"])
+def test_a_prefix_that_makes_no_job_name_is_refused(prefix: str) -> None:
+    with pytest.raises(ValueError, match="job name prefix"):
+        job_name(prefix)
+
+
+EXECUTIONS = [
+    "6f1c0e7a-8d3c-4f36-a9b2-4c7c3c1e5d2f_0b6c2f5e-1f0a-4f0e-9f52-3f4bd2cf2a11",  # EventBridge rules
+    "x" * 80,
+    "übertrag_été_日本",
+    "-_-",
+    "1",
+]
+
+
+@pytest.mark.parametrize("execution", EXECUTIONS)
+def test_job_names_are_valid_whatever_the_execution_is_called(execution: str) -> None:
+    expression = job_name("a" * 30, item="$states.input.batch")
+    states = {"input": {"batch": 4095, "attempt": 9}, "context": context(execution=execution, retry=7, redrive=12)}
+    name = evaluate(expression, states=states)
+    assert VALID_NAME.fullmatch(name)
+    assert name == name.lower()
+    assert len(name) <= 63
+
+
+def test_job_names_differ_for_every_execution_item_attempt_retry_and_redrive() -> None:
+    expression = job_name("maps", item="$states.input.batch")
+    names = [
+        evaluate(
+            expression,
+            states={
+                "input": {"batch": batch, **attempt},
+                "context": context(execution=run, retry=retry, redrive=redrive),
+            },
+        )
+        for run in EXECUTIONS
+        for batch in (0, 1, 11)
+        for attempt in ({}, {"attempt": 1}, {"attempt": 4})
+        for retry in (0, 1, 7)
+        for redrive in (None, 1)
+    ]
+    assert len(set(names)) == len(names)
+
+
+def test_job_names_do_without_what_the_context_may_lack() -> None:
+    states = {"input": {}, "context": context(retry=None, redrive=None)}
+    assert re.fullmatch(r"maps-[0-9a-f]{12}-0-0-0", evaluate(job_name("maps"), states=states))
+
+
+def test_the_permissions_pattern_takes_in_our_names_and_not_those_of_a_longer_prefix() -> None:
+    import fnmatch
+
+    ours = evaluate(job_name("maps"), states={"input": {}, "context": context()})
+    theirs = evaluate(job_name("maps-weekly"), states={"input": {}, "context": context()})
+    assert fnmatch.fnmatchcase(ours, pj.job_name_pattern("maps"))
+    assert not fnmatch.fnmatchcase(theirs, pj.job_name_pattern("maps"))
+
+
+def test_the_state_outlives_the_jobs_own_time_limit_by_its_start_up(states: dict) -> None:
+    assert states["Maps"]["TimeoutSeconds"] == 600 + 3600
+    assert states["Tiles"]["TimeoutSeconds"] == 600 + 300
+
+
+def test_a_task_retries_by_name_only_what_can_be_nothing_but_throttling_or_a_lost_connection(states: dict) -> None:
+    (retry,) = states["Tiles"]["Retry"]
+    assert set(retry["ErrorEquals"]) == {
+        "ThrottlingException",
+        "SageMaker.ThrottlingException",
+        "SageMaker.SdkClientException",
+    }
+    assert retry["JitterStrategy"] == "FULL"
+    assert retry["MaxDelaySeconds"] == 120
+    # Job names leave ten numbers to the retries of one attempt.
+    assert retry["MaxAttempts"] < 10
+
+
+def _judge(states: dict, error: str, cause: object, given: dict | None = None) -> dict:
+    (catch,) = states["Maps"]["Catch"]
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    caught = {"Error": error}
+    if cause is not None:
+        caught["Cause"] = cause if isinstance(cause, str) else json.dumps(cause)
+    return evaluate(catch["Output"], states={"errorOutput": caught, "input": given or {"batch": 2}})
+
+
+def _failed(reason: str, **more: str) -> dict:
+    return {"ProcessingJobName": "maps-0-0", "ProcessingJobStatus": "Failed", "FailureReason": reason, **more}
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "heals"),
+    [
+        ("States.TaskFailed", _failed("CapacityError: Unable to provision requested ML compute capacity."), True),
+        (
+            "States.TaskFailed",
+            _failed("InternalServerError: We encountered an internal error. Please try again."),
+            True,
+        ),
+        ("States.TaskFailed", _failed("AlgorithmError: See job logs for more information"), False),
+        ("States.TaskFailed", _failed("AlgorithmError: CapacityError in the script's own words"), False),
+        ("States.TaskFailed", _failed("ClientError: No S3 objects found under S3 URL"), False),
+        ("States.TaskFailed", {"ProcessingJobName": "j", "ProcessingJobStatus": "Stopped"}, False),
+        (
+            "SageMaker.AmazonSageMakerException",
+            "Rate exceeded (Service: AmazonSageMaker; Status Code: 400; Error Code: ThrottlingException)",
+            True,
+        ),
+        (
+            "SageMaker.AmazonSageMakerException",
+            "Rate exceeded (Service: SageMaker, Status Code: 400, Request ID: x)",
+            True,
+        ),
+        (
+            "SageMaker.AmazonSageMakerException",
+            "null (Service: AmazonSageMaker; Status Code: 503; Error Code: null)",
+            True,
+        ),
+        (
+            "SageMaker.AmazonSageMakerException",
+            "1 validation error: … (Service: AmazonSageMaker; Status Code: 400; Error Code: ValidationException)",
+            False,
+        ),
+        (
+            "SageMaker.ResourceLimitExceededException",
+            "The account-level service limit 'ml.m5.large for processing job usage' is 0",
+            False,
+        ),
+        ("States.Timeout", None, False),
+        ("States.Permissions", "no", False),
+    ],
+)
+def test_what_heals_by_waiting_is_told_from_what_does_not(states: dict, error: str, cause: object, heals: bool) -> None:
+    assert _judge(states, error, cause)["heals"] is heals
+
+
+def test_a_failed_jobs_reason_names_failure_exit_message_and_job(states: dict) -> None:
+    judged = _judge(
+        states, "States.TaskFailed", _failed("AlgorithmError: exit code 3", ExitMessage='scene "a\\b" is broken')
+    )
+    assert judged["reason"] == 'AlgorithmError: exit code 3; scene "a\\b" is broken; maps-0-0'
+
+
+def test_a_quota_that_is_too_low_comes_with_the_place_to_raise_it(states: dict) -> None:
+    judged = _judge(
+        states,
+        "SageMaker.ResourceLimitExceededException",
+        "The limit 'ml.m5.large for processing job usage' is 0. " + "y" * 900,
+    )
+    assert "ml.m5.large for processing job usage" in judged["reason"]
+    assert "servicequotas/home/services/sagemaker/quotas" in judged["reason"]
+    assert len(judged["reason"]) <= 600
+
+
+@pytest.mark.parametrize(
+    "cause", ["", "plain words", '{"cut off in the middle', '{"Failure', "}{", "[]", "{}", "x" * 5000, "{not json}"]
+)
+def test_any_cause_gives_a_reason(states: dict, cause: str) -> None:
+    judged = _judge(states, "States.TaskFailed", cause)
+    assert 0 < len(judged["reason"]) <= 600
+    assert judged["heals"] is False
+
+
+def test_attempts_are_counted_and_the_input_is_kept(states: dict) -> None:
+    first = _judge(states, "States.Timeout", None, {"batch": 2})
+    assert (first["batch"], first["attempt"]) == (2, 1)
+    assert _judge(states, "States.Timeout", None, first)["attempt"] == 2
+
+
+def test_it_stops_after_the_last_attempt(states: dict) -> None:
+    choice = states["MapsCanHeal?"]
+    condition = choice["Choices"][0]["Condition"]
+    tries = {n: evaluate(condition, states={"input": {"heals": True, "attempt": n}}) for n in range(1, 7)}
+    assert tries == {1: True, 2: True, 3: True, 4: True, 5: False, 6: False}
+    assert evaluate(condition, states={"input": {"heals": False, "attempt": 1}}) is False
+    assert choice["Default"] == "MapsFailed"
+    assert states["MapsFailed"]["Output"] == {"failed": True, "reason": "{% $states.input.reason %}"}
+    assert states["MapsPause"]["Next"] == "Maps"
+
+
+def test_pauses_grow_with_full_jitter_up_to_the_longest(states: dict) -> None:
+    seconds = states["MapsPause"]["Seconds"]
+    for attempt, longest in ((1, 60), (2, 120), (4, 480), (9, 900)):
+        drawn = [evaluate(seconds, states={"input": {"attempt": attempt}}) for _ in range(200)]
+        assert all(each == int(each) for each in drawn)
+        assert 1 <= min(drawn) <= longest * 0.2
+        assert longest * 0.8 <= max(drawn) <= longest

@@ -1,0 +1,319 @@
+"""The pipelines' state machines: their way through the states, and what their expressions come to."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.stacks.templates import REGION, Stack, Synthesis, context, evaluate, expressions_in
+
+RUN = {"run_id": "r1", "outcome": "failed", "planned": 5, "produced": 2, "skipped": 1, "failed": 3, "report": "s3://r"}
+PLAN = {
+    "batches": 3,
+    "planned": 5,
+    "instance_count": 4,
+    "input_uri": "s3://in/ndvi-weekly/runs/r1/batches/",
+    "plan": "s3://p",
+}
+
+
+@pytest.fixture(scope="module")
+def weekly(synthesis: Synthesis) -> Stack:
+    return synthesis.stack("geocadence-dev-ndvi-weekly")
+
+
+@pytest.fixture(scope="module")
+def states(weekly: Stack) -> dict:
+    return weekly.definition["States"]
+
+
+def test_it_is_a_standard_machine_in_jsonata_with_traces_and_full_logs(weekly: Stack) -> None:
+    machine = weekly.only("AWS::StepFunctions::StateMachine")
+    assert machine["StateMachineName"] == "geocadence-dev-ndvi-weekly"
+    assert machine["StateMachineType"] == "STANDARD"
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    assert machine["LoggingConfiguration"]["Level"] == "ALL"
+    assert weekly.definition["QueryLanguage"] == "JSONata"
+
+
+def test_every_expression_parses(synthesis: Synthesis) -> None:
+    import jsonata
+
+    found = [
+        each for stack in synthesis.stacks if "storage" not in stack.name for each in expressions_in(stack.definition)
+    ]
+    assert len(found) > 60
+    for each in found:
+        jsonata.Jsonata.jsonata(each[2:-2].strip())
+
+
+def test_states_and_their_order_are_those_of_the_architecture(states: dict) -> None:
+    assert {name: state["Type"] for name, state in states.items()} == {
+        "Begin": "Pass",
+        "PlanRun": "Task",
+        "AnyScenes?": "Choice",
+        "ProcessBatches": "Map",
+        "CloseRun": "Task",
+        "Outcome?": "Choice",
+        "Notify": "Task",
+        "HasFailed?": "Choice",
+        "RunSucceeded": "Succeed",
+        "RunFailed": "Fail",
+        "InvalidInput": "Fail",
+    }
+    following = {name: states[name]["Next"] for name in ("Begin", "PlanRun", "ProcessBatches", "CloseRun", "Notify")}
+    assert following == {
+        "Begin": "PlanRun",
+        "PlanRun": "AnyScenes?",
+        "ProcessBatches": "CloseRun",
+        "CloseRun": "Outcome?",
+        "Notify": "HasFailed?",
+    }
+
+
+def _choice(state: dict, **names) -> tuple[str, object]:
+    """(next state, output) that a Choice picks."""
+    for rule in state["Choices"]:
+        if evaluate(rule["Condition"], **names):
+            return rule["Next"], rule.get("Output")
+    return state["Default"], None
+
+
+def test_a_run_is_named_after_its_start_and_its_execution(states: dict) -> None:
+    run_id = evaluate(states["Begin"]["Assign"]["run_id"], states={"context": context()})
+    other = evaluate(states["Begin"]["Assign"]["run_id"], states={"context": context(execution="run-2")})
+    assert run_id.startswith("20261122T201300Z-")
+    assert len(run_id) == len("20261122T201300Z-") + 8
+    assert run_id != other
+
+
+def test_the_plan_function_gets_the_executions_input_as_it_came(states: dict) -> None:
+    given = context()
+    given["Execution"]["Input"] = {"dry_run": True}
+    event = evaluate(states["PlanRun"]["Arguments"]["Payload"], states={"context": given}, run_id="r1")
+    assert event == {
+        "run_id": "r1",
+        "execution_arn": given["Execution"]["Id"],
+        "started_at": "2026-11-22T20:13:00.123Z",
+        "input": {"dry_run": True},
+    }
+
+
+def test_a_run_without_batches_goes_straight_to_its_close(states: dict) -> None:
+    assert _choice(states["AnyScenes?"], plan=PLAN) == ("ProcessBatches", None)
+    chosen = _choice(states["AnyScenes?"], plan=PLAN | {"batches": 0})
+    assert chosen == ("CloseRun", {"jobs": 0, "jobs_failed": 0, "failure": ""})
+
+
+def test_each_batch_is_an_item_and_no_more_jobs_run_at_once_than_allowed(states: dict) -> None:
+    batches = states["ProcessBatches"]
+    assert evaluate(batches["Items"], plan=PLAN) == [0, 1, 2]
+    assert list(evaluate(batches["Items"], plan=PLAN | {"batches": 1})) == [0]
+    assert batches["MaxConcurrency"] == 3
+    item = context(Map={"Item": {"Value": 2, "Index": 2}})
+    assert evaluate(batches["ItemSelector"], states={"context": item}) == {"batch": 2}
+
+
+@pytest.mark.parametrize(
+    ("results", "output"),
+    [
+        ([{"failed": False}], {"jobs": 1, "jobs_failed": 0, "failure": ""}),
+        ([{"failed": True, "reason": "why"}], {"jobs": 1, "jobs_failed": 1, "failure": "why"}),
+        (
+            [{"failed": False}, {"failed": True, "reason": "first"}, {"failed": True, "reason": "second"}],
+            {"jobs": 3, "jobs_failed": 2, "failure": "first"},
+        ),
+    ],
+)
+def test_batches_come_to_counts_and_the_first_failure(states: dict, results: list, output: dict) -> None:
+    assert evaluate(states["ProcessBatches"]["Output"], states={"result": results}) == output
+
+
+def test_a_job_that_fails_does_not_fail_the_map(weekly: Stack) -> None:
+    (catch,) = weekly.task["Catch"]
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    assert catch["Next"] == "ProcessScenesCanHeal?"
+    assert not [name for name, state in weekly.batch_states.items() if state["Type"] == "Fail"]
+
+
+def test_a_map_that_breaks_still_reaches_the_close(states: dict) -> None:
+    (catch,) = states["ProcessBatches"]["Catch"]
+    caught = {"errorOutput": {"Error": "States.ItemReaderFailed", "Cause": "no"}}
+    assert catch["Next"] == "CloseRun"
+    assert evaluate(catch["Output"], states=caught, plan=PLAN) == {
+        "jobs": 3,
+        "jobs_failed": 3,
+        "failure": "States.ItemReaderFailed: no",
+    }
+
+
+def test_the_close_function_gets_plan_and_counts(states: dict) -> None:
+    given = {"context": context(), "input": {"jobs": 3, "jobs_failed": 1, "failure": "why"}}
+    event = evaluate(states["CloseRun"]["Arguments"]["Payload"], states=given, run_id="r1", plan=PLAN)
+    assert event == {
+        "run_id": "r1",
+        "execution_arn": given["context"]["Execution"]["Id"],
+        "plan": "s3://p",
+        "jobs": 3,
+        "jobs_failed": 1,
+        "failure": "why",
+    }
+
+
+def _lambda_error(message: str, kind: str = "InvalidInput") -> dict:
+    cause = {"errorMessage": message, "errorType": kind, "requestId": "x", "stackTrace": ["…"]}
+    return {"errorOutput": {"Error": kind, "Cause": json.dumps(cause)}}
+
+
+def test_invalid_input_ends_with_the_functions_sentence(states: dict) -> None:
+    catch = states["PlanRun"]["Catch"][0]
+    assert (catch["ErrorEquals"], catch["Next"]) == (["InvalidInput"], "InvalidInput")
+    sentence = 'window.start: "x" is no time'
+    output = evaluate(catch["Output"], states=_lambda_error(sentence))
+    assert states["InvalidInput"]["Error"] == "InvalidInput"
+    assert evaluate(states["InvalidInput"]["Cause"], states={"input": output}) == sentence
+
+
+@pytest.mark.parametrize(
+    ("caught", "sentence"),
+    [
+        (_lambda_error("boom", "RuntimeError"), "boom"),
+        ({"errorOutput": {"Error": "States.Timeout"}}, "States.Timeout: "),
+        (
+            {"errorOutput": {"Error": "Lambda.Unknown", "Cause": "The Lambda function returned: {"}},
+            "Lambda.Unknown: The",
+        ),
+        (
+            {"errorOutput": {"Error": "Sandbox.Timedout", "Cause": '{"errorType": "Sandbox.Timedout"}'}},
+            "Sandbox.Timedout",
+        ),
+    ],
+)
+@pytest.mark.parametrize("state", ["PlanRun", "CloseRun"])
+def test_a_function_that_breaks_fails_the_run_by_way_of_the_notice(
+    states: dict, state: str, caught: dict, sentence: str
+) -> None:
+    catch = states[state]["Catch"][-1]
+    assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "Outcome?")
+    failure = evaluate(catch["Assign"]["failure"], states=caught)
+    output = evaluate(catch["Output"], states=caught, run_id="r1", plan=PLAN)
+    assert failure.startswith(sentence)
+    assert set(output) == set(RUN)
+    assert _choice(states["Outcome?"], states={"input": output})[0] == "Notify"
+    cause = evaluate(states["RunFailed"]["Cause"], states={"input": output}, run_id="r1", failure=failure)
+    assert failure in cause
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told", "end"),
+    [
+        ("complete", False, "RunSucceeded"),
+        ("empty", False, "RunSucceeded"),
+        ("partial", True, "RunSucceeded"),
+        ("failed", True, "RunFailed"),
+    ],
+)
+def test_outcomes_end_as_the_architecture_says(
+    synthesis: Synthesis, states: dict, outcome: str, told: bool, end: str
+) -> None:
+    given = {"states": {"input": RUN | {"outcome": outcome}}}
+    chosen = _choice(states["Outcome?"], **given)[0]
+    assert chosen == ("Notify" if told else end)
+    if told:
+        assert _choice(states["HasFailed?"], **given)[0] == end
+    silent = synthesis.stack("geocadence-dev-tiles").definition["States"]
+    assert _choice(silent["Outcome?"], **given)[0] == end
+
+
+def test_the_notice_says_which_run_what_happened_and_where_to_look(states: dict) -> None:
+    arguments = states["Notify"]["Arguments"]
+    given = {"states": {"input": RUN, "context": context()}, "run_id": "r1", "failure": "AlgorithmError"}
+    subject, message = evaluate(arguments["Subject"], **given), evaluate(arguments["Message"], **given)
+    assert subject == "geocadence-dev-ndvi-weekly: failed"
+    assert len(subject) <= 100
+    assert message.startswith(
+        "geocadence-dev-ndvi-weekly: run r1 ended as failed. 2 of 5 scenes produced, 3 failed, 1 skipped."
+    )
+    assert "AlgorithmError" in message
+    assert "Report: s3://r" in message
+    assert f"https://{REGION}.console.aws.amazon.com/states/" in message
+
+
+def test_a_notice_that_cannot_be_sent_changes_nothing(states: dict) -> None:
+    (catch,) = states["Notify"]["Catch"]
+    assert catch == {"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": "HasFailed?"}
+
+
+def test_functions_are_retried_on_lambdas_own_faults_only(states: dict) -> None:
+    for name in ("PlanRun", "CloseRun"):
+        (retry,) = states[name]["Retry"]
+        assert all(error.startswith("Lambda.") for error in retry["ErrorEquals"])
+        assert (retry["JitterStrategy"], retry["MaxDelaySeconds"]) == ("FULL", 60)
+
+
+def _job(stack: Stack, attempt: dict | None = None) -> dict:
+    given = {"context": context(), "input": {"batch": 2, **(attempt or {})}}
+    return evaluate(stack.task["Arguments"], states=given, plan=PLAN, run_id="r1")
+
+
+def test_a_batchs_job_is_the_one_that_the_definition_describes(weekly: Stack) -> None:
+    job = _job(weekly)
+    assert job["ProcessingJobName"].startswith("ndvi-weekly-")
+    assert job["ProcessingJobName"].endswith("-2-0-0")
+    assert job["AppSpecification"]["ImageUri"].endswith("/sagemaker-geospatial-v1-0:latest")
+    assert job["AppSpecification"]["ContainerArguments"] == ["--indices", "NDVI,EVI", "--mask", "default"]
+    code, data = job["ProcessingInputs"]
+    file = code["S3Input"]["S3Uri"].rpartition("/")[2]
+    assert job["AppSpecification"]["ContainerEntrypoint"] == ["python3", f"/opt/ml/processing/code/{file}"]
+    assert code["S3Input"]["S3DataDistributionType"] == "FullyReplicated"
+    assert data["S3Input"] == {
+        "S3Uri": PLAN["input_uri"] + "2/",
+        "LocalPath": "/opt/ml/processing/input_data",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "File",
+        "S3DataDistributionType": "ShardedByS3Key",
+    }
+    (output,) = job["ProcessingOutputConfig"]["Outputs"]
+    assert output["S3Output"] == {
+        "S3Uri": "s3://geocadence-dev-output-123456789012-us-west-2/ndvi-weekly/",
+        "LocalPath": "/opt/ml/processing/output_data",
+        "S3UploadMode": "Continuous",
+    }
+    assert job["ProcessingResources"]["ClusterConfig"] == {
+        "InstanceCount": 4,
+        "InstanceType": "ml.m5.4xlarge",
+        "VolumeSizeInGB": 50,
+    }
+    assert job["Environment"] == {"GDAL_CACHEMAX": "512", "GEOCADENCE_RUN_ID": "r1"}
+    assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 14400}
+
+
+def test_a_prefix_is_handed_over_as_it_is(synthesis: Synthesis) -> None:
+    job = _job(synthesis.stack("geocadence-dev-tiles"))
+    source = job["ProcessingInputs"][1]["S3Input"]
+    assert (source["S3Uri"], source["S3DataType"]) == (PLAN["input_uri"], "S3Prefix")
+    assert source["S3DataDistributionType"] == "FullyReplicated"
+    assert "ContainerArguments" not in job["AppSpecification"]
+    assert job["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3UploadMode"] == "EndOfJob"
+
+
+def test_a_manifest_is_handed_over_as_a_manifest(synthesis: Synthesis) -> None:
+    job = _job(synthesis.stack("geocadence-dev-orthos"))
+    source = job["ProcessingInputs"][1]["S3Input"]
+    assert (source["S3Uri"], source["S3DataType"]) == (PLAN["input_uri"], "ManifestFile")
+    assert job["AppSpecification"]["ContainerArguments"] == ["--fast"]
+
+
+@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos"])
+def test_the_request_is_one_that_botocore_takes(synthesis: Synthesis, pipeline: str) -> None:
+    import botocore.session
+    from botocore.validate import ParamValidator
+
+    shape = (
+        botocore.session.get_session().get_service_model("sagemaker").operation_model("CreateProcessingJob").input_shape
+    )
+    request = _job(synthesis.stack(f"geocadence-dev-{pipeline}"), {"attempt": 1}) | {
+        "RoleArn": "arn:aws:iam::123456789012:role/x"
+    }
+    assert ParamValidator().validate(request, shape).generate_report() == ""
