@@ -28,18 +28,22 @@ PASSED_ON = {"PATH", "HOME", "LANG", "LC_ALL", *EXTRA_ROOTS}
 PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
 
 
-def up(*, folder: Path = FOLDER, port: int | None = None, wait_scale: float = 1.0) -> Cloud:
+def up(*, folder: Path = FOLDER, port: int | None = None, wait_scale: float = 1.0, tied_to: int | None = None) -> Cloud:
     """The local cloud of `folder`, started unless it runs already.
 
-    Without `port`: 4566 where that is free, else any free one. `wait_scale` multiplies the waits
-    between a state machine's retries (0.01 makes a test fast); it applies to a cloud started by this call.
+    What follows applies to a cloud that this call starts. Without `port`: 4566 where that is free, else any
+    free one. `wait_scale` multiplies the waits of state machines (0.01 makes a test fast). `tied_to`: a process
+    with whose end the cloud ends too, however that comes; without it the cloud runs until `down`.
     Raises `CloudError`, with the end of the log, when the process ends before it answers.
     """
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     with _only_one(folder):
-        return status(folder) or _start(folder, _free_port(port), wait_scale)
+        running = load(folder)
+        if running is not None and _is_alive(running):
+            return _patiently(running)
+        return _start(folder, _free_port(port), wait_scale, tied_to)
 
 
 def down(folder: Path = FOLDER) -> bool:
@@ -62,7 +66,17 @@ def status(folder: Path = FOLDER) -> Cloud | None:
     return cloud if cloud is not None and _is_alive(cloud) and _answers(cloud.endpoint, _own_ca(cloud.folder)) else None
 
 
-def _start(folder: Path, port: int, wait_scale: float) -> Cloud:
+def _patiently(cloud: Cloud) -> Cloud:
+    """A cloud that runs, once it answers: a busy one may take its time, and must not get a second beside it."""
+    deadline = time.monotonic() + START_LIMIT
+    while not _answers(cloud.endpoint, _own_ca(cloud.folder)):
+        if time.monotonic() > deadline or not _is_alive(cloud):
+            raise CloudError(f"the local cloud (process {cloud.pid}) runs but no longer answers; see {cloud.log}")
+        time.sleep(0.2)
+    return cloud
+
+
+def _start(folder: Path, port: int, wait_scale: float, tied_to: int | None) -> Cloud:
     python = EMULATOR / "bin" / "python"
     if not python.exists():
         raise CloudError(f"{python} is missing: the local cloud needs its own environment. Run `make run` once.")
@@ -74,6 +88,7 @@ def _start(folder: Path, port: int, wait_scale: float) -> Cloud:
     command = [python, "-m", "local_cloud.gateway", "--folder", folder, "--port", str(port)]
     command += ["--region", REGION, "--account", ACCOUNT, "--wait-scale", str(wait_scale)]
     command += ["--container-python", ROOT / ".local" / "container" / "bin" / "python"]
+    command += ["--tied-to", str(tied_to)] if tied_to is not None else []
     with log.open("wb") as output:
         process = subprocess.Popen(
             [os.fspath(part) for part in command],

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from local_cloud import processes
 from local_cloud.gateway import certificates, settings
+
+WATCH_SECONDS = 1.0
 
 
 def main() -> None:
@@ -22,8 +26,10 @@ def main() -> None:
     parser.add_argument("--account", required=True)
     parser.add_argument("--wait-scale", type=float, default=1.0)
     parser.add_argument("--container-python", type=Path, required=True)
+    parser.add_argument("--tied-to", type=int, help="end when this process has ended")
     options = parser.parse_args()
 
+    _allow_many_connections()
     tls = certificates.make(options.folder / "tls")
     settings.apply(
         folder=options.folder,
@@ -44,10 +50,13 @@ def main() -> None:
         ca_bundle=tls.bundle,
         container_python=options.container_python,
     )
-    asyncio.run(_serve(application, options.port, tls, at_end=stop_services))
+    watched = Watched(folder=options.folder, process=options.tied_to)
+    asyncio.run(_serve(application, options.port, tls, watched, at_end=stop_services))
 
 
-async def _serve(application: Any, port: int, tls: certificates.Certificates, *, at_end: Callable[[], None]) -> None:
+async def _serve(
+    application: Any, port: int, tls: certificates.Certificates, watched: Watched, *, at_end: Callable[[], None]
+) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
@@ -63,8 +72,9 @@ async def _serve(application: Any, port: int, tls: certificates.Certificates, *,
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     # A trigger of its own, never pulled, keeps the server from taking the signals for itself.
     serving = asyncio.create_task(serve(application, config, shutdown_trigger=asyncio.Event().wait))
-    asked = asyncio.create_task(stopping.wait())
-    await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)
+    asyncio.get_running_loop().set_exception_handler(_report)
+    reasons = {serving, asyncio.create_task(stopping.wait()), asyncio.create_task(watched.wait_for_end())}
+    await asyncio.wait(reasons, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()  # it never ends by itself but by an error, such as a port that is taken
     # The server still answers meanwhile: jobs write the end of their logs to it.
@@ -72,6 +82,35 @@ async def _serve(application: Any, port: int, tls: certificates.Certificates, *,
     # No farewell to clients and threads: idle TLS connections would take half a minute, and all state dies anyway.
     sys.stdout.flush()
     os._exit(0)
+
+
+class Watched:
+    """What this cloud must not outlive: its folder (`make clean` removes it), and a process if one is named."""
+
+    def __init__(self, *, folder: Path, process: int | None) -> None:
+        self._sign = folder / "tls" / "ca.pem"
+        self._process = process
+        self._started = None if process is None else processes.start_time(process)
+
+    async def wait_for_end(self) -> None:
+        while self._sign.exists() and self._is_running():
+            await asyncio.sleep(WATCH_SECONDS)
+
+    def _is_running(self) -> bool:
+        return self._process is None or (
+            self._started is not None and processes.start_time(self._process) == self._started
+        )
+
+
+def _report(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what goes wrong, but for clients that leave without TLS's farewell: most do."""
+    if "SSL shutdown timed out" not in str(context.get("exception")):
+        loop.default_exception_handler(context)
+
+
+def _allow_many_connections() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":

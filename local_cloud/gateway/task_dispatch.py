@@ -24,6 +24,7 @@ from local_cloud.gateway.sdk_shapes import InvalidArguments
 
 PRINCIPAL = "states.amazonaws.com"
 POLL_SECONDS = 0.3
+PAYLOAD_LIMIT = 256 * 1024
 PREFIX = "arn:aws:states:::"
 
 
@@ -89,6 +90,12 @@ class TaskDispatcher:
 
     def __call__(self, resource: str, arguments: Any, execution: Execution) -> Any:
         """The task's result. Raises `TaskFailed`."""
+        _check_size(arguments, "was given arguments")
+        result = self._dispatch(resource, arguments, execution)
+        _check_size(result, "returned a result")
+        return result
+
+    def _dispatch(self, resource: str, arguments: Any, execution: Execution) -> Any:
         if resource.startswith("arn:aws:lambda:"):
             return self._invoke_function({"FunctionName": resource, "Payload": arguments}, execution)["Payload"]
         name = resource.removeprefix(PREFIX)
@@ -191,6 +198,12 @@ class TaskDispatcher:
                 raise TaskFailed("States.TaskFailed", "The execution no longer waits for this task.")
             time.sleep(POLL_SECONDS)
         return described
+
+
+def _check_size(value: Any, what: str) -> None:
+    if len(json.dumps(value).encode()) > PAYLOAD_LIMIT:
+        problem = f"The task {what} with a size exceeding the maximum number of bytes service limit."
+        raise TaskFailed("States.DataLimitExceeded", problem)
 
 
 def _call(client: Any, integration: Optimized, operation: str, arguments: Any, *, time_as: str) -> dict[str, Any]:

@@ -31,8 +31,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_cloud.Clou
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    os.environ["MARK_OF_THE_SHELL"] = "must not reach functions"
-    yield local_cloud.up(folder=folder, port=port, wait_scale=0.05)
+    with pytest.MonkeyPatch.context() as shell:
+        shell.setenv("MARK_OF_THE_SHELL", "must not reach functions")
+        running = local_cloud.up(folder=folder, port=port, wait_scale=0.05, tied_to=os.getpid())
+    yield running
     local_cloud.down(folder)
 
 

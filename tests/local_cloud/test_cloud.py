@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import socket
 import ssl
 import stat
@@ -96,6 +97,18 @@ def test_up_finds_the_running_cloud_and_down_ends_it_with_all_it_started(tmp_pat
         assert not local_cloud.down(tmp_path)
     finally:
         local_cloud.down(tmp_path)
+
+
+def test_it_ends_with_its_folder_and_with_the_process_that_it_is_tied_to(tmp_path: Path) -> None:
+    bystander = subprocess.Popen(["sleep", "60"])  # noqa: S607
+    tied = local_cloud.up(folder=tmp_path / "tied", tied_to=bystander.pid)
+    free = local_cloud.up(folder=tmp_path / "free")
+    bystander.kill()
+    bystander.wait()
+    wait_for(lambda: processes.start_time(tied.pid) is None, seconds=5, what="end of the tied cloud")
+    assert local_cloud.status(tmp_path / "free") == free
+    shutil.rmtree(tmp_path / "free")
+    wait_for(lambda: processes.start_time(free.pid) is None, seconds=5, what="end of the cloud without a folder")
 
 
 def test_a_state_file_that_names_another_process_is_stale(tmp_path: Path, cloud: local_cloud.Cloud) -> None:

@@ -189,6 +189,13 @@ def test_a_repeated_start_is_no_error_while_the_first_runs(account: Account) -> 
         states.start_execution(stateMachineArn=machine, name=name, input="{}")
 
 
+def test_a_result_beyond_256_kib_fails_the_task(account: Account) -> None:
+    function = account.function("def handler(event, context): return 'x' * event['size']")
+    machine = account.machine(account.role(STATES, allow("lambda:InvokeFunction")), Call=invoke(function))
+    assert account.run(machine, {"size": 260_000})["status"] == "SUCCEEDED"
+    assert account.run(machine, {"size": 262_144})["error"] == "States.DataLimitExceeded"
+
+
 def test_a_state_that_times_out_fails_with_states_timeout(account: Account) -> None:
     function = account.function("import time\ndef handler(event, context): time.sleep(4)", Timeout=10)
     machine = account.machine(
