@@ -13,11 +13,13 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
-from spectral.engine import PACKED_NODATA, SCALE
+from spectral.engine import FLOAT_NODATA, PACKED_NODATA, SCALE
 from spectral.grids import Grid
 from spectral.indices import Index
 
 _TILE = 512
+# No power of two: of a pyramid with a level 512 wide, none is this wide.
+_OTHER_TILE = 384
 COMPRESSIONS = ("zstd", "deflate")
 
 
@@ -50,7 +52,7 @@ class CogWriter:
             crs=grid.crs,
             transform=grid.transform,
             dtype="int16" if index.packed else "float32",
-            nodata=PACKED_NODATA if index.packed else np.nan,
+            nodata=PACKED_NODATA if index.packed else FLOAT_NODATA,
             tiled=True,
             blockxsize=_TILE,
             blockysize=_TILE,
@@ -104,13 +106,13 @@ def overview_factors(width: int, height: int) -> list[int]:
 
 
 def tile_size(width: int, height: int) -> int:
-    """512, or 256 where a level of the pyramid is exactly 512 wide and higher than that.
+    """512, or 384 where a level of the pyramid is exactly 512 wide and higher than that.
 
     Validators compare a level's width with its tiles' and would call such a level "not tiled".
     """
     factors = [1, *overview_factors(width, height)]
     levels = [(-(-width // factor), -(-height // factor)) for factor in factors]
-    return 256 if any(across == _TILE and down > _TILE for across, down in levels) else _TILE
+    return _OTHER_TILE if any(across == _TILE and down > _TILE for across, down in levels) else _TILE
 
 
 @cache

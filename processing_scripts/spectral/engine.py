@@ -20,6 +20,8 @@ from spectral.reading import Source
 SCALE = 1e-4
 PACKED_NODATA = -32768
 PACKED_LARGEST = 32767
+# Not NaN: STAC writes that as the text "nan", which rustac, and with it stac-geoparquet, can't read.
+FLOAT_NODATA = -9999.0
 BLOCK = 1024
 # DN are counted at every fourth pixel of every fourth row: plenty for the darkest percent.
 _SAMPLED = slice(None, None, 4)
@@ -64,7 +66,7 @@ class Job:
     def compute(self, window: Window) -> Block:
         """The indices of one window.
 
-        Values are int16 (× 0.0001, nodata −32768) for packed indices, float32 (nodata NaN) for others; a
+        Values are int16 (× 0.0001, nodata −32768) for packed indices, float32 (nodata −9999) for others; a
         pixel has a value where every band of the formula holds data above zero reflectance, below
         saturation, where the mask leaves it, and where the formula is finite.
         """
@@ -149,7 +151,11 @@ def _holds_data(stored: np.ndarray, nodata: float | None) -> np.ndarray:
 def _stored(values: np.ndarray, valid: np.ndarray, *, packed: bool) -> tuple[np.ndarray, int]:
     """The values as the file holds them, and how many had to be clipped."""
     if not packed:
-        return np.where(valid, values, np.nan).astype(np.float32), 0
+        with np.errstate(over="ignore", invalid="ignore"):
+            narrowed = values.astype(np.float32)
+        # A value that happens to be nodata moves by the smallest step there is.
+        narrowed[narrowed == FLOAT_NODATA] = np.nextafter(np.float32(FLOAT_NODATA), np.float32(0))
+        return np.where(valid & np.isfinite(narrowed), narrowed, np.float32(FLOAT_NODATA)), 0
     steps = np.rint(np.where(valid, values, 0.0) / SCALE)
     clipped = int(np.count_nonzero(np.abs(steps) > PACKED_LARGEST))
     steps = np.clip(steps, -PACKED_LARGEST, PACKED_LARGEST).astype(np.int16)

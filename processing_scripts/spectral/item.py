@@ -6,7 +6,9 @@ import hashlib
 import math
 import platform
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from rasterio.errors import RasterioError
 from rasterio.warp import transform_geom
 
 from spectral import __version__
-from spectral.engine import PACKED_NODATA, SCALE
+from spectral.engine import FLOAT_NODATA, PACKED_NODATA, SCALE
 from spectral.failures import InputFailure
 from spectral.grids import Grid
 from spectral.indices import Index
@@ -33,7 +35,7 @@ _CARRIED_OVER = (
     "start_datetime", "end_datetime", "platform", "constellation", "instruments", "mission", "gsd",
     "eo:cloud_cover", "grid:code", "s2:processing_baseline",
 )  # fmt: skip
-_DATETIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_DATETIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def item_of(
         "stac_extensions": [],
         "id": scene_id,
         "geometry": geometry,
-        "bbox": bbox,
+        **({"bbox": bbox} if bbox else {}),
         "properties": {
             "title": f"{', '.join(one.index.name for one in written)} of {scene_id}",
             "datetime": source["properties"].get("datetime"),
@@ -115,9 +117,13 @@ def year_and_month(properties: dict[str, Any]) -> str:
     """
     moment = properties.get("datetime") or properties.get("start_datetime")
     found = _DATETIME.fullmatch(moment) if isinstance(moment, str) else None
-    if not found:
-        raise InputFailure(f"The scene's datetime {moment!r} is no moment as 2026-06-01T11:21:19Z is.")
-    return f"{found[1]}/{found[2]}"
+    if found:
+        day, clock, zone = found.groups()
+        # Python 3.10 reads neither Z nor every length of fraction.
+        with suppress(ValueError, OverflowError):
+            parsed = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}")
+            return f"{parsed.astimezone(timezone.utc):%Y/%m}"
+    raise InputFailure(f"The scene's datetime {moment!r} is no moment as 2026-06-01T11:21:19Z is.")
 
 
 def _index_asset(one: Written, grid: Grid) -> dict[str, Any]:
@@ -129,7 +135,7 @@ def _index_asset(one: Written, grid: Grid) -> dict[str, Any]:
         "name": index.name,
         "description": index.title,
         "data_type": "int16" if index.packed else "float32",
-        "nodata": PACKED_NODATA if index.packed else "nan",
+        "nodata": PACKED_NODATA if index.packed else FLOAT_NODATA,
         "statistics": statistics,
         **packing,
         "raster:sampling": "area",
@@ -182,19 +188,28 @@ def _carried_over(properties: dict[str, Any]) -> dict[str, Any]:
 def _footprint(source: dict[str, Any], grid: Grid) -> tuple[dict[str, Any] | None, list[float] | None]:
     """The scene's own geometry and bbox where it has them, else the grid's outline."""
     geometry, bbox = source.get("geometry"), source.get("bbox")
-    if not isinstance(geometry, dict) or not geometry.get("coordinates"):
-        geometry, bbox = _outline(grid), None
-    if geometry is None:
-        return None, None
-    if not (isinstance(bbox, list) and len(bbox) in (4, 6)):
+    try:
         points = list(_points(geometry["coordinates"]))
-        bbox = [
-            min(x for x, _ in points),
-            min(y for _, y in points),
-            max(x for x, _ in points),
-            max(y for _, y in points),
-        ]
+        usable = bool(points) and all(math.isfinite(number) for point in points for number in point)
+    except (TypeError, KeyError, IndexError, ValueError):
+        usable = False
+    if not usable:
+        geometry, bbox = _outline(grid), None
+        if geometry is None:
+            return None, None
+        points = list(_points(geometry["coordinates"]))
+    if not _is_bbox(bbox):
+        longitudes, latitudes = zip(*points, strict=True)
+        bbox = [min(longitudes), min(latitudes), max(longitudes), max(latitudes)]
     return geometry, bbox
+
+
+def _is_bbox(bbox: Any) -> bool:
+    return (
+        isinstance(bbox, list)
+        and len(bbox) in (4, 6)
+        and all(isinstance(number, (int, float)) and math.isfinite(number) for number in bbox)
+    )
 
 
 def _outline(grid: Grid) -> dict[str, Any] | None:

@@ -73,7 +73,9 @@ def names(classes: frozenset[int]) -> list[str]:
 
 
 def masked(codes: np.ndarray, classes: frozenset[int]) -> np.ndarray:
-    """True where `codes` (uint8, class codes) are to be left out; codes that mean nothing count as nodata."""
+    """True where `codes` (integers) are to be left out; codes that mean nothing count as nodata."""
+    if codes.dtype != np.uint8:
+        codes = np.where((codes >= 0) & (codes < 256), codes, 0).astype(np.uint8)
     table = np.full(256, 0 in classes)
     for code in CLASSES.values():
         table[code] = code in classes

@@ -33,7 +33,8 @@ class Progress:
         else:
             moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
             entry = {"time": moment, "level": level, "event": event, **facts}
-            self._stream.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+            # ASCII, because a container's locale may know nothing else.
+            self._stream.write(json.dumps(entry, default=str) + "\n")
             self._stream.flush()
 
     def scene(self, scene_id: str, outcome: str, **facts: Any) -> None:

@@ -95,7 +95,9 @@ def _with_retries(
         try:
             return produce(scene, settings, staging)
         except TransientFailure as error:
-            progress.note("retry", level="warning", scene=scene.id, in_seconds=seconds, reason=str(error))
+            progress.note(
+                "retry", level="warning", scene=file_name_for(scene.id), in_seconds=seconds, reason=str(error)
+            )
             sleep(seconds)
     return produce(scene, settings, staging)
 

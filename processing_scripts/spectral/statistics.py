@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spectral.engine import PACKED_NODATA, SCALE
+from spectral.engine import FLOAT_NODATA, PACKED_NODATA, SCALE
 
 PERCENTILES = (2, 25, 50, 75, 98)
 _BUCKETS = 40
@@ -13,7 +13,7 @@ _STEP = 8
 
 
 class Statistics:
-    """Takes blocks as they come; the result depends on neither their size nor the number of threads."""
+    """Takes blocks in their order; the result doesn't depend on the number of threads."""
 
     def __init__(self, *, packed: bool) -> None:
         self.pixels = 0
@@ -32,12 +32,12 @@ class Statistics:
         if self._packed:
             self._counts += np.bincount(values.ravel().view(np.uint16), minlength=65536)
             return
-        valid = values[np.isfinite(values)].astype(np.float64)
+        valid = values[values != FLOAT_NODATA].astype(np.float64)
         if valid.size:
             self._sums = [self._sums[0] + valid.size, self._sums[1] + valid.sum(), self._sums[2] + (valid**2).sum()]
             self._range = [min(self._range[0], valid.min()), max(self._range[1], valid.max())]
         sample = values[::_STEP, ::_STEP]
-        self._sample.append(sample[np.isfinite(sample)])
+        self._sample.append(sample[sample != FLOAT_NODATA])
 
     def result(self) -> dict:
         """STAC's `statistics` of a band (minimum, maximum, mean, stddev, count, valid_percent), with

@@ -1,0 +1,25 @@
+"""Puts the script's packages where the container has them: beside the script."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.processing_scripts.factory import SCRIPTS, Folder
+
+sys.path.insert(0, str(SCRIPTS))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """An input and an output folder, and a way to fill and run them."""
+    return Folder(tmp_path)
+
+
+@pytest.fixture
+def log() -> io.StringIO:
+    """Where the script's log lines end up."""
+    return io.StringIO()

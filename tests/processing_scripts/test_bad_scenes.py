@@ -1,0 +1,224 @@
+"""One bad scene is one failure file: the others go on, and nothing lands outside of the output folder."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from spectral.failures import UnfitInstance, check_id, file_name_for
+from spectral.staging import Staging
+
+from tests.processing_scripts.factory import Folder, random_dn, write
+
+
+@pytest.fixture
+def good(folder: Folder) -> Folder:
+    """A folder with a scene that works."""
+    folder.scene("GOOD", red=random_dn((300, 300), seed=1), nir=random_dn((300, 300), seed=2))
+    return folder
+
+
+def bands():
+    return {"red": random_dn((300, 300), seed=1), "nir": random_dn((300, 300), seed=2)}
+
+
+def only_failure(folder: Folder) -> dict[str, str]:
+    """The one failure there is, after checking that the good scene made it."""
+    folder.run()
+    assert folder.products() == {"GOOD"}
+    ((_, record),) = folder.failures().items()
+    assert set(record) == {"scene", "class", "reason"}
+    return record
+
+
+def test_a_truncated_raster(good: Folder):
+    item = good.scene("BAD", **bands())
+    path = Path(item["assets"]["nir"]["href"])
+    path.write_bytes(path.read_bytes()[:20_000])
+    record = only_failure(good)
+    assert (record["scene"], record["class"]) == ("BAD", "input")
+    assert "Asset nir" in record["reason"]
+
+
+def test_a_missing_raster(good: Folder):
+    item = good.scene("BAD", **bands())
+    Path(item["assets"]["red"]["href"]).unlink()
+    record = only_failure(good)
+    assert record["class"] == "input"
+    assert "red.tif" in record["reason"]
+
+
+def test_a_raster_that_is_none(good: Folder):
+    item = good.scene("BAD", **bands())
+    Path(item["assets"]["red"]["href"]).write_text("<html>Access denied</html>")
+    assert only_failure(good)["class"] == "input"
+
+
+def test_a_vrt_in_disguise_is_not_opened(good: Folder):
+    """Items are somebody else's: a format that points to further files and hosts stays closed."""
+    item = good.scene("BAD", **bands())
+    path = Path(item["assets"]["red"]["href"])
+    secret = write(good.root / "secret.tif", random_dn((300, 300)))
+    path.write_text(
+        '<VRTDataset rasterXSize="300" rasterYSize="300"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+        f"<SourceFilename>{secret}</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    assert only_failure(good)["class"] == "input"
+
+
+def test_a_missing_band(good: Folder):
+    good.scene("BAD", red=random_dn((300, 300)))
+    record = only_failure(good)
+    assert record["class"] == "input"
+    assert record["reason"] == "The scene has no band N (looked for nir or b08 among red)."
+
+
+@pytest.mark.parametrize("href", [None, "", 5, "ftp://example.com/red.tif", "/vsizip/x.zip/red.tif", "a\x00b"])
+def test_an_unusable_href(good: Folder, href):
+    item = good.scene("BAD", **bands(), add=False)
+    item["assets"]["red"]["href"] = href
+    good.add(item)
+    assert only_failure(good)["class"] == "input"
+
+
+def test_bands_of_different_tiles(good: Folder):
+    good.scene("BAD", **bands())
+    write(good.root / "imagery/BAD/nir.tif", random_dn((300, 300)), west=609_600)
+    assert "grids don't match" in only_failure(good)["reason"]
+
+
+def test_a_scene_without_a_date(good: Folder):
+    good.scene("BAD", **bands(), properties={"datetime": None})
+    assert "datetime" in only_failure(good)["reason"]
+
+
+@pytest.mark.parametrize(
+    "scene_id",
+    ["../escaped", "a/b", "/etc/passwd", "", "x" * 300, "..", ".", "-rf", "a\nb", "a\x00b", "\ud800", None, 7, ["x"]],
+)
+def test_a_hostile_id(good: Folder, scene_id):
+    item = good.scene("BAD", **bands(), add=False)
+    before = set(good.root.rglob("*")) | {good.input / "hostile.json", good.output}
+    good.add({**item, "id": scene_id}, name="hostile")
+    record = only_failure(good)
+    assert record["class"] == "input"
+    after = {path for path in good.root.rglob("*") if good.output not in path.parents}
+    assert after <= before
+    (file,) = good.output.glob("failures/*")
+    assert file.parent == good.output / "failures"
+    assert len(file.name) < 120
+
+
+@pytest.mark.parametrize("scene_id", ["S2B_T29SPC_20260426T112109_L2A", "LC09_L2SP_203033", "a", "urn:x:1", "_x"])
+def test_usual_ids_are_kept(scene_id):
+    assert check_id(scene_id) == file_name_for(scene_id) == scene_id
+
+
+def test_names_of_different_bad_ids_differ():
+    assert (
+        len({file_name_for(scene_id) for scene_id in ("a/b", "a b", "a_b", "a\\b", "../a_b", "x" * 300, "x" * 301)})
+        == 7
+    )
+
+
+@pytest.mark.parametrize("target", ["../x.json", "/tmp/x.json", "a/../../x.json", ".", ""])
+def test_nothing_is_placed_outside(tmp_path: Path, target):
+    with Staging(tmp_path / "output") as staging, pytest.raises(ValueError, match="outside"):
+        staging.place_json({}, target)
+
+
+def test_a_link_does_not_lead_outside(tmp_path: Path):
+    (tmp_path / "output").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "output" / "2026").symlink_to(tmp_path / "elsewhere")
+    with Staging(tmp_path / "output") as staging, pytest.raises(ValueError, match="outside"):
+        staging.place_json({}, "2026/x.json")
+
+
+@pytest.mark.parametrize("content", [b"{", b"", b"\xff\xfe", b"[" * 100_000, b"[1]", b'{"type": "Feature"}', b"null"])
+def test_a_file_that_holds_no_scene(good: Folder, content):
+    (good.input / "broken.json").write_bytes(content)
+    record = only_failure(good)
+    assert (record["scene"], record["class"]) == ("broken", "input")
+    assert "broken.json" in record["reason"]
+
+
+def test_the_same_scene_twice_is_one_product_of_the_newest_baseline(folder: Folder, log: io.StringIO):
+    for name, version in (("a", "05.09"), ("b", "05.11"), ("c", "04.00")):
+        item = folder.scene("TWICE", **bands(), add=False, properties={"s2:processing_baseline": version})
+        folder.add(item, name)
+    folder.run(stream=log)
+    assert folder.products() == {"TWICE"}
+    assert folder.failures() == {}
+    assert folder.item("TWICE")["properties"]["s2:processing_baseline"] == "05.11"
+    assert [json.loads(line)["event"] for line in log.getvalue().splitlines()].count("duplicate") == 2
+
+
+def test_what_nobody_foresaw_is_a_bug_with_its_traceback_in_the_log(good: Folder, log: io.StringIO, monkeypatch):
+    from spectral import produce
+
+    good.scene("BAD", **bands())
+    made = produce.item_of
+
+    def broken(source, **keywords):
+        if source["id"] == "BAD":
+            raise KeyError("surprise")
+        return made(source, **keywords)
+
+    monkeypatch.setattr(produce, "item_of", broken)
+    good.run(stream=log)
+    assert good.products() == {"GOOD"}
+    assert good.failures()["BAD"]["class"] == "bug"
+    assert not list(good.output.glob("*/*/BAD/*"))
+    assert "surprise" in log.getvalue()
+
+
+def test_a_full_disk_ends_the_shard(good: Folder, monkeypatch):
+    good.scene("BAD", red=random_dn((300, 300)))
+    monkeypatch.setattr(Staging, "free_bytes", lambda self: 1 << 20)
+    with pytest.raises(UnfitInstance, match="disk is full"):
+        good.run()
+
+
+def test_a_scene_that_works_at_last_leaves_no_failure(folder: Folder):
+    item = folder.scene("LATE", red=random_dn((8, 8)))
+    folder.run()
+    assert set(folder.failures()) == {"LATE"}
+    item["assets"]["nir"] = {"href": str(write(folder.root / "nir.tif", random_dn((8, 8))))}
+    folder.add(item)
+    folder.run()
+    assert folder.failures() == {}
+    assert folder.products() == {"LATE"}
+
+
+def test_nothing_but_the_output_is_left_behind(good: Folder):
+    good.scene("BAD", red=random_dn((8, 8)))
+    good.run()
+    assert sorted(path.name for path in good.root.iterdir()) == ["imagery", "input", "output"]
+    assert sorted(path.name for path in good.output.iterdir()) == ["2026", "failures"]
+
+
+def test_where_no_folder_beside_the_output_can_be_used_a_hidden_one_inside_is(good: Folder, monkeypatch):
+    from spectral import staging
+
+    monkeypatch.setattr(staging, "_folder_beside", lambda output: None)
+    good.run()
+    assert good.products() == {"GOOD"}
+    assert sorted(path.name for path in good.output.iterdir()) == ["2026"]
+
+
+def test_an_output_that_cannot_be_written_is_an_unfit_instance(good: Folder):
+    good.output.write_text("a file")
+    with pytest.raises(UnfitInstance, match="can't be written"):
+        good.run()
+
+
+def test_nan_in_the_pixels_is_nodata(folder: Folder):
+    red = np.full((4, 4), 2000, np.float32)
+    red[0, 0] = np.nan
+    folder.scene(red=red, nir=np.full((4, 4), 4000, np.float32))
+    folder.run()
+    assert np.isnan(folder.values()).sum() == 1

@@ -1,0 +1,214 @@
+"""The script as people and containers start it: exit codes, messages, logs, interpreters, zips."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+import rasterio
+
+from tests.processing_scripts.factory import SCRIPTS, Folder, random_dn
+
+ROOT = SCRIPTS.parent
+CONTAINER = ROOT / ".local" / "container" / "bin" / "python"
+
+
+def run(*arguments: object, python: object = sys.executable, script: object = None, **environment: str):
+    """The script in a process of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "GDAL", "GEOCADENCE"))}
+    command = [str(part) for part in (python, script or SCRIPTS / "spectral_index.py", *arguments)]
+    return subprocess.run(command, env={**clean, **environment}, capture_output=True, text=True, check=False)
+
+
+def arguments(folder: Folder, *more: object) -> list[object]:
+    return ["--input", folder.input, "--output", folder.output, "--indices", "NDVI", *more]
+
+
+@pytest.fixture
+def filled(folder: Folder) -> Folder:
+    folder.scene("A", red=random_dn((600, 700), seed=1), nir=random_dn((600, 700), seed=2))
+    return folder
+
+
+@pytest.fixture
+def ml(tmp_path: Path) -> Path:
+    """A container's /opt/ml, under the name that AWS's toolkits know for it."""
+    for part in ("config", "output", "processing/input_data", "processing/output_data"):
+        (tmp_path / "ml" / part).mkdir(parents=True)
+    hosts = {"current_host": "algo-2", "hosts": ["algo-1", "algo-2"]}
+    (tmp_path / "ml/config/resourceconfig.json").write_text(json.dumps(hosts))
+    return tmp_path / "ml"
+
+
+def log_lines(done: subprocess.CompletedProcess) -> list[dict]:
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def content(output: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(output)): path.read_bytes() for path in output.rglob("*") if path.is_file()}
+
+
+def test_it_works_by_itself_and_logs_one_line_a_scene(filled: Folder):
+    filled.scene("B", red=random_dn((8, 8)))
+    done = run(*arguments(filled))
+    assert done.returncode == 0, done.stderr
+    assert filled.products() == {"A"}
+    start, *scenes, end = log_lines(done)
+    assert start["scenes"] == 2
+    assert start["gdal"] == rasterio.__gdal_version__
+    assert [(line["scene"], line["outcome"]) for line in scenes] == [("A", "produced"), ("B", "failed")]
+    assert end["summary"].startswith("1 scene produced, 1 failed (1 input). First: The scene has no band N")
+
+
+def test_folders_default_to_the_containers(filled: Folder, ml: Path):
+    shutil.copytree(filled.input, ml / "processing/input_data", dirs_exist_ok=True)
+    done = run("--indices", "NDVI", SAGEMAKER_BASE_DIR=str(ml), GEOCADENCE_RUN_ID="run-1")
+    assert done.returncode == 0, done.stderr
+    assert (ml / "processing/output_data/2026/04/A/A.json").exists()
+    assert (ml / "output/message").read_text() == "1 scene produced."
+    start = log_lines(done)[0]
+    assert (start["host"], start["hosts"]) == ("algo-2", 2)
+    assert [path.name for path in (ml / "processing").iterdir() if path.name.startswith(".")] == []
+
+
+def test_failures_go_to_the_runs_folder(folder: Folder):
+    folder.scene("BAD", red=random_dn((8, 8)))
+    assert run(*arguments(folder), GEOCADENCE_RUN_ID="20261122T201300Z-1a2b3c4d").returncode == 0
+    record = json.loads((folder.output / "runs/20261122T201300Z-1a2b3c4d/failures/BAD.json").read_text())
+    assert (record["scene"], record["class"]) == ("BAD", "input")
+
+
+def test_a_run_id_does_not_lead_outside(folder: Folder):
+    folder.scene("BAD", red=random_dn((8, 8)))
+    assert run(*arguments(folder, "--run-id", "../../x")).returncode == 0
+    assert [path.name for path in folder.output.iterdir()] == ["runs"]
+    assert len(list(folder.output.glob("runs/*/failures/BAD.json"))) == 1
+
+
+def test_an_empty_shard_ends_well(folder: Folder, ml: Path):
+    done = run(*arguments(folder), SAGEMAKER_BASE_DIR=str(ml))
+    assert done.returncode == 0
+    assert (ml / "output/message").read_text() == "No scenes in this shard."
+    assert content(folder.output) == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (["--indices", "NDIV"], "there is no index 'NDIV'"),
+        (["--mask", "fog"], "'fog' is no class"),
+        (["--offset", "1000"], "--offset 1000 is neither auto nor a reflectance"),
+        (["--offset", "nan"], "--offset nan is neither"),
+        (["--input", "/nowhere"], "--input /nowhere is no folder"),
+        (["--threads", "0"], "--threads 0 is below 1"),
+        (["--indicies", "NDVI"], "unrecognized arguments"),
+    ],
+)
+def test_wrong_arguments_are_refused_with_a_sentence(filled: Folder, ml: Path, wrong, why):
+    done = run(*arguments(filled), *wrong, SAGEMAKER_BASE_DIR=str(ml))
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert why in (ml / "output/message").read_text()
+    assert not filled.output.exists()
+
+
+def test_without_indices_the_container_hears_why(ml: Path):
+    done = run(SAGEMAKER_BASE_DIR=str(ml))
+    assert done.returncode == 2
+    assert "--indices" in (ml / "output/message").read_text()
+
+
+@pytest.mark.parametrize("given", [["--offset", "-0.1"], ["--offset=-0.1"], ["--offset", "-1e-1"]])
+def test_a_negative_offset_is_no_option(filled: Folder, given):
+    assert run(*arguments(filled, *given, "--mask", "default")).returncode == 0
+    assert filled.item("A")["properties"]["geocadence:offset"]["source"] == "argument"
+
+
+def test_an_unfit_instance_ends_with_1(filled: Folder, ml: Path):
+    filled.output.write_text("a file")
+    done = run(*arguments(filled), SAGEMAKER_BASE_DIR=str(ml))
+    assert done.returncode == 1
+    assert (ml / "output/message").read_text().startswith("The instance is unfit: The output folder")
+
+
+def test_without_rasterio_it_says_what_is_missing(filled: Folder, ml: Path, tmp_path: Path):
+    (tmp_path / "rasterio.py").write_text("raise ImportError('libgdal is missing')")
+    done = run(*arguments(filled), SAGEMAKER_BASE_DIR=str(ml), PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    assert "libgdal is missing" in (ml / "output/message").read_text()
+
+
+def test_the_message_is_short_valid_text_whatever_the_reason(folder: Folder, ml: Path):
+    item = folder.scene("BAD", add=False)
+    folder.add({**item, "assets": {"é" * 60 + str(number): {} for number in range(40)}})
+    assert run(*arguments(folder), SAGEMAKER_BASE_DIR=str(ml)).returncode == 0
+    message = (ml / "output/message").read_bytes()
+    assert 1000 < len(message) <= 1024
+    assert message.decode("utf-8").startswith("0 scenes produced, 1 failed")
+
+
+def test_same_input_same_bytes_whatever_the_threads(filled: Folder, tmp_path: Path):
+    outputs = []
+    for number, threads in enumerate((1, 3, 3)):
+        output = tmp_path / f"again-{number}"
+        done = run("--input", filled.input, "--output", output, "--indices", "NDVI,SR", "--threads", threads)
+        assert done.returncode == 0
+        outputs.append(content(output))
+    assert outputs[0] == outputs[1] == outputs[2]
+    assert len(outputs[0]) == 4
+
+
+def test_the_containers_python_writes_the_same(filled: Folder, tmp_path: Path):
+    """Only numpy and rasterio are there for the script, and no spyndex."""
+    assert run(*arguments(filled)).returncode == 0
+    done = run("--input", filled.input, "--output", tmp_path / "there", "--indices", "NDVI", python=CONTAINER)
+    assert done.returncode == 0, done.stderr
+    assert content(tmp_path / "there") == content(filled.output)
+
+
+def test_it_runs_from_a_zip(filled: Folder, tmp_path: Path):
+    archive = tmp_path / "script.zip"
+    with zipfile.ZipFile(archive, "w") as bundle:
+        bundle.write(SCRIPTS / "spectral_index.py", "__main__.py")
+        for path in (SCRIPTS / "spectral").iterdir():
+            if path.suffix in (".py", ".json"):
+                bundle.write(path, f"spectral/{path.name}")
+    done = run(*arguments(filled), python=CONTAINER, script=archive)
+    assert done.returncode == 0, done.stderr
+    assert filled.products() == {"A"}
+
+
+def test_it_imports_nothing_but_numpy_rasterio_and_the_standard_library():
+    allowed = {*sys.stdlib_module_names, "numpy", "rasterio", "spectral"}
+    for path in SCRIPTS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(), feature_version=(3, 10))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert {name.partition(".")[0] for name in names} <= allowed, path
+
+
+def test_a_stopped_job_leaves_no_drafts(filled: Folder):
+    for number in range(40):
+        item = json.loads((filled.input / "A.json").read_text())
+        filled.add({**item, "id": f"S{number}"})
+    command = [sys.executable, str(SCRIPTS / "spectral_index.py"), *map(str, arguments(filled))]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 20
+        while not filled.products() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert 0 < len(filled.products()) < 41
+    assert sorted(path.name for path in filled.root.iterdir()) == ["imagery", "input", "output"]
+    for scene_id in filled.products():
+        assert len(list(filled.output.glob(f"*/*/{scene_id}/*"))) == 3

@@ -1,0 +1,149 @@
+"""The values are right: against plain float64 numpy written here, and against GDAL's own `norm_diff`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from tests.processing_scripts.factory import Folder, random_dn
+
+# Half a step of int16 × 0.0001, and rounding.
+TOLERANCE = 5.1e-5
+
+
+def reference(formula, *bands: np.ndarray, offset: int = 1000) -> np.ndarray:
+    """The index in float64 from DN: independent of the project's code."""
+    dn = [band.astype(np.float64) for band in bands]
+    valid = np.all([(d > offset) & (d != 0) & (d != 65535) for d in dn], axis=0)
+    with np.errstate(all="ignore"):
+        return np.where(valid, formula(*[(d - offset) / 10_000 for d in dn]), np.nan)
+
+
+def gdal_norm_diff(folder: Path, nir: Path, red: Path) -> np.ndarray:
+    """(nir - red) / (nir + red) of reflectance by GDAL's C++ pixel function in a VRT, without nodata handling."""
+    with rasterio.open(red) as dataset:
+        width, height = dataset.width, dataset.height
+    sources = "".join(
+        f"<ComplexSource><SourceFilename>{path}</SourceFilename><SourceBand>1</SourceBand>"
+        "<ScaleOffset>-0.1</ScaleOffset><ScaleRatio>0.0001</ScaleRatio></ComplexSource>"
+        for path in (nir, red)
+    )
+    vrt = folder / "norm_diff.vrt"
+    vrt.write_text(
+        f'<VRTDataset rasterXSize="{width}" rasterYSize="{height}"><GeoTransform>0,10,0,0,0,-10</GeoTransform>'
+        '<VRTRasterBand dataType="Float64" band="1" subClass="VRTDerivedRasterBand">'
+        "<PixelFunctionType>norm_diff</PixelFunctionType><SourceTransferType>Float64</SourceTransferType>"
+        f"{sources}</VRTRasterBand></VRTDataset>"
+    )
+    with rasterio.open(vrt) as dataset:
+        return dataset.read(1)
+
+
+# Two blocks and a bit each way, so that seams would show.
+@pytest.mark.parametrize("shape", [(1100, 1070), (301, 299), (1, 5)])
+def test_ndvi_equals_float64_and_gdal(folder: Folder, shape):
+    red, nir = random_dn(shape, low=900, seed=1), random_dn(shape, low=900, seed=2)
+    red[0, 0], nir[0, 1] = 0, 65535
+    item = folder.scene(red=red, nir=nir)
+    folder.run()
+    found = folder.values()
+    expected = reference(lambda n, r: (n - r) / (n + r), nir, red)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    assert np.nanmax(np.abs(found - expected)) <= TOLERANCE
+    by_gdal = gdal_norm_diff(folder.root, *(Path(item["assets"][key]["href"]) for key in ("nir", "red")))
+    valid = ~np.isnan(expected)
+    assert np.max(np.abs(found - by_gdal)[valid]) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("name", "formula"),
+    [
+        ("EVI", lambda b, g, r, n: 2.5 * (n - r) / (n + 6 * r - 7.5 * b + 1)),
+        ("EVI2", lambda b, g, r, n: 2.5 * (n - r) / (n + 2.4 * r + 1)),
+        ("SAVI", lambda b, g, r, n: 1.5 * (n - r) / (n + r + 0.5)),
+        ("NDWI", lambda b, g, r, n: (g - n) / (g + n)),
+    ],
+)
+def test_other_indices_equal_their_published_formulas(folder: Folder, name, formula):
+    shape = (64, 80)
+    bands = {key: random_dn(shape, high=3500, seed=i) for i, key in enumerate(("blue", "green", "red", "nir"))}
+    folder.scene(**bands)
+    folder.run(name)
+    found, expected = folder.values(part=name.lower()), reference(formula, *bands.values())
+    # Only the formula's own bands decide what is nodata.
+    inside = np.abs(expected) < 3.2767
+    assert np.nanmax(np.abs(found - expected)[inside]) <= TOLERANCE
+    assert inside.mean() > 0.9
+
+
+def test_values_beyond_int16_are_clipped_and_counted(folder: Folder):
+    # EVI's denominator N + 6R - 7.5B + 1 is 0.00075 for N = 0.5, R = 0.2495, B = 0.3995.
+    bands = {"nir": 6000, "red": 3495, "blue": 4995}
+    folder.scene(**{key: np.full((4, 4), dn) for key, dn in bands.items()})
+    folder.run("EVI")
+    assert np.all(np.abs(folder.values(part="evi")) == pytest.approx(3.2767))
+    assert folder.item()["assets"]["evi"]["bands"][0]["geocadence:clipped_pixels"] == 16
+
+
+def test_an_unbounded_index_is_float32_and_not_clipped(folder: Folder):
+    folder.scene(red=np.full((4, 4), 1001), nir=np.full((4, 4), 9000))
+    folder.run("SR")
+    with rasterio.open(folder.product(part="sr")) as dataset:
+        assert dataset.dtypes == ("float32",)
+        assert dataset.nodata == -9999
+    assert folder.values(part="sr")[0, 0] == pytest.approx(8000, rel=1e-6)
+
+
+def test_a_formula_of_ones_own(folder: Folder):
+    folder.scene(red=np.full((4, 4), 2000), nir=np.full((4, 4), 4000))
+    folder.run("NDVI,MINE=(N-R)/(N+R+0.5)")
+    assert folder.values(part="mine")[0, 0] == pytest.approx(0.2 / 0.9)
+
+
+def test_without_the_offset_ndvi_would_be_far_off(folder: Folder):
+    """The trap that the whole offset policy is for: medians of a real scene."""
+    folder.scene(red=np.full((2, 2), 1718), nir=np.full((2, 2), 3338))
+    folder.run()
+    assert folder.values()[0, 0] == pytest.approx(0.5301, abs=1e-4)
+    folder.run(offset=0.0)
+    assert folder.values()[0, 0] == pytest.approx(0.3204, abs=1e-4)
+
+
+DN = st.one_of(st.integers(0, 65535), st.integers(995, 1010), st.sampled_from([0, 1000, 65534, 65535]))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(red=arrays(np.uint16, (5, 7), elements=DN), nir=arrays(np.uint16, (5, 7), elements=DN))
+def test_any_dn_gives_the_exact_ratio_or_nodata(red, nir):
+    """Against exact fractions, pixel by pixel: also just above zero reflectance."""
+    from rasterio.windows import Window
+    from spectral.engine import PACKED_NODATA, Band, Job
+    from spectral.grids import Grid
+    from spectral.indices import parse_indices
+    from spectral.radiometry import Radiometry
+
+    class InMemory:
+        def __init__(self, pixels):
+            self.pixels = pixels
+            self.dataset = type("", (), {"width": 7, "height": 5, "transform": rasterio.Affine.identity(), "crs": None})
+
+        def read(self, window):
+            return self.pixels
+
+    radiometry = Radiometry(1e-4, -0.1, 0, "", "")
+    bands = {s: Band(s, s, InMemory(pixels), radiometry) for s, pixels in (("R", red), ("N", nir))}
+    grid = Grid(7, 5, rasterio.Affine.identity(), None)
+    block = Job(grid, bands, tuple(parse_indices("NDVI")), None, frozenset()).compute(Window(0, 0, 7, 5))
+    for found, r, n in zip(block.values["NDVI"].flat, red.flat, nir.flat, strict=True):
+        if min(r, n) <= 1000 or max(r, n) == 65535:
+            assert found == PACKED_NODATA
+        else:
+            exact = Fraction(int(n) - int(r), int(n) + int(r) - 2000)
+            assert abs(Fraction(int(found), 10_000) - exact) <= Fraction(1, 20_000) + Fraction(1, 10**9)

@@ -1,0 +1,54 @@
+"""The preview is readable: even steps of value are even steps of lightness, and nodata is transparent."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from spectral.preview import paint, ramp
+
+from tests.processing_scripts.factory import Folder
+
+
+def lightness(rgb: np.ndarray) -> np.ndarray:
+    """CIE L* of 8-bit sRGB: another model than the one that the ramps are made in."""
+    encoded = rgb / 255
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    return np.where(luminance > 0.008856, 116 * np.cbrt(luminance) - 16, 903.3 * luminance)
+
+
+@pytest.mark.parametrize("domain", ["vegetation", "water", "own"])
+def test_lightness_changes_evenly_and_in_one_direction(domain):
+    steps = np.diff(lightness(ramp(domain))[::15])
+    assert np.all(steps < 0) or np.all(steps > 0)
+    assert np.abs(steps).max() < 2 * np.abs(steps).min()
+
+
+def test_values_and_nodata_become_colours_and_holes():
+    colours = ramp("vegetation")
+    values = np.array([[-1.0, 0.0, 0.45, 0.9, 5.0, np.nan]])
+    valid = np.array([[True, True, True, True, True, False]])
+    painted = paint(values, valid, ramp=colours, low=0.0, high=0.9)
+    assert painted[3].tolist() == [[255, 255, 255, 255, 255, 0]]
+    shown = np.moveaxis(painted[:3], 0, -1)[0]
+    np.testing.assert_array_equal(shown[[0, 1]], colours[[0, 0]])
+    np.testing.assert_array_equal(shown[[3, 4]], colours[[255, 255]])
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (1030, 600), (700, 3), (1, 1)])
+def test_it_is_at_most_512_pixels_and_keeps_the_proportions(folder: Folder, shape):
+    red = np.full(shape, 2000)
+    red[: shape[0] // 2] = 0
+    folder.scene(red=red, nir=np.full(shape, 4000))
+    folder.run()
+    (path,) = folder.output.glob("*/*/S2X/S2X_preview.png")
+    with rasterio.open(path) as picture:
+        assert max(picture.shape) == min(512, max(shape))
+        assert picture.count == 4
+        alpha = picture.read(4)
+        assert picture.height / picture.width == pytest.approx(shape[0] / shape[1], rel=0.2)
+        if shape[0] > 1:
+            assert alpha[0].max() == 0
+        assert alpha[-1].min() == 255
+    assert sorted(file.suffix for file in path.parent.iterdir()) == [".json", ".png", ".tif"]

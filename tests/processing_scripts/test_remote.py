@@ -1,0 +1,129 @@
+"""Scenes over the network: what passes is retried, what stays is recorded."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from spectral.reading import gdal_options
+
+from tests.processing_scripts.factory import Folder, random_dn
+
+
+class Server(ThreadingHTTPServer):
+    """Serves files with ranges; answers the first requests for a path with errors where told to."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(("127.0.0.1", 0), partial(Handler))
+        self.root = root
+        self.errors: dict[str, list[int]] = {}
+        self.requests = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def _answer(self, *, body: bool) -> None:
+        self.server.requests += 1
+        waiting = self.server.errors.get(self.path, [])
+        path = self.server.root / self.path.lstrip("/")
+        if waiting or not path.is_file():
+            content, status = b"", waiting.pop(0) if waiting else 404
+        else:
+            content, status = path.read_bytes(), 200
+        size = len(content)
+        span = self.headers.get("Range")
+        self.send_response(206 if span and status == 200 else status)
+        if span and status == 200:
+            first, last = span.removeprefix("bytes=").split("-")
+            last = min(int(last or size), size - 1)
+            content = content[int(first) : last + 1]
+            self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if body:
+            self.wfile.write(content)
+
+
+@pytest.fixture
+def server(folder: Folder, monkeypatch) -> Iterator[Server]:
+    # GDAL's own retries would hide the script's.
+    for name, value in {**gdal_options({}), "GDAL_HTTP_MAX_RETRY": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with Server(folder.root / "imagery") as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def remote(folder: Folder, server: Server) -> Folder:
+    """A scene whose assets are behind the server."""
+    item = folder.scene("FAR", red=random_dn((300, 300), seed=1), nir=random_dn((300, 300), seed=2), add=False)
+    for key, asset in item["assets"].items():
+        asset["href"] = f"{server.url}/FAR/{key}.tif"
+    folder.add(item)
+    return folder
+
+
+def test_a_remote_scene_is_read(remote: Folder):
+    remote.run()
+    assert remote.products() == {"FAR"}
+
+
+@pytest.mark.parametrize("status", [500, 503, 429])
+def test_what_fails_for_a_moment_is_tried_again(remote: Folder, server: Server, status):
+    # HEAD and GET of the first attempt, HEAD and GET of the second.
+    server.errors["/FAR/nir.tif"] = [status] * 4
+    remote.run()
+    assert remote.failures() == {}
+    assert remote.products() == {"FAR"}
+
+
+def test_what_keeps_failing_is_recorded_as_transient(remote: Folder, server: Server):
+    server.errors["/FAR/nir.tif"] = [503] * 1000
+    remote.run()
+    assert remote.failures()["FAR"]["class"] == "transient"
+    assert server.requests < 60
+
+
+def test_what_is_not_there_is_the_inputs_fault_at_once(remote: Folder, server: Server):
+    (server.root / "FAR/nir.tif").unlink()
+    remote.run()
+    assert remote.failures()["FAR"]["class"] == "input"
+    assert server.requests < 20
+
+
+def test_a_host_that_does_not_answer_is_transient(remote: Folder, server: Server):
+    server.shutdown()
+    server.server_close()
+    remote.run()
+    assert remote.failures()["FAR"]["class"] == "transient"
+
+
+def test_awss_variables_reach_gdal_unless_it_has_its_own():
+    given = {"AWS_ENDPOINT_URL_S3": "https://localhost:4566", "AWS_CA_BUNDLE": "/ca.pem"}
+    options = gdal_options(given)
+    assert options["AWS_S3_ENDPOINT"] == "localhost:4566"
+    assert (options["AWS_HTTPS"], options["AWS_VIRTUAL_HOSTING"]) == ("YES", "FALSE")
+    assert options["CURL_CA_BUNDLE"] == "/ca.pem"
+    assert "AWS_S3_ENDPOINT" not in gdal_options({**given, "AWS_S3_ENDPOINT": "mine"})
+    assert "AWS_S3_ENDPOINT" not in gdal_options({})
