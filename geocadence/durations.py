@@ -58,4 +58,5 @@ class Duration(timedelta):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
-        return {"type": "string", "format": "duration", "pattern": _PATTERN.replace("?P<", "?<"), "examples": ["P14D"]}
+        # Named groups are written differently in each language; a schema's pattern is for all of them.
+        return {"type": "string", "format": "duration", "pattern": re.sub(r"\?P<\w+>", "", _PATTERN)}

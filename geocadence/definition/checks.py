@@ -155,7 +155,7 @@ def _more_instances_than_scenes(data: dict[str, Any]) -> Iterator[Finding]:
     scenes = _at(data, "limits", "scenes_per_job", kind=int, default=Limits.model_fields["scenes_per_job"].default)
     source = _at(data, "source", kind=dict, default={}) or {}
     has_scenes = "stac" in source or "items" in source
-    if has_scenes and instances and scenes and distribution == "ShardedByS3Key" and instances > scenes > 0:
+    if has_scenes and instances and scenes and distribution == "ShardedByS3Key" and 100 >= instances > scenes > 0:
         yield (
             ("processing", "instance_count"),
             f"{instances} is above limits.scenes_per_job, {scenes} "

@@ -34,7 +34,9 @@ def free_port() -> int:
 def serving(command: list[str], *, url: str, log: Path, environment: dict[str, str] | None = None) -> Iterator[str]:
     """The server that `command` starts, once it answers at `url`."""
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, env=os.environ | (environment or {}))
+        process = subprocess.Popen(
+            command, stdout=stream, stderr=subprocess.STDOUT, env=os.environ | (environment or {})
+        )
         try:
             for _ in range(300):
                 try:
@@ -117,6 +119,13 @@ def stac_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     file = folder / "items.json"
     file.write_text(json.dumps({"type": "FeatureCollection", "features": items}))
     port = free_port()
-    command = [str(ROOT / ".venv/bin/rustac"), "serve", str(file), "--addr", f"127.0.0.1:{port}", "--create-collections"]
+    command = [
+        str(ROOT / ".venv/bin/rustac"),
+        "serve",
+        str(file),
+        "--addr",
+        f"127.0.0.1:{port}",
+        "--create-collections",
+    ]
     with serving(command, url=f"http://127.0.0.1:{port}", log=folder / "log") as url:
         yield url

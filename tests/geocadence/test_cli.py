@@ -1,0 +1,202 @@
+"""The command line: exit codes, sentences, JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from geocadence.cli import main
+from geocadence.cli import runs as run_verbs
+from geocadence.follow import Finished, Progress, RunHandle
+from geocadence.instants import parse_instant
+
+RUN = RunHandle("ndvi", "20261122T060000Z-0a1b2c3d", "arn:x", parse_instant("2026-11-22T06:00:00Z"))
+OUTPUT = {
+    "run_id": RUN.run_id, "outcome": "complete", "planned": 2, "produced": 2, "skipped": 1, "failed": 0,
+    "report": "s3://bucket/report.html",
+}  # fmt: skip
+
+
+class FakeTarget:
+    flags = " --local"
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A deployed pipeline whose runs end as `finished` says; `input` is what was asked for."""
+    told: dict[str, Any] = {"finished": Finished(RUN, "SUCCEEDED", OUTPUT)}
+
+    def start(target: Any, pipeline: str, execution_input: dict[str, Any]) -> RunHandle:
+        told.update(pipeline=pipeline, input=execution_input)
+        return RUN
+
+    def follow(target: Any, run: RunHandle, *, on_progress: Any) -> Finished:
+        on_progress(Progress("RUNNING", 2, 1))
+        if isinstance(told["finished"], BaseException):
+            raise told["finished"]
+        return told["finished"]
+
+    monkeypatch.setattr(run_verbs, "target_of", lambda options: FakeTarget())
+    monkeypatch.setattr(run_verbs, "start", start)
+    monkeypatch.setattr(run_verbs, "follow", follow)
+    return told
+
+
+@pytest.fixture
+def no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def test_validate_is_content_with_this_projects_pipelines(capsys: Any) -> None:
+    assert main(["validate"]) == 0
+    assert "ndvi-sample: valid" in capsys.readouterr().out
+
+
+def test_validate_names_every_mistake(tmp_path: Path, capsys: Any) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("name: X\nsource: {}\n")
+
+    assert main(["validate", str(wrong)]) == 1
+
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        f"{wrong}:1: name: X is no pipeline name (expected up to 30 lower-case letters, digits and -, a letter first)",
+        f"{wrong}:1: processing: is missing (it is required: the processing job)",
+        f"{wrong}:2: source: needs exactly one of stac, items, prefix, manifest (found none)",
+    ]
+
+
+def test_validate_speaks_json(tmp_path: Path, capsys: Any) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("- a list\n")
+
+    assert main(["validate", "--json", str(wrong)]) == 1
+
+    assert json.loads(capsys.readouterr().out) == {
+        "valid": False,
+        "problems": [
+            {
+                "file": str(wrong),
+                "line": 1,
+                "key": "",
+                "problem": "is no mapping (expected name, source and processing)",
+            }
+        ],
+    }
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: Any) -> None:
+    assert main(["validate", str(tmp_path / "none.yaml")]) == 1
+    assert capsys.readouterr().err == f"{tmp_path / 'none.yaml'}:1: cannot be read: No such file or directory\n"
+
+
+def test_schema_is_json(capsys: Any) -> None:
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "Geocadence pipeline"
+
+
+def test_a_good_run_exits_with_0_and_says_its_numbers(cloud: dict[str, Any], capsys: Any) -> None:
+    assert main(["run", "ndvi"]) == 0
+
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        "complete: 2 planned, 2 produced, 1 skipped, 0 failed",
+        "report: s3://bucket/report.html",
+    ]
+    assert "1/2" in told.err
+
+
+@pytest.mark.parametrize(
+    ("finished", "code"),
+    [
+        (Finished(RUN, "SUCCEEDED", OUTPUT | {"outcome": "empty"}), 0),
+        (Finished(RUN, "SUCCEEDED", OUTPUT | {"outcome": "partial"}), 1),
+        (Finished(RUN, "FAILED", OUTPUT | {"outcome": "failed"}, "RunFailed", "no product"), 1),
+        (Finished(RUN, "FAILED", {"run_id": "r"}, "InvalidInput", "`scenes` is empty."), 1),
+        (Finished(RUN, "ABORTED", {"run_id": "r"}), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_the_exit_code_says_how_it_went(cloud: dict[str, Any], finished: Any, code: int) -> None:
+    cloud["finished"] = finished
+
+    assert main(["run", "ndvi"]) == code
+
+
+def test_ctrl_c_detaches_and_says_how_to_go_on(cloud: dict[str, Any], capsys: Any) -> None:
+    cloud["finished"] = KeyboardInterrupt()
+
+    main(["run", "ndvi", "--local"])
+
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"detached; the run goes on. How far it is: geocadence status {RUN.run_id} --local"
+
+
+def test_options_become_the_execution_input(cloud: dict[str, Any]) -> None:
+    main(
+        ["run", "ndvi", "--start", "2026-11-01", "--scene", "a", "--scene", "b", "--recompute", "--instance-count", "3"]
+    )
+
+    assert cloud["input"] == {
+        "window": {"start": "2026-11-01"},
+        "scenes": ["a", "b"],
+        "recompute": True,
+        "instance_count": 3,
+    }
+
+
+def test_no_options_are_an_empty_input(cloud: dict[str, Any]) -> None:
+    main(["run", "ndvi"])
+
+    assert cloud["input"] == {}
+
+
+def test_run_speaks_json(cloud: dict[str, Any], capsys: Any) -> None:
+    main(["run", "ndvi", "--json"])
+
+    assert json.loads(capsys.readouterr().out) == OUTPUT | {"status": "SUCCEEDED", "error": "", "cause": ""}
+
+
+def test_a_definition_names_its_pipeline(cloud: dict[str, Any]) -> None:
+    root = Path(__file__).resolve().parents[2]
+
+    main(["run", "--definition", str(root / "pipelines/ndvi-sample.yaml")])
+
+    assert cloud["pipeline"] == "ndvi-sample"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["run", "a", "--definition", "b"], ["run", "a", "--instance-count", "x"], [], ["x"]]
+)
+def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
+    try:
+        code: Any = main(arguments)
+    except SystemExit as end:
+        code = end.code
+    assert code == 2
+
+
+def test_without_credentials_a_sentence_says_what_to_do(no_aws: None, capsys: Any) -> None:
+    assert main(["status"]) == 1
+    assert capsys.readouterr().err == (
+        "geocadence: no AWS account to work in: Unable to locate credentials (sign in, e.g. by `aws sso login` or "
+        "AWS_PROFILE; or take --local for the local cloud)\n"
+    )
+
+
+def test_without_a_local_cloud_a_sentence_says_how_to_start_it(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    import local_cloud
+
+    monkeypatch.setattr(local_cloud, "status", lambda: None)
+
+    assert main(["run", "ndvi", "--local"]) == 1
+    assert capsys.readouterr().err == (
+        "geocadence: the local cloud is not running; start it with `geocadence local up`\n"
+    )

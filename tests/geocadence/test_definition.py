@@ -1,0 +1,186 @@
+"""Good definitions: what they resolve to, and the schema that editors read."""
+
+# ruff: noqa: E501 - tables of expressions
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from geocadence.definition import definition_schema, load_pipeline, load_pipelines, render_arguments
+from geocadence.definition.area import one_geometry
+from geocadence.definition.cron import cron_problem
+
+ROOT = Path(__file__).resolve().parents[2]
+RING = [[-8, 38], [-7, 38], [-7, 39], [-8, 38]]
+
+
+def write(folder: Path, source: str, extra: str = "") -> Path:
+    (folder / "script.py").touch()
+    path = folder / "p.yaml"
+    path.write_text(f"name: p\nsource:\n  {source}\nprocessing: {{script: script.py}}\n{extra}")
+    return path
+
+
+def test_the_area_is_inlined_beside_its_name(tmp_path: Path) -> None:
+    (tmp_path / "area.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [RING]}))
+    path = write(tmp_path, "stac: {api: https://example.com, collection: c, area: area.geojson}")
+
+    stac = load_pipeline(path).resolved()["source"]["stac"]
+
+    assert stac["area"] == "area.geojson"
+    assert stac["geometry"] == {"type": "Polygon", "coordinates": [RING]}
+    assert stac["lookback"] == "P14D"
+
+
+def test_a_local_item_collection_is_inlined(tmp_path: Path) -> None:
+    (tmp_path / "items.json").write_text('{"type": "FeatureCollection", "features": [{"id": "a"}]}')
+
+    resolved = load_pipeline(write(tmp_path, "items: {href: items.json}")).resolved()
+
+    assert resolved["source"]["items"]["collection"]["features"] == [{"id": "a"}]
+
+
+def test_the_resolved_definition_is_json(tmp_path: Path) -> None:
+    path = write(tmp_path, "prefix: {uri: s3://bucket/images/}", "schedule: {rate: P7D}\n")
+
+    resolved = load_pipeline(path).resolved()
+
+    assert json.loads(json.dumps(resolved)) == resolved
+    assert resolved["schedule"]["rate"] == "P7D"
+
+
+def test_paths_lead_from_the_definition_first_and_from_the_project_then(tmp_path: Path) -> None:
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "mine.py").touch()
+    path = tmp_path / "pipelines/p.yaml"
+    path.write_text("name: p\nsource: {prefix: {uri: s3://bucket/}}\nprocessing: {script: mine.py}\n")
+
+    assert load_pipeline(path, root=tmp_path).script_path == tmp_path / "mine.py"
+    (tmp_path / "pipelines/mine.py").touch()
+    assert load_pipeline(path, root=tmp_path).script_path == tmp_path / "pipelines/mine.py"
+
+
+@pytest.mark.parametrize(
+    ("geojson", "geometry"),
+    [
+        ({"type": "Point", "coordinates": [1, 2, 300]}, {"type": "Point", "coordinates": [1, 2]}),
+        (
+            {"type": "Feature", "geometry": {"type": "MultiPolygon", "coordinates": [[RING]]}},
+            {"type": "Polygon", "coordinates": [RING]},
+        ),
+        (
+            {
+                "type": "FeatureCollection",
+                "features": [
+                    {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [RING]}},
+                    {"type": "Feature", "geometry": None},
+                    {"type": "Feature", "geometry": {"type": "MultiPolygon", "coordinates": [[RING], [RING]]}},
+                ],
+            },
+            {"type": "MultiPolygon", "coordinates": [[RING], [RING], [RING]]},
+        ),
+        (
+            {
+                "type": "GeometryCollection",
+                "geometries": [{"type": "Point", "coordinates": [1, 2]}, {"type": "Polygon", "coordinates": [RING]}],
+            },
+            {
+                "type": "GeometryCollection",
+                "geometries": [{"type": "Point", "coordinates": [1, 2]}, {"type": "Polygon", "coordinates": [RING]}],
+            },
+        ),
+    ],
+)
+def test_any_geojson_becomes_one_flat_geometry(geojson: dict, geometry: dict) -> None:
+    assert one_geometry(geojson) == geometry
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rendered"),
+    [
+        ({}, []),
+        ({"indices": ["NDVI", "EVI"], "mask": "default"}, ["--indices", "NDVI,EVI", "--mask", "default"]),
+        ({"overwrite": True, "quiet": False, "offset": None}, ["--overwrite"]),
+        (
+            {"scale": 0.5, "tiles": 3, "flags": [True, 1, 0.25]},
+            ["--scale", "0.5", "--tiles", "3", "--flags", "true,1,0.25"],
+        ),
+        ({"since": "2026-01-01", "empty": ""}, ["--since", "2026-01-01", "--empty", ""]),
+    ],
+)
+def test_arguments_become_a_command_line(arguments: dict, rendered: list[str]) -> None:
+    assert render_arguments(arguments) == rendered
+
+
+def test_dates_in_arguments_stay_as_they_are_written(tmp_path: Path) -> None:
+    path = write(tmp_path, "prefix: {uri: s3://bucket/}")
+    path.write_text(path.read_text().replace("script.py}", "script.py, arguments: {since: 2026-01-01}}"))
+
+    assert load_pipeline(path).pipeline.processing.arguments == {"since": "2026-01-01"}
+
+
+# Examples of https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based and
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "0 10 * * ? *",
+        "15 12 * * ? *",
+        "0 18 ? * MON-FRI *",
+        "0 8 1 * ? *",
+        "0/15 * * * ? *",
+        "0/10 * ? * MON-FRI *",
+        "0/5 8-17 ? * MON-FRI *",
+        "15 10 ? * 6L 2022-2023",
+        "0 9 ? * 2#1 *",
+        "0 0 L * ? *",
+        "0 0 LW * ? *",
+        "0 0 3W * ? *",
+        "30 6 ? JAN,JUL FRI-MON 2026/2",
+    ],
+)
+def test_awss_own_cron_expressions_pass(expression: str) -> None:
+    assert cron_problem(expression) is None
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["", "* * * * * *", "0 24 * * ? *", "0 6 ? * 8 *", "0 6 ? * MON 1969", "0 6 ? * MON#6 *", "0 6 32 * ? *", "0 6 0W * ? *",
+     "5-3 6 * * ? *", "*/0 6 * * ? *", "0 6 * 13 ? *", "? 6 * * ? *", "0 6 ? * ? *", "0 6 ? * MON, *", "@daily", "0 6 ? * LUN *"],
+)  # fmt: skip
+def test_what_the_scheduler_would_refuse_is_refused(expression: str) -> None:
+    assert cron_problem(expression) is not None
+
+
+def test_the_definitions_of_this_project_are_valid_and_match_the_schema() -> None:
+    validator = jsonschema.Draft202012Validator(definition_schema())
+
+    for definition in load_pipelines(ROOT / "pipelines"):
+        validator.validate(YAML(typ="safe", pure=True).load(definition.path))
+
+
+def test_the_schema_describes_every_key() -> None:
+    schema = definition_schema()
+    parts = [schema, *schema["$defs"].values()]
+    bare = [
+        f"{part.get('title')}.{name}"
+        for part in parts
+        for name, key in part["properties"].items()
+        if not (key.get("description") or "$ref" in key)
+    ]
+
+    assert bare == []
+
+
+@pytest.mark.parametrize("wrong", [{"limit": {}}, {"schedule": {}}, {"source": {}}, {"name": "NDVI"}])
+def test_the_schema_refuses_what_an_editor_can_see(wrong: dict) -> None:
+    good = {"name": "a", "source": {"prefix": {"uri": "s3://bucket/"}}, "processing": {"script": "s"}}
+
+    jsonschema.validate(good, definition_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(good | wrong, definition_schema())

@@ -1,0 +1,216 @@
+"""Wrong definitions: each mistake with its file, line, key, what is wrong and what would be right."""
+
+# ruff: noqa: E501 - a table of exact texts
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from geocadence.definition import DefinitionErrors, load_pipeline, load_pipelines
+
+GOOD = """\
+name: ndvi-weekly
+schedule:
+  cron: "0 6 ? * MON *"
+source:
+  stac:
+    api: https://earth-search.aws.element84.com/v1
+    collection: sentinel-2-c1-l2a
+    area: areas/alentejo.geojson
+processing:
+  script: spectral_index
+  instance_count: 4
+limits: {scenes_per_job: 50}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with one area and one built-in script; the current folder."""
+    (tmp_path / "pipelines/areas").mkdir(parents=True)
+    (tmp_path / "processing_scripts").mkdir()
+    (tmp_path / "processing_scripts/spectral_index.py").touch()
+    area = '{"type": "Polygon", "coordinates": [[[-8, 38], [-7, 38], [-7, 39], [-8, 38]]]}'
+    (tmp_path / "pipelines/areas/alentejo.geojson").write_text(area)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def errors_of(project: Path, text: str) -> list[str]:
+    path = project / "pipelines/ndvi-weekly.yaml"
+    path.write_text(text)
+    with pytest.raises(DefinitionErrors) as refusal:
+        load_pipeline(path, root=project)
+    return str(refusal.value).splitlines()
+
+
+def test_a_good_definition_is_taken(project: Path) -> None:
+    path = project / "pipelines/ndvi-weekly.yaml"
+    path.write_text(GOOD)
+
+    assert load_pipeline(path, root=project).pipeline.processing.instance_count == 4
+
+
+# (what stands in the good definition, what is put in its place, the error after `pipelines/ndvi-weekly.yaml:`)
+MISTAKES = [
+    ("name: ndvi-weekly", "name: NDVI", "1: name: NDVI is no pipeline name (expected up to 30 lower-case letters, "
+     "digits and -, a letter first)"),
+    ("limits:", "limit:", "12: limit: unknown key; did you mean limits?"),
+    ("limits:", "zzz:", "12: zzz: unknown key (expected one of name, description, stages, schedule, source, "
+     "processing, access, limits, notify)"),
+    ('cron: "0 6 ? * MON *"', "rate: P1DT30S", "3: schedule.rate: P1DT30S is not in whole minutes (expected PT1M or "
+     "more, without seconds)"),
+    ('cron: "0 6 ? * MON *"', "enabled: true", "2: schedule: needs exactly one of cron and rate (found neither)"),
+    ('cron: "0 6 ? * MON *"', 'cron: "0 6 ? * MON *"\n  rate: P7D', "2: schedule: needs exactly one of cron and rate "
+     "(found both)"),
+    ("0 6 ? * MON *", "0 6 * * 1", "3: schedule.cron: 0 6 * * 1 has 5 fields (expected six: minutes, hours, "
+     "day-of-month, month, day-of-week, year; e.g. 0 6 ? * MON *)"),
+    ("0 6 ? * MON *", "0 6 * * MON *", "3: schedule.cron: 0 6 * * MON * has ? in neither of day-of-month and "
+     "day-of-week (exactly one of the two must be ?)"),
+    ("0 6 ? * MON *", "61 6 ? * MON *", "3: schedule.cron: 61 6 ? * MON * has '61' for minutes (expected 0-59, *, or "
+     "lists, ranges and steps of those)"),
+    ('cron: "0 6 ? * MON *"', 'cron: "0 6 ? * MON *"\n  timezone: Mars/Base', "4: schedule.timezone: Mars/Base is no time "
+     "zone (expected an IANA name, e.g. Europe/Lisbon)"),
+    ('cron: "0 6 ? * MON *"', 'cron: "0 6 ? * MON *"\n  timezone: europe/lisbon', "4: schedule.timezone: europe/lisbon "
+     "is no time zone (did you mean Europe/Lisbon?)"),
+    ('cron: "0 6 ? * MON *"', 'cron: "0 6 ? * MON *"\n  flexible_window: PT25H', "4: schedule.flexible_window: PT25H is "
+     "no flexible window (expected whole minutes from PT1M to PT24H)"),
+    ("https://earth-search.aws.element84.com/v1", "http://localhost:8080", "6: source.stac.api: http://localhost:8080 "
+     "is this machine (no Lambda on AWS reaches localhost: say `stages: [local]`, or name a public API)"),
+    ("https://earth-search.aws.element84.com/v1", "earth-search", "6: source.stac.api: earth-search is no URL of a STAC "
+     "API (expected e.g. https://earth-search.aws.element84.com/v1)"),
+    ("    collection: sentinel-2-c1-l2a\n", "", "5: source.stac.collection: is missing (it is required: the "
+     "collection's id in that API, e.g. sentinel-2-c1-l2a)"),
+    ("areas/alentejo.geojson", "areas/algarve.geojson", "8: source.stac.area: areas/algarve.geojson is not there "
+     "(expected a GeoJSON file, relative to the definition or to the project)"),
+    ("area: areas/alentejo.geojson", "area: areas/alentejo.geojson\n    lookback: 14", "9: source.stac.lookback: 14 is "
+     "no ISO 8601 duration (expected text, e.g. P14D or PT4H)"),
+    ("area: areas/alentejo.geojson", "area: areas/alentejo.geojson\n    query: {cloud: {below: 3}}", "9: "
+     "source.stac.query.cloud.below: is no comparison (expected one of eq, neq, lt, lte, gt, gte, startsWith, endsWith, "
+     "contains, in)"),
+    ("  stac:", "  prefix: {uri: s3://bucket/}\n  stac:", "4: source: needs exactly one of stac, items, prefix, "
+     "manifest (found stac and prefix)"),
+    ("script: spectral_index", "script: spectral_idnex", "10: processing.script: spectral_idnex is not there (expected "
+     "a built-in script: spectral_index; or a path relative to the definition or to the project)"),
+    ("script: spectral_index", "script: pipelines/areas", "10: processing.script: pipelines/areas has no __main__.py (a "
+     "folder is started by its __main__.py)"),
+    ("instance_count: 4", "instance_count: 0", "11: processing.instance_count: 0 is below 1 (a job needs at least one "
+     "instance)"),
+    ("instance_count: 4", "instance_count: 101", "11: processing.instance_count: 101 is above 100 (a processing job "
+     "takes at most 100 instances)"),
+    ("instance_count: 4", "instance_count: true", "11: processing.instance_count: true is not a whole number (e.g. 4)"),
+    ("instance_count: 4", 'instance_count: "4"', "11: processing.instance_count: 4 is not a whole number (e.g. 4)"),
+    ("instance_count: 4", "instance_count: 51", "11: processing.instance_count: 51 is above limits.scenes_per_job, 50 "
+     "(an instance without a scene is paid for nothing: take fewer instances or more scenes a job)"),
+    ("instance_count: 4", "max_runtime: P9DT1S", "11: processing.max_runtime: P9DT1S is outside what a processing job "
+     "may run (expected PT1S to P9D)"),
+    ("instance_count: 4", "distribution: Sharded", "11: processing.distribution: Sharded is unknown (expected "
+     "ShardedByS3Key or FullyReplicated)"),
+    ("instance_count: 4", "instance_type: m5.large", "11: processing.instance_type: m5.large is no SageMaker instance "
+     "type (expected e.g. ml.m5.4xlarge)"),
+    ("instance_count: 4", "arguments: {Indices: NDVI}", "11: processing.arguments.Indices: is no argument name "
+     "(expected lower-case letters, digits, - and _, a letter first)"),
+    ("instance_count: 4", "arguments: {indices: [{a: 1}]}", "11: processing.arguments.indices: holds something else "
+     "than texts, numbers and booleans (a list becomes a,b,c)"),
+    ("instance_count: 4", f"arguments: {{indices: {'x' * 257}}}", "11: processing.arguments.indices: is 257 characters "
+     "long as an argument (a job takes at most 256)"),
+    ("instance_count: 4", "environment: {AWS_REGION: x}", "11: processing.environment.AWS_REGION: is reserved (names "
+     "with AWS_ are set by Geocadence and AWS; take another one)"),
+    ("instance_count: 4", "environment: {DEBUG: 1}", "11: processing.environment.DEBUG: 1 is not text (put it in "
+     "quotes)"),
+    ("instance_count: 4", "environment: {9LIVES: x}", "11: processing.environment.9LIVES: is no environment variable's "
+     "name (expected letters, digits and _, no digit first)"),
+    ("instance_count: 4", "instance_count: 4\n  instance_count: 5", "12: processing.instance_count: is there twice "
+     "(first in line 11; keep one of them)"),
+    ("scenes_per_job: 50", "max_cost_usd: 0", "12: limits.max_cost_usd: 0 is not above 0 (expected an amount, or leave "
+     "the key out for no limit)"),
+    ("limits:", "notify: {email: [ops]}\nlimits:", "12: notify.email[0]: ops is no e-mail address (expected e.g. "
+     "ops@example.com)"),
+    ("limits:", "stages: [dev-eu]\nlimits:", "12: stages[0]: dev-eu is no stage name (expected up to 12 lower-case "
+     "letters and digits, a letter first; e.g. dev)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("there", "instead", "error"), MISTAKES, ids=[mistake[1][:40] for mistake in MISTAKES])
+def test_a_mistake_is_named_with_its_place(project: Path, there: str, instead: str, error: str) -> None:
+    assert there in GOOD
+    assert errors_of(project, GOOD.replace(there, instead, 1)) == [f"pipelines/ndvi-weekly.yaml:{error}"]
+
+
+def test_all_mistakes_of_all_files_are_named_at_once(project: Path) -> None:
+    (project / "pipelines/a.yaml").write_text(GOOD.replace("instance_count: 4", "instance_count: 0\n  scrpt: x"))
+    (project / "pipelines/b.yaml").write_text(GOOD.replace("sentinel-2-c1-l2a", '""'))
+
+    with pytest.raises(DefinitionErrors) as refusal:
+        load_pipelines(project / "pipelines", root=project)
+
+    assert str(refusal.value).splitlines() == [
+        "pipelines/a.yaml:11: processing.instance_count: 0 is below 1 (a job needs at least one instance)",
+        "pipelines/a.yaml:12: processing.scrpt: unknown key; did you mean script?",
+        "pipelines/b.yaml:1: name: ndvi-weekly is taken by pipelines/a.yaml (names must differ)",
+        "pipelines/b.yaml:7: source.stac.collection: is empty",
+    ]
+
+
+def test_what_is_no_yaml_is_refused_with_its_line(project: Path) -> None:
+    (error,) = errors_of(project, "name: a\nsource: [1, 2\nprocessing: {}\n")
+
+    assert error.startswith("pipelines/ndvi-weekly.yaml:3: is no valid YAML: while parsing a flow sequence")
+
+
+@pytest.mark.parametrize("text", ["", "just words", "- a list", "&a [*a]"])
+def test_what_is_no_mapping_is_refused(project: Path, text: str) -> None:
+    (error,) = errors_of(project, text)
+
+    assert error.startswith("pipelines/ndvi-weekly.yaml:1: is no ")
+
+
+def test_a_loopback_api_is_fine_for_the_local_stage_alone(project: Path) -> None:
+    local = GOOD.replace("https://earth-search.aws.element84.com/v1", "http://127.0.0.1:7822")
+    path = project / "pipelines/ndvi-weekly.yaml"
+    path.write_text(local + "stages: [local]\n")
+
+    assert load_pipeline(path, root=project).deploys_to("local")
+    assert errors_of(project, local + "stages: [local, dev]\n")[0].startswith(
+        "pipelines/ndvi-weekly.yaml:6: source.stac.api: http://127.0.0.1:7822 is this machine"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "wrong"),
+    [
+        ("{", "is no valid JSON: Expecting property name enclosed in double quotes in line 1"),
+        ("[]", "is no GeoJSON object (expected a geometry, a Feature or a FeatureCollection)"),
+        ('{"type": "FeatureCollection", "features": []}', "holds no geometry (expected at least one)"),
+        (
+            '{"type": "Point", "coordinates": [500000, 4200000]}',
+            "has the position [500000, 4200000] (expected longitude -180 to 180 and latitude -90 to 90; "
+            "are the coordinates projected or swapped?)",
+        ),
+        (
+            '{"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1]]]}',
+            "has a ring that is not closed (a ring's last position repeats its first, 4 at least)",
+        ),
+        ('{"type": "Circle"}', "has the type 'Circle' (expected a GeoJSON geometry, Feature or FeatureCollection)"),
+    ],
+)
+def test_a_wrong_area_is_refused(project: Path, content: str, wrong: str) -> None:
+    (project / "pipelines/areas/alentejo.geojson").write_text(content)
+
+    assert errors_of(project, GOOD) == [
+        f"pipelines/ndvi-weekly.yaml:8: source.stac.area: areas/alentejo.geojson {wrong}"
+    ]
+
+
+def test_no_message_sounds_of_pydantic(project: Path) -> None:
+    wrong = {"name: ndvi-weekly": "name: [1]", "script: spectral_index": "script: {a: 1}", "limits: {": "limits: {x: "}
+    text = GOOD
+    for there, instead in wrong.items():
+        text = text.replace(there, instead)
+
+    told = "\n".join(errors_of(project, text.replace("x: scenes_per_job: 50", "scenes_per_job: .nan")))
+    assert not any(
+        word in told.lower() for word in ("pydantic", "input should", "type=", "validation error", "value error")
+    )

@@ -1,0 +1,169 @@
+"""Runs from outside: started, followed and fetched on an emulated Step Functions and S3."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pystac
+import pytest
+
+from geocadence.close.closing import Ending, close_run
+from geocadence.follow import Progress, RunHandle, fetch_run, find_run, follow, start
+from geocadence.plan.planning import Run, Sources, plan_run
+from geocadence.recent import recent_runs
+from geocadence.target import Target, TargetError
+from tests.geocadence.conftest import REGION
+from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id
+
+ACCOUNT = "000000000000"
+OUTPUT = {
+    "run_id": "r",
+    "outcome": "complete",
+    "planned": 2,
+    "produced": 2,
+    "skipped": 0,
+    "failed": 0,
+    "report": "s3://r",
+}
+
+
+@pytest.fixture
+def target(aws_endpoint: str, s3: Any) -> Iterator[Target]:
+    """A stage of its own with its buckets, on the emulator."""
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    stage = f"t{uuid.uuid4().hex[:8]}"
+    target = Target(stage, REGION, ACCOUNT, is_local=False, session=session, settings={"endpoint_url": aws_endpoint})
+    for bucket in (target.inputs, target.outputs):
+        s3.create_bucket(Bucket=bucket.name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    yield target
+
+
+def deploy(target: Target, *, last: dict[str, Any]) -> None:
+    """A state machine in the pipeline's place that ends as `last` says."""
+    target.client("stepfunctions").create_state_machine(
+        name=f"{target.prefix}ndvi",
+        definition=json.dumps({"StartAt": "End", "States": {"End": last}}),
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/any",
+    )
+
+
+def closed_run(target: Target, *, scenes: int = 2) -> RunHandle:
+    """A run that was planned, produced and closed."""
+    deploy(target, last={"Type": "Pass", "Result": OUTPUT, "End": True})
+    run = start(target, "ndvi")
+    resolved = definition(items=items_source([item(n) for n in range(scenes)]))
+    plan_run(
+        Run(run.run_id, run.execution_arn, run.started_at, {}),
+        definition=resolved,
+        inputs=target.inputs,
+        outputs=target.outputs,
+        sources=Sources(read_s3=lambda uri: None, list_s3=lambda uri: iter(())),
+        clock=lambda: datetime.now(UTC),
+    )
+    for n in range(scenes):
+        commit_product(target.outputs, n)
+    close_run(
+        Ending(run.run_id, run.execution_arn, "", jobs=1, jobs_failed=0, failure=""),
+        definition=resolved,
+        stage=target.stage,
+        region=REGION,
+        inputs=target.inputs,
+        outputs=target.outputs,
+        read_jobs=list,
+        clock=lambda: datetime.now(UTC),
+    )
+    return run
+
+
+def test_a_run_is_followed_to_its_output(target: Target) -> None:
+    deploy(target, last={"Type": "Pass", "Result": OUTPUT, "End": True})
+    seen: list[Progress] = []
+
+    finished = follow(target, start(target, "ndvi"), on_progress=seen.append, poll_seconds=0.05)
+
+    assert finished.is_good
+    assert finished.output == OUTPUT
+    assert seen[-1].phase == "succeeded"
+
+
+def test_a_refused_run_ends_with_its_sentence(target: Target) -> None:
+    deploy(target, last={"Type": "Fail", "Error": "InvalidInput", "Cause": "`scenes` is empty."})
+
+    finished = follow(target, start(target, "ndvi", {"scenes": []}), poll_seconds=0.05)
+
+    assert not finished.is_good
+    assert (finished.status, finished.error, finished.cause) == ("FAILED", "InvalidInput", "`scenes` is empty.")
+
+
+def test_a_pipeline_that_is_not_there_is_named_with_what_to_do(target: Target) -> None:
+    with pytest.raises(TargetError) as trouble:
+        start(target, "ndvi")
+
+    assert str(trouble.value) == (
+        f"the pipeline ndvi is not deployed to stage {target.stage} in {REGION} of account {ACCOUNT}: "
+        f"run `make deploy STAGE={target.stage}`"
+    )
+
+
+def test_progress_counts_products_of_this_run(target: Target) -> None:
+    run = closed_run(target, scenes=3)
+    seen: list[Progress] = []
+
+    follow(target, run, on_progress=seen.append, poll_seconds=0.05)
+
+    assert (seen[-1].planned, seen[-1].produced, seen[-1].failed) == (3, 3, 0)
+
+
+def test_a_run_is_found_by_its_id_and_by_its_executions_arn(target: Target) -> None:
+    run = closed_run(target)
+
+    assert find_run(target, run.run_id).execution_arn == run.execution_arn
+    assert find_run(target, run.execution_arn).run_id == run.run_id
+    with pytest.raises(TargetError, match="knows no run 20000101T000000Z-00000000"):
+        find_run(target, "20000101T000000Z-00000000")
+
+
+def test_the_latest_runs_of_the_stage_are_listed(target: Target) -> None:
+    run = closed_run(target)
+
+    (found,) = recent_runs(target)
+
+    assert (found["pipeline"], found["run_id"]) == ("ndvi", run.run_id)
+
+
+def test_a_fetched_run_holds_together_on_disk(target: Target, tmp_path: Path) -> None:
+    run = closed_run(target)
+    commit_product(target.outputs, 9)  # another run's: linked by the bucket's collection only
+
+    folder = fetch_run(target, run, out=tmp_path)
+
+    assert folder == tmp_path / run.run_id
+    collection = pystac.Collection.from_file(str(folder / "collection.json"))
+    items = list(collection.get_items())
+    assert sorted(each.id for each in items) == [scene_id(0), scene_id(1)]
+    assert all(Path(asset.get_absolute_href() or "").is_file() for each in items for asset in each.assets.values())
+    page = (folder / "report.html").read_text()
+    assert f'src="2026/11/{scene_id(0)}/{scene_id(0)}_preview.png"' in page
+    assert json.loads((folder / "run.json").read_text())["outcome"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("progress", "phase"),
+    [
+        (Progress("RUNNING"), "planning"),
+        (Progress("RUNNING", 3, 0), "starting jobs"),
+        (Progress("RUNNING", 0, 0), "closing"),
+        (Progress("RUNNING", 3, 0, jobs=[{"status": "InProgress", "started": None}]), "waiting for instances"),
+        (Progress("RUNNING", 3, 1, jobs=[{"status": "InProgress", "started": "t"}]), "processing"),
+        (Progress("RUNNING", 3, 3, jobs=[{"status": "Completed", "started": "t"}]), "closing"),
+        (Progress("TIMED_OUT", 3, 3), "timed out"),
+    ],
+)
+def test_the_phase_is_told_in_words(progress: Progress, phase: str) -> None:
+    assert progress.phase == phase

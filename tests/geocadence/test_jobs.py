@@ -1,0 +1,116 @@
+"""Processing jobs as the report tells of them, and what to do about failures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from geocadence.close.jobs import advice, batch_of, failure_by_batch, read_jobs
+from geocadence.layout import job_name_prefix, run_id_of
+
+ARN = "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:x"
+PREFIX = job_name_prefix("ndvi", ARN)
+CREATED = datetime(2026, 11, 22, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def sagemaker() -> Any:
+    return boto3.client("sagemaker", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+
+
+def test_names_are_those_that_the_state_machine_computes() -> None:
+    # sha256 of the ARN by coreutils: printf %s "$ARN" | sha256sum
+    assert PREFIX == "ndvi-0aade92c4d93-"
+    assert run_id_of(ARN, datetime(2026, 11, 22, 20, 13, 0, 999999, tzinfo=UTC)) == "20261122T201300Z-0aade92c"
+
+
+def test_jobs_of_the_run_are_described(sagemaker: Any) -> None:
+    name = f"{PREFIX}3-1-0"
+    arn = f"arn:aws:sagemaker:us-west-2:123456789012:processing-job/{name}"
+    with Stubber(sagemaker) as stub:
+        summary = {
+            "ProcessingJobName": name,
+            "ProcessingJobArn": arn,
+            "CreationTime": CREATED,
+            "ProcessingJobStatus": "Failed",
+        }
+        stub.add_response("list_processing_jobs", {"ProcessingJobSummaries": [summary]}, {"NameContains": PREFIX})
+        stub.add_response(
+            "describe_processing_job",
+            {
+                "ProcessingJobName": name,
+                "ProcessingJobArn": arn,
+                "ProcessingJobStatus": "Failed",
+                "FailureReason": "AlgorithmError: exit code: 1",
+                "ExitMessage": "no band red",
+                "CreationTime": CREATED,
+                "ProcessingStartTime": CREATED.replace(minute=3),
+                "ProcessingEndTime": CREATED.replace(minute=5),
+                "AppSpecification": {"ImageUri": "image"},
+                "ProcessingResources": {
+                    "ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 50}
+                },
+            },
+            {"ProcessingJobName": name},
+        )
+
+        (job,) = read_jobs(sagemaker, name_prefix=PREFIX)
+
+    assert job == {
+        "name": name,
+        "batch": 3,
+        "status": "Failed",
+        "failure_reason": "AlgorithmError: exit code: 1",
+        "exit_message": "no band red",
+        "created": "2026-11-22T06:01:00Z",
+        "started": "2026-11-22T06:03:00Z",
+        "ended": "2026-11-22T06:05:00Z",
+        "seconds": 120.0,
+        "instance_type": "ml.m5.xlarge",
+        "instance_count": 2,
+    }
+    assert failure_by_batch([job]) == {3: "the job failed: AlgorithmError: exit code: 1 – no band red"}
+
+
+def test_a_run_closes_where_sagemaker_wont_say(sagemaker: Any) -> None:
+    with Stubber(sagemaker) as stub:
+        stub.add_client_error("list_processing_jobs", "AccessDeniedException")
+
+        assert read_jobs(sagemaker, name_prefix=PREFIX) == []
+
+
+def test_a_batch_whose_retry_went_well_has_not_failed() -> None:
+    job = {"batch": 0, "failure_reason": "CapacityError", "exit_message": ""}
+
+    assert failure_by_batch([job | {"status": "Failed"}, job | {"status": "Completed"}]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "batch"), [(f"{PREFIX}12-0-1", 12), ("ndvi-2026-0aade92c4d93-0-0-0", 0), ("other", None)]
+)
+def test_the_batch_is_in_the_jobs_name(name: str, batch: int | None) -> None:
+    assert batch_of(name) == batch
+
+
+@pytest.mark.parametrize(
+    ("failure", "what_to_do"),
+    [
+        ("CapacityError: Unable to provision requested ML compute capacity", "later"),
+        ("ThrottlingException: Rate exceeded", "limits.concurrent_jobs"),
+        ("AlgorithmError: exit code: 137", "larger instance type"),
+        ("AlgorithmError: exit code: 2", "logs"),
+        ("The job exceeded MaxRuntimeInSeconds", "processing.max_runtime"),
+        ("AccessDenied: not authorized to perform: s3:GetObject", "access.read"),
+        ("CannotPullContainerError", "processing.image"),
+    ],
+)
+def test_known_failures_come_with_what_to_do(failure: str, what_to_do: str) -> None:
+    assert what_to_do in (advice(failure) or "")
+
+
+def test_unknown_failures_come_without_made_up_advice() -> None:
+    assert advice("something else") is None

@@ -1,0 +1,204 @@
+"""The report's page: numbers, drawings, nothing from outside."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geocadence.report.charts import footprints, mean_chart
+from geocadence.report.page import duration, render_report, size
+from geocadence.report.scales import day_ticks, nice_ticks
+from tests.geocadence.scenes import AREA
+
+FIRST = datetime(2026, 11, 1, 11, tzinfo=UTC)
+
+
+def scene(n: int, *, status: str = "produced", **changes: Any) -> dict[str, Any]:
+    west = -8.0 + n
+    found = {
+        "id": f"S2B_{n}",
+        "datetime": f"{FIRST + timedelta(days=n):%Y-%m-%dT%H:%M:%SZ}",
+        "decision": "new",
+        "reason": "no product yet",
+        "batch": 0,
+        "bbox": [west, 38, west + 1, 39],
+        "status": status,
+    }
+    if status == "produced":
+        found["product"] = {
+            "item": f"2026/11/S2B_{n}/S2B_{n}.json",
+            "assets": {"ndvi": f"2026/11/S2B_{n}/S2B_{n}_ndvi.tif", "source": "https://example.com/B04.tif"},
+            "preview": f"2026/11/S2B_{n}/S2B_{n}_preview.png",
+            "bytes": 1_500_000,
+            "statistics": {"ndvi": {"mean": 0.4 + 0.02 * n, "valid_percent": 75.0}},
+            "geometry": [[[west, 38], [west + 1, 38], [west + 1, 39], [west, 38]]],
+        }
+    return found | changes
+
+
+def record(*scenes: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {
+        "run_id": "20261122T060000Z-0a1b2c3d",
+        "execution_arn": "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:x",
+        "pipeline": "ndvi",
+        "description": "",
+        "stage": "dev",
+        "region": "us-west-2",
+        "outcome": "complete",
+        "planned": len(scenes),
+        "produced": len(scenes),
+        "skipped": 0,
+        "rejected": 0,
+        "failed": 0,
+        "dry_run": False,
+        "source": {"kind": "stac", "api": "https://example.com", "collection": "c", "area": "a.geojson"},
+        "area": AREA,
+        "window": {"start": None, "end": "2026-11-22T06:00:00Z"},
+        "started_at": "2026-11-22T06:00:00Z",
+        "planned_at": "2026-11-22T06:00:04Z",
+        "closed_at": "2026-11-22T06:30:00Z",
+        "seconds": {"whole": 1800.0, "planning": 4.0, "jobs": 960.0},
+        "batches": 1,
+        "instance_count": 1,
+        "failure": "",
+        "advice": None,
+        "scenes": list(scenes),
+        "other_failures": [],
+        "jobs": [],
+        "versions": {"geocadence": "0.1.0", "python": "3.13", "pystac": "1.15", "image": "sagemaker-geospatial"},
+    } | changes
+
+
+def links(page: str) -> list[str]:
+    found: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.extend(value or "" for name, value in attrs if name in ("href", "src", "xlink:href"))
+
+    Reader().feed(page)
+    return found
+
+
+def test_the_page_asks_for_nothing_but_the_files_beside_it() -> None:
+    page = render_report(record(scene(0), scene(1)))
+
+    assert all(not re.match(r"[a-z]+:|//", link) for link in links(page))
+    assert "<script" not in page
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_the_links_lead_to_the_pipelines_folder() -> None:
+    assert "../../2026/11/S2B_0/S2B_0_ndvi.tif" in links(render_report(record(scene(0))))
+    assert "2026/11/S2B_0/S2B_0_ndvi.tif" in links(render_report(record(scene(0)), pipeline_folder=""))
+
+
+def test_whatever_comes_from_outside_is_escaped() -> None:
+    hostile = scene(
+        0, status="failed", failure={"class": "bug", "reason": "<img src=x onerror=alert(1)>", "advice": None}
+    )
+
+    page = render_report(record(hostile, description="</style><b>", failed=1, produced=0, outcome="failed"))
+
+    assert "<img src=x" not in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "headline", "summary"),
+    [
+        ({}, "Complete", "1 of 1 scene turned into products."),
+        ({"outcome": "partial", "planned": 3, "produced": 1, "failed": 2}, "Partly done",
+         "1 of 3 scenes turned into products, 2 did not."),
+        ({"outcome": "failed", "planned": 2, "produced": 0, "failed": 2}, "Failed",
+         "0 of 2 scenes turned into products, 2 did not."),
+        ({"outcome": "empty", "planned": 0, "skipped": 7}, "Nothing to do",
+         "No scene to process. 7 products already in place."),
+        ({"outcome": "empty", "dry_run": True, "planned": 4}, "Dry run",
+         "4 scenes would be processed; nothing was started."),
+        ({"source": {"kind": "prefix", "uri": "s3://b/"}, "planned": 9, "produced": 12}, "Complete",
+         "9 objects handed to the script, 12 files written, 0 failed."),
+    ],
+)  # fmt: skip
+def test_the_page_says_first_how_the_run_went(changes: dict[str, Any], headline: str, summary: str) -> None:
+    page = render_report(record(scene(0), **changes))
+
+    assert f"</span>{headline}</h1>" in page
+    assert summary in page
+
+
+def test_failures_of_one_kind_are_told_once() -> None:
+    failure = {"class": "missing", "reason": "the job failed: exit code: 1", "advice": "see its logs"}
+    lost = [scene(n, status="missing", failure=failure) for n in range(20)]
+
+    page = render_report(record(*lost, outcome="failed", produced=0, failed=20, failure="the job failed: exit code: 1"))
+
+    assert page.count('<article class="trouble">') == 1
+    assert "and 8 more" in page
+
+
+def test_the_chart_holds_every_mean_within_its_axes() -> None:
+    chart = mean_chart([scene(n) for n in range(10)])
+
+    assert chart is not None
+    assert [line["name"] for line in chart["series"]] == ["ndvi"]
+    ticks = [tick["y"] for tick in chart["y_ticks"]]
+    for dot in chart["series"][0]["dots"]:
+        assert chart["left"] <= dot["x"] <= chart["right"]
+        assert min(ticks) <= dot["y"] <= max(ticks)
+
+
+def test_without_statistics_there_is_no_chart() -> None:
+    assert mean_chart([scene(0, status="failed")]) is None
+
+
+def test_the_same_footprint_is_drawn_once() -> None:
+    same = scene(0)["product"]["geometry"]
+    twice = [scene(n) for n in range(2)]
+    for each in twice:
+        each["product"]["geometry"] = same
+
+    drawing = footprints(twice, AREA)
+
+    assert drawing is not None
+    assert len(drawing["shapes"]) == 1
+    assert len(drawing["area"]) == 1
+
+
+@given(low=st.floats(-1e6, 1e6), width=st.floats(1e-6, 1e6))
+def test_ticks_cover_what_they_stand_for(low: float, width: float) -> None:
+    ticks = nice_ticks(low, low + width)
+
+    assert 2 <= len(ticks) <= 9
+    assert ticks[0] <= low + width * 1e-3
+    assert ticks[-1] >= low + width - width * 1e-3
+
+
+@given(days=st.integers(1, 20_000))
+def test_dates_on_the_axis_are_few_and_in_order(days: int) -> None:
+    ticks = day_ticks(FIRST, FIRST + timedelta(days=days))
+
+    assert ticks == sorted(ticks)
+    assert len(ticks) <= 8
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 B"), (999, "999 B"), (1500, "2 kB"), (1_500_000, "1.5 MB"), (42e9, "42 GB")]
+)
+def test_sizes_are_readable(number: float, text: str) -> None:
+    assert size(int(number)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (4.2, "4.2 s"), (59, "59 s"), (61, "1 min 1 s"), (1901, "32 min"), (7260, "2 h 1 min")],
+)
+def test_durations_are_readable(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text

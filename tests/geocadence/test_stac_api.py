@@ -1,0 +1,141 @@
+"""Discovery over real HTTP: an API that answers, and ones that misbehave."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from geocadence.catalogue.http import CatalogueRefused, CatalogueUnavailable, retries
+from geocadence.catalogue.query import matches
+from geocadence.catalogue.stac_api import search_stac_api
+from geocadence.execution_input import Window
+from tests.geocadence.misbehaving_api import CORE, QUERY, SEARCH, Answer, Api, misbehaving, page
+from tests.geocadence.scenes import AREA, item, scene_id, stac_source
+
+WINDOW = Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC))
+
+
+def search(api: Api | str, **changes: Any) -> list[str]:
+    url = api if isinstance(api, str) else api.url
+    scenes = changes.pop("scenes", None)
+    window = changes.pop("window", WINDOW)
+    found = search_stac_api(
+        stac_source(url, **changes),
+        window=window,
+        scenes=scenes,
+        retry=retries(total=4, backoff_seconds=0.01),
+        sleep=lambda seconds: None,
+    )
+    return [each["id"] for each in found]
+
+
+def test_a_real_api_gives_the_scenes_over_the_area_within_the_window(stac_api: str) -> None:
+    window = Window(datetime(2026, 11, 3, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC))
+
+    assert sorted(search(stac_api, window=window)) == [scene_id(2), scene_id(3)]
+
+
+def test_the_search_says_collection_area_window_and_filter() -> None:
+    with misbehaving(page([item(0)]), conforms_to=(CORE, SEARCH, QUERY)) as api:
+        search(api, query={"eo:cloud_cover": {"lt": 60}})
+
+    assert api.searches == [
+        {
+            "collections": ["sentinel-2-c1-l2a"],
+            "datetime": "2026-11-01T00:00:00Z/2026-11-22T00:00:00Z",
+            "intersects": AREA,
+            "limit": 100,
+            "query": {"eo:cloud_cover": {"lt": 60}},
+        }
+    ]
+
+
+def test_named_scenes_are_asked_for_by_id() -> None:
+    with misbehaving(page([item(0)]), conforms_to=(CORE, SEARCH, QUERY)) as api:
+        search(api, scenes=[scene_id(0)], query={"eo:cloud_cover": {"lt": 60}})
+
+    assert api.searches == [
+        {"collections": ["sentinel-2-c1-l2a"], "ids": [scene_id(0)], "intersects": AREA, "limit": 100}
+    ]
+
+
+def test_all_pages_are_read() -> None:
+    pages = [page([item(n)], next_body={"token": str(n)}) for n in range(3)]
+    with misbehaving(*pages, page([item(3)])) as api:
+        assert search(api) == [scene_id(n) for n in range(4)]
+
+    assert [body.get("token") for body in api.searches] == [None, "0", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Answer({}, status=429, headers={"Retry-After": "0"}),
+        Answer({}, status=500),
+        Answer({}, status=503),
+        Answer({}, hang_up=True),
+        Answer({"features": [1, 2, 3]}, cut=True),
+        Answer(b'{"features": [', status=200),
+    ],
+    ids=["429", "500", "503", "hangs up", "cut off", "half a page"],
+)
+def test_a_passing_trouble_is_waited_out(trouble: Answer) -> None:
+    with misbehaving(page([item(0)], next_body={"token": "1"}), trouble, trouble, page([item(1)])) as api:
+        assert search(api) == [scene_id(0), scene_id(1)]
+
+    assert len(api.searches) == 4
+
+
+def test_a_lasting_trouble_is_told_as_the_catalogues() -> None:
+    with misbehaving(Answer({"detail": "no"}, status=503)) as api, pytest.raises(CatalogueUnavailable) as trouble:
+        search(api)
+
+    assert str(trouble.value).startswith(f"{api.url} gave HTTP 503, again and again: ")
+    assert len(api.searches) == 5
+
+
+def test_an_api_that_is_not_there_is_told_as_such() -> None:
+    with pytest.raises(CatalogueUnavailable, match=r"http://127\.0\.0\.1:9 gave no answer, again and again"):
+        search("http://127.0.0.1:9")
+
+
+def test_a_refusal_is_not_asked_again() -> None:
+    with misbehaving(Answer({"detail": "bad query"}, status=400)) as api, pytest.raises(CatalogueRefused) as refusal:
+        search(api)
+
+    assert str(refusal.value).startswith(f"{api.url} refused the search with HTTP 400: ")
+    assert "bad query" in str(refusal.value)
+    assert len(api.searches) == 1
+
+
+def test_pages_without_end_are_left() -> None:
+    with (
+        misbehaving(page([item(0)], next_body={"token": "same"})) as api,
+        pytest.raises(CatalogueUnavailable, match="its pages repeat themselves without end"),
+    ):
+        search(api)
+
+
+def test_what_is_no_stac_is_told_as_such() -> None:
+    with misbehaving(Answer({"features": 3})) as api, pytest.raises(CatalogueUnavailable, match="no STAC"):
+        search(api)
+
+
+@pytest.mark.parametrize(
+    ("query", "passes"),
+    [
+        ({"eo:cloud_cover": {"lt": 60}}, True),
+        ({"eo:cloud_cover": {"gte": 0, "lte": 9}}, False),
+        ({"platform": {"eq": "sentinel-2b"}}, True),
+        ({"platform": {"in": ["sentinel-2a"]}}, False),
+        ({"platform": {"startsWith": "sentinel"}}, True),
+        ({"platform": {"contains": "-2b"}}, True),
+        ({"nothing": {"lt": 60}}, False),
+        ({"nothing": {"neq": 60}}, True),
+        ({"platform": {"lt": 60}}, False),
+    ],
+)
+def test_a_query_is_evaluated_here_as_an_api_would(query: dict[str, Any], passes: bool) -> None:
+    assert matches(item(2), query) is passes
