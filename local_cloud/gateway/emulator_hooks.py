@@ -7,6 +7,7 @@ behaviour itself lives in modules that know AWS only.
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import hashlib
@@ -21,6 +22,7 @@ from ministack.services import iam, lambda_svc, scheduler, stepfunctions, sts
 from ministack.services.cloudformation import custom_resource, provisioners
 
 from local_cloud.gateway.clients import Credentials, RoleNotAssumable
+from local_cloud.gateway.json_protocol import operation_and_request
 from local_cloud.gateway.lambda_errors import error_type_of
 from local_cloud.gateway.sagemaker_permissions import Permission
 from local_cloud.gateway.task_dispatch import Execution, TaskFailed
@@ -121,11 +123,11 @@ def register_service(
     def extract(service, method, path, headers, body, query_params, region, account_id):
         if service != name:
             return original(service, method, path, headers, body, query_params, region, account_id)
-        return resource_arn(_operation(headers), _request(body), region, account_id)
+        return resource_arn(*operation_and_request(headers, body), region, account_id)
 
     async def authorized(method, path, headers, body, query_params):
         region, account = responses.get_region(), responses.get_account_id()
-        for needed in permissions(_operation(headers), _request(body), region, account):
+        for needed in permissions(*operation_and_request(headers, body), region, account):
             denied = iam_evaluator.enforce(
                 router.extract_access_key_id(headers, query_params),
                 needed.action,
@@ -153,27 +155,20 @@ def _denied(needed: Permission, denied: Any) -> tuple[int, dict, bytes]:
     return 400, {"Content-Type": "application/x-amz-json-1.1"}, body
 
 
-def _operation(headers: dict) -> str:
-    return headers.get("x-amz-target", "").rpartition(".")[2]
-
-
-def _request(body: bytes) -> dict:
-    try:
-        request = json.loads(body or b"{}")
-    except ValueError:
-        return {}
-    return request if isinstance(request, dict) else {}
-
-
 _execution: contextvars.ContextVar[Execution | None] = contextvars.ContextVar("execution", default=None)
 _timed_out: contextvars.ContextVar[threading.Event | None] = contextvars.ContextVar("timed_out", default=None)
+
+
+class _Abandoned(BaseException):
+    """Ends a task's thread past the engine's Retry and Catch, which would go on after the execution ended."""
 
 
 def dispatch_tasks(dispatch: Callable[[str, Any, Execution], Any]) -> None:
     """Send Task states through `dispatch` as the state machine's role.
 
     MiniStack calls its services' functions directly, past authentication: a role without a permission goes
-    unnoticed. It also has no SageMaker, and lets a task run on when its state timed out.
+    unnoticed. It also has no SageMaker, lets a task run on when its state timed out, and lets an aborted
+    execution retry, catch and become FAILED.
     """
     run_execution, with_timeout = stepfunctions._run_execution, stepfunctions._invoke_resource_with_timeout
 
@@ -190,7 +185,8 @@ def dispatch_tasks(dispatch: Callable[[str, Any, Execution], Any]) -> None:
                     is_cancelled=lambda: record["status"] != "RUNNING",
                 )
             )
-        return run_execution(exec_arn)
+        with contextlib.suppress(_Abandoned):
+            run_execution(exec_arn)
 
     def invoke(resource, input_data):
         execution, expired = _execution.get(), _timed_out.get()
@@ -199,9 +195,13 @@ def dispatch_tasks(dispatch: Callable[[str, Any, Execution], Any]) -> None:
         if expired is not None:
             running = execution.is_cancelled
             execution = execution.with_cancellation(lambda: expired.is_set() or running())
+        if execution.is_cancelled():
+            raise _Abandoned
         try:
             return dispatch(resource, input_data, execution)
         except TaskFailed as failure:
+            if execution.is_cancelled():
+                raise _Abandoned from failure
             raise stepfunctions._ExecutionError(failure.error, failure.cause) from failure
 
     @functools.wraps(with_timeout)

@@ -259,16 +259,40 @@ def test_a_failed_job_fails_its_task_with_the_jobs_description(account: Account,
     assert job["FailureReason"]
 
 
-def test_aborting_the_execution_stops_its_job(account: Account, bucket: str, job_role: str) -> None:
+def test_a_job_name_that_is_taken_is_told_apart_from_other_refusals(
+    account: Account, bucket: str, job_role: str
+) -> None:
+    task = processing_task(job_role, bucket, "pass")
+    task["Arguments"]["ProcessingJobName"] = unique("job")
+    machine = account.machine(machine_role(account, job_role), Job=task)
+    assert account.run(machine, seconds=40)["status"] == "SUCCEEDED"
+    assert account.run(machine)["error"] == "SageMaker.ResourceInUseException"
+
+
+@pytest.mark.parametrize("way", ["abort", "timeout"])
+def test_a_job_is_stopped_when_nobody_waits_for_it_any_more(
+    account: Account, bucket: str, job_role: str, way: str
+) -> None:
     sleep = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)); time.sleep(120)"
-    machine = account.machine(machine_role(account, job_role), Job=processing_task(job_role, bucket, sleep))
+    task = processing_task(job_role, bucket, sleep)
+    task["Arguments"]["ProcessingJobName"] = name = unique("job")
+    if way == "timeout":
+        task["TimeoutSeconds"] = 2
+    else:
+        task["Retry"] = [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 5}]
+    machine = account.machine(machine_role(account, job_role), Job=task)
     states, sagemaker = account.client("stepfunctions"), account.client("sagemaker")
     running = states.start_execution(stateMachineArn=machine)["executionArn"]
 
-    def job() -> dict[str, Any]:
-        newest = sagemaker.list_processing_jobs(SortBy="CreationTime", SortOrder="Descending", MaxResults=1)
-        return newest["ProcessingJobSummaries"][0]
+    def job_is(status: str) -> bool:
+        found = sagemaker.list_processing_jobs(NameContains=name)["ProcessingJobSummaries"]
+        return [job["ProcessingJobStatus"] for job in found] == [status]
 
-    wait_for(lambda: job().get("ProcessingJobStatus") == "InProgress", seconds=10, what="running job")
-    states.stop_execution(executionArn=running)
-    wait_for(lambda: job()["ProcessingJobStatus"] == "Stopped", seconds=15, what="stopped job")
+    wait_for(lambda: job_is("InProgress"), seconds=10, what="running job")
+    if way == "abort":
+        states.stop_execution(executionArn=running)
+    wait_for(lambda: job_is("Stopped"), seconds=15, what="stopped job")
+    ended = states.describe_execution(executionArn=running)
+    assert (ended["status"], ended.get("error")) == (
+        ("ABORTED", None) if way == "abort" else ("FAILED", "States.Timeout")
+    )

@@ -220,3 +220,30 @@ def test_an_aborted_execution_stops_the_execution_that_it_waits_for(account: Acc
     wait_for(lambda: inner_in("RUNNING"), seconds=10, what="inner execution")
     states.stop_execution(executionArn=running)
     wait_for(lambda: inner_in("ABORTED"), seconds=10, what="stopped inner execution")
+
+
+def test_an_aborted_execution_stays_aborted_and_starts_nothing_more(account: Account) -> None:
+    url, queue = account.queue()
+    send = "boto3.client('sqs').send_message(QueueUrl=event['url'], MessageBody='called')"
+    function = account.function(
+        f"import boto3, time\ndef handler(event, context):\n    {send}\n    time.sleep(1)\n    raise OSError('late')\n",
+        role=account.role("lambda.amazonaws.com", allow("sqs:SendMessage", queue)),
+        Timeout=20,
+    )
+    again = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 5}
+    one_after_the_other = {
+        "Type": "Map",
+        "Items": [1, 2, 3],
+        "MaxConcurrency": 1,
+        "ItemProcessor": {"StartAt": "Call", "States": {"Call": invoke(function, Retry=[again])}},
+        "End": True,
+    }
+    one_after_the_other["ItemProcessor"]["States"]["Call"]["Arguments"]["Payload"] = {"url": url}
+    machine = account.machine(account.role(STATES, allow("lambda:InvokeFunction")), Each=one_after_the_other)
+    states = account.client("stepfunctions")
+    running = states.start_execution(stateMachineArn=machine)["executionArn"]
+    wait_for(lambda: account.messages(url), seconds=10, what="first call")
+    states.stop_execution(executionArn=running)
+    time.sleep(2.5)
+    assert account.messages(url) == []
+    assert states.describe_execution(executionArn=running)["status"] == "ABORTED"
