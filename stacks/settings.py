@@ -51,7 +51,7 @@ class Settings:
     def from_context(cls, node: Node) -> Settings:
         """The settings in the CDK's context; what is not there, or empty, keeps its default."""
         given = {name: node.try_get_context(name) for name in cls.__dataclass_fields__}
-        # `-c account=012345678901` arrives as text; cdk.json may hold a number.
+        # `-c` gives texts; cdk.json may hold an account as a number.
         texts = {name: str(value) for name, value in given.items() if value not in (None, "")}
         paths = {name: Path(texts.pop(name)) for name in ("pipelines", "definition") if name in texts}
         return cls(**texts, **paths)

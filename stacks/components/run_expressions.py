@@ -16,6 +16,8 @@ def _expression(text: str) -> str:
 
 
 RUN_ID = "{% $run_id %}"
+# Plainly "" is right too, but asl-validator takes no literal text in Assign.
+NOTHING = "{% '' %}"
 EXECUTION_ARN = "{% $states.context.Execution.Id %}"
 
 NEW_RUN_ID = _expression("""

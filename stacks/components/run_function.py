@@ -59,7 +59,8 @@ class RunFunction(lambda_.Function):
             # x86_64 because the asset's compiled wheels are; laptops fall back to their pure Python parts.
             architecture=lambda_.Architecture.X86_64,
             handler=handler,
-            code=lambda_.Code.from_asset(str(code)),
+            # Whoever imports from the cached folder leaves caches there, which must not change the asset.
+            code=lambda_.Code.from_asset(str(code), exclude=["__pycache__"]),
             environment=dict(environment),
             memory_size=memory,
             timeout=timeout,

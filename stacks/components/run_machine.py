@@ -158,7 +158,7 @@ def _definition(
     plan_run.add_catch(end, assign={"failure": say.FUNCTION_ERROR}, outputs=say.broken(planned=0))
     plan_run.next(any_scenes)
 
-    begin = sfn.Pass.jsonata(scope, "Begin", assign={"run_id": say.NEW_RUN_ID, "failure": ""}, outputs={})
+    begin = sfn.Pass.jsonata(scope, "Begin", assign={"run_id": say.NEW_RUN_ID, "failure": say.NOTHING}, outputs={})
     return begin.next(plan_run)
 
 

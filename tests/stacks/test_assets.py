@@ -1,0 +1,113 @@
+"""What is uploaded: the script as the job starts it, and the functions as Lambda imports them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+
+from stacks.components import function_asset
+from stacks.components.script_asset import BUILT_IN, ScriptAsset
+from tests.stacks.templates import Stack, Synthesis
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def _script(synthesis: Synthesis, pipeline: str) -> tuple[str, Path]:
+    """(name in the container, file or folder in the assembly) of a pipeline's script."""
+    stack: Stack = synthesis.stack(f"geocadence-dev-{pipeline}")
+    name = stack.task["Arguments"]["AppSpecification"]["ContainerEntrypoint"][1].rpartition("/")[2]
+    return name, synthesis.folder / f"asset.{name.removesuffix('.zip')}"
+
+
+def _run(folder: Path, archive: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Zip `folder` as the CDK does and run it as the container does, with nothing of the clone on the path."""
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in sorted(folder.rglob("*")):
+            packed.write(path, path.relative_to(folder))
+    command = [sys.executable, "-I", str(archive), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=archive.parent, check=False)
+
+
+def test_a_built_in_script_runs_from_its_zip_with_its_modules(synthesis: Synthesis, tmp_path: Path) -> None:
+    name, folder = _script(synthesis, "ndvi-weekly")
+    assert name.endswith(".zip")
+    done = _run(folder, tmp_path / "script.zip", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--indices" in done.stdout
+
+
+def test_a_folder_runs_from_its_zip_without_its_tests(synthesis: Synthesis, tmp_path: Path) -> None:
+    name, folder = _script(synthesis, "tiles")
+    assert name.endswith(".zip")
+    assert _run(folder, tmp_path / "script.zip").stdout == "a folder\n"
+    assert sorted(path.name for path in folder.iterdir()) == ["__main__.py", "helper.py"]
+
+
+def test_one_file_is_uploaded_as_it_is(synthesis: Synthesis) -> None:
+    name, file = _script(synthesis, "orthos")
+    assert name.endswith(".py")
+    assert file.read_text() == "print('one file')\n"
+
+
+def test_no_caches_tests_or_tool_settings_travel_with_a_built_in_script(synthesis: Synthesis) -> None:
+    _, folder = _script(synthesis, "ndvi-weekly")
+    unwanted = ("__pycache__", "tests", "ruff.toml")
+    assert not [path for path in folder.rglob("*") if path.name in unwanted or path.suffix == ".pyc"]
+    assert (folder / "spectral_index.py").read_bytes() == (BUILT_IN / "spectral_index.py").read_bytes()
+
+
+def test_a_folder_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
+    stack = cdk.Stack(cdk.App(outdir=str(tmp_path / "out"), analytics_reporting=False), "Stack")
+    (tmp_path / "script").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"has no __main__\.py"):
+        ScriptAsset(stack, "Script", script=tmp_path / "script")
+
+
+# Lambda's Python brings boto3 and what it needs, and nothing else.
+LAMBDA_BRINGS = ("boto3", "botocore", "s3transfer", "jmespath", "six.py")
+
+
+def test_functions_import_with_nothing_but_their_asset_and_what_lambda_brings(tmp_path: Path) -> None:
+    import boto3
+
+    site = Path(boto3.__file__).parent.parent
+    for name in LAMBDA_BRINGS:
+        if (site / name).exists():
+            (tmp_path / name).symlink_to(site / name)
+    asset = function_asset.function_asset()
+    program = (
+        "import sys; sys.path[:0] = sys.argv[1:]; sys.path = [p for p in sys.path if 'site-packages' not in p]\n"
+        "import run_functions.plan_run, run_functions.close_run\n"
+        "print(run_functions.plan_run.handler.__name__, run_functions.close_run.__file__)"
+    )
+    command = [sys.executable, "-I", "-B", "-c", program, str(asset), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == f"handler {asset / 'run_functions' / 'close_run.py'}"
+
+
+def test_the_command_line_and_boto3_stay_at_home() -> None:
+    asset = function_asset.function_asset()
+    names = {path.name for path in asset.iterdir()}
+    assert {"geocadence", "run_functions"} <= names
+    assert not names & {"boto3", "botocore", "pydantic", "aws_cdk", "rich"}
+    assert not (asset / "geocadence" / "cli").exists()
+
+
+def test_the_same_sources_are_gathered_once() -> None:
+    first = function_asset.function_asset()
+    made = first.stat().st_mtime_ns
+    assert function_asset.function_asset() == first
+    assert first.stat().st_mtime_ns == made
+
+
+def test_without_uv_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(function_asset, "ROOT", tmp_path)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RuntimeError, match="uv is needed to gather the functions' dependencies"):
+        function_asset._uv()

@@ -1,0 +1,71 @@
+"""The pinned CDK CLI on the real app, as `make deploy` runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.stacks.conftest import ROOT
+
+# What a laptop without an AWS account has.
+NO_CREDENTIALS = {
+    **{key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "CDK_"))},
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+}
+
+
+def _cdk(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(ROOT / "tools" / "cdk.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=NO_CREDENTIALS, cwd=ROOT, check=False)
+
+
+def test_synth_works_without_credentials(pipelines: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = _cdk("synth", "--quiet", "--output", str(out), "-c", f"pipelines={pipelines}", "-c", "pipeline=tiles")
+    assert done.returncode == 0, done.stderr
+    assert "Successfully synthesized" in done.stdout + done.stderr
+    artifacts = json.loads((out / "manifest.json").read_text())["artifacts"]
+    stacks = {key: each["environment"] for key, each in artifacts.items() if each["type"] == "aws:cloudformation:stack"}
+    assert stacks == {
+        "geocadence-dev-storage": "aws://unknown-account/us-west-2",
+        "geocadence-dev-tiles": "aws://unknown-account/us-west-2",
+    }
+
+
+def test_wrong_definitions_end_synth_in_their_sentences(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("name: bad\nsource: {prefix: {uri: s3://bucket/x/}}\nprocessing: {}\n")
+    done = _cdk("synth", "--quiet", "--output", str(tmp_path / "out"), "-c", f"pipelines={tmp_path}")
+    assert done.returncode == 1
+    assert "bad.yaml:3: processing" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_exit_code_of_the_cli_is_passed_on() -> None:
+    assert _cdk("no-such-verb").returncode != 0
+
+
+def test_the_feature_flags_are_all_those_that_this_cli_recommends() -> None:
+    recommended = ROOT / "node_modules" / "aws-cdk" / "lib" / "init-templates" / ".recommended-feature-flags.json"
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    assert context == json.loads(recommended.read_text())
+
+
+def test_no_account_is_written_down() -> None:
+    import re
+
+    for path in (ROOT / "cdk.json", ROOT / "app.py", *(ROOT / "stacks").rglob("*.py")):
+        accounts = set(re.findall(r"\b\d{12}\b", path.read_text()))
+        # The geospatial image's own registry, and the documentation's example account.
+        assert accounts <= {"081189585635", "123456789012"}, path
+
+
+@pytest.mark.parametrize("path", [ROOT / "app.py"])
+def test_the_entry_stays_an_entry(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 50

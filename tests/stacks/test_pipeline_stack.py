@@ -1,0 +1,133 @@
+"""A pipeline's stack: names, functions, schedule, notices, logs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.stacks.templates import ACCOUNT, REGION, Stack, Synthesis
+
+
+@pytest.fixture(scope="module")
+def weekly(synthesis: Synthesis) -> Stack:
+    return synthesis.stack("geocadence-dev-ndvi-weekly")
+
+
+def test_a_stage_has_the_stacks_that_its_definitions_ask_for(synthesis: Synthesis) -> None:
+    assert {stack.name for stack in synthesis.stacks} == {
+        "geocadence-dev-storage",
+        "geocadence-dev-ndvi-weekly",
+        "geocadence-dev-tiles",
+        "geocadence-dev-orthos",  # stages: [dev]
+        "geocadence-prod-storage",
+        "geocadence-prod-ndvi-weekly",
+        "geocadence-prod-tiles",
+    }
+
+
+def test_the_command_line_finds_what_it_needs_among_the_outputs(weekly: Stack) -> None:
+    outputs = {key: weekly.plain(each["Value"]) for key, each in weekly.template["Outputs"].items()}
+    assert outputs["InputBucket"] == f"geocadence-dev-input-{ACCOUNT}-{REGION}"
+    assert outputs["OutputBucket"] == f"geocadence-dev-output-{ACCOUNT}-{REGION}"
+    assert outputs["StateMachineArn"].startswith("<Machine")
+    assert outputs["ExecutionRoleArn"].startswith("<ExecutionRole")
+
+
+def test_the_schedule_names_each_execution_after_its_event(weekly: Stack) -> None:
+    schedule = weekly.only("AWS::Scheduler::Schedule")
+    assert schedule["Name"] == "geocadence-dev-ndvi-weekly"
+    target = schedule["Target"]
+    assert target["Arn"] == "arn:aws:scheduler:::aws-sdk:sfn:startExecution"
+    given = json.loads(target["Input"])
+    assert given.pop("StateMachineArn").startswith("<Machine")
+    assert given == {
+        "Name": "<aws.scheduler.execution-id>",
+        "Input": '{"window":{"end":"<aws.scheduler.scheduled-time>"}}',
+    }
+    assert target["DeadLetterConfig"]["Arn"].startswith("<ScheduleUndelivered")
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
+
+
+def test_the_schedule_keeps_time_as_the_definition_says(weekly: Stack, synthesis: Synthesis) -> None:
+    schedule = weekly.only("AWS::Scheduler::Schedule")
+    assert schedule["ScheduleExpression"] == "cron(0 6 ? * MON *)"
+    assert schedule["ScheduleExpressionTimezone"] == "Europe/Lisbon"
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+    assert schedule["State"] == "ENABLED"
+    other = synthesis.stack("geocadence-dev-tiles").only("AWS::Scheduler::Schedule")
+    assert other["ScheduleExpression"] == "rate(7 days)"
+    assert other["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert other["State"] == "DISABLED"
+
+
+@pytest.mark.parametrize(
+    ("rate", "expression"),
+    [("PT1M", "rate(1 minute)"), ("PT90M", "rate(90 minutes)"), ("PT36H", "rate(36 hours)"), ("P1D", "rate(1 day)")],
+)
+def test_rates_are_said_in_the_largest_unit_that_fits(rate: str, expression: str) -> None:
+    from geocadence.definition.model import Schedule
+    from stacks.components.run_schedule import _expression
+
+    assert _expression(Schedule.model_validate({"rate": rate})) == expression
+
+
+def test_without_a_schedule_there_is_none_nor_a_queue_nor_a_role_for_it(synthesis: Synthesis) -> None:
+    stack = synthesis.stack("geocadence-dev-orthos")
+    assert not stack.of_type("AWS::Scheduler::Schedule")
+    assert not stack.of_type("AWS::SQS::Queue")
+    assert "scheduler.amazonaws.com" not in json.dumps(stack.template)
+
+
+def test_notices_go_to_everybody_named_and_are_encrypted(weekly: Stack, synthesis: Synthesis) -> None:
+    addresses = {each["Properties"]["Endpoint"] for each in weekly.of_type("AWS::SNS::Subscription").values()}
+    assert addresses == {"ops@example.com", "gis@example.com"}
+    assert "alias/aws/sns" in weekly.only("AWS::SNS::Topic")["KmsMasterKeyId"]
+    assert not synthesis.stack("geocadence-dev-tiles").of_type("AWS::SNS::Topic")
+
+
+@pytest.mark.parametrize("name", ["plan", "close"])
+def test_functions_are_told_where_their_pipeline_lives(weekly: Stack, name: str) -> None:
+    (function,) = (
+        each["Properties"]
+        for each in weekly.of_type("AWS::Lambda::Function").values()
+        if each["Properties"]["FunctionName"] == f"geocadence-dev-ndvi-weekly-{name}"
+    )
+    assert function["Handler"] == f"run_functions.{name}_run.handler"
+    assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["x86_64"])
+    variables = function["Environment"]["Variables"]
+    assert set(variables) == {"DEFINITION", "INPUT_BUCKET", "OUTPUT_BUCKET", "STAGE"}
+    assert variables["STAGE"] == "dev"
+    key = variables["DEFINITION"].rpartition("/")[2]
+    definition = json.loads((weekly.folder / f"asset.{key}").read_text())
+    assert definition["name"] == "ndvi-weekly"
+    assert definition["source"]["stac"]["geometry"]["type"] == "Polygon"
+
+
+def test_all_functions_of_a_stage_share_one_asset(synthesis: Synthesis) -> None:
+    keys = {
+        function["Properties"]["Code"]["S3Key"]
+        for stack in synthesis.stacks
+        if "storage" not in stack.name
+        for function in stack.of_type("AWS::Lambda::Function").values()
+    }
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize(("stage", "days"), [("dev", 30), ("prod", 365)])
+def test_logs_are_kept_for_as_long_as_the_stage_is_worth(synthesis: Synthesis, stage: str, days: int) -> None:
+    groups = synthesis.stack(f"geocadence-{stage}-ndvi-weekly").of_type("AWS::Logs::LogGroup").values()
+    name = f"geocadence-{stage}-ndvi-weekly"
+    assert {each["Properties"]["LogGroupName"]: each["Properties"]["RetentionInDays"] for each in groups} == {
+        f"/aws/lambda/{name}-plan": days,
+        f"/aws/lambda/{name}-close": days,
+        f"/aws/vendedlogs/states/{name}": days,
+    }
+
+
+def test_everything_that_costs_money_is_tagged_with_its_pipeline(weekly: Stack) -> None:
+    (machine,) = weekly.of_type("AWS::StepFunctions::StateMachine").values()
+    tags = {each["Key"]: each["Value"] for each in machine["Properties"]["Tags"]}
+    assert tags == {"geocadence:pipeline": "ndvi-weekly", "geocadence:stage": "dev"}
+    job = {each["Key"]: each["Value"] for each in weekly.task["Arguments"]["Tags"]}
+    assert job == {"geocadence:pipeline": "ndvi-weekly", "geocadence:stage": "dev", "geocadence:run": "{% $run_id %}"}
