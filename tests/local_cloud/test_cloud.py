@@ -46,7 +46,7 @@ def test_the_real_cdk_bootstraps_it(cloud: local_cloud.Cloud, account: Account) 
 def test_the_real_aws_cli_works_whatever_profile_the_user_has_chosen(cloud: local_cloud.Cloud) -> None:
     who = json.loads(tool(cloud, AWS, "sts", "get-caller-identity", profile="company-production"))
     assert who["Account"] == cloud.account
-    assert json.loads(tool(cloud, AWS, "sagemaker", "list-processing-jobs"))["ProcessingJobSummaries"] == []
+    assert "ProcessingJobSummaries" in json.loads(tool(cloud, AWS, "sagemaker", "list-processing-jobs"))
 
 
 def test_it_listens_on_the_loopback_address_only(cloud: local_cloud.Cloud) -> None:
