@@ -13,11 +13,12 @@ from stacks.names import bucket_name
 
 @dataclass(frozen=True)
 class PipelinePlaces:
-    """`batches` is what plans write for jobs; `source` is what lies outside and is only read."""
+    """`runs` holds plans and, within, `batches` for jobs; `source` is what lies outside and is only read."""
 
     input_bucket: str
     output_bucket: str
     own_input: Location
+    runs: Location
     batches: Location
     output: Location
     source: tuple[Location, ...]
@@ -31,7 +32,8 @@ class PipelinePlaces:
             input_bucket=inputs,
             output_bucket=outputs,
             own_input=Location(inputs, own),
-            batches=Location(inputs, f"{own}runs/"),
+            runs=Location(inputs, f"{own}runs/"),
+            batches=Location(inputs, f"{own}runs/*/batches/"),
             output=Location(outputs, own),
             source=tuple(_source(definition)),
             readable=tuple(Location.parse(uri) for uri in definition.pipeline.access.read),

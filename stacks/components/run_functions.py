@@ -64,9 +64,12 @@ class RunFunctions(Construct):
         )
         grant(
             self.plan.own_role,
-            *read(itself, places.batches, places.output, *places.source),
-            write(places.batches),
-            iam.PolicyStatement(actions=["s3:PutObjectTagging"], resources=[places.batches.objects_arn]),
+            *read(itself, places.runs, places.output, *places.source),
+            write(places.runs),
+            # Batches bear the tag that they expire by, and a plan that is made again takes back the first one's.
+            iam.PolicyStatement(
+                actions=["s3:PutObjectTagging", "s3:DeleteObject"], resources=[places.batches.objects_arn]
+            ),
             because="Scenes and runs are named at run time, all below the pipeline's own prefixes and its source.",
         )
         self.close = RunFunction(
@@ -79,7 +82,7 @@ class RunFunctions(Construct):
         )
         grant(
             self.close.own_role,
-            *read(itself, places.batches, places.output),
+            *read(itself, places.runs, places.output),
             # Catalogue and reports; scenes' products are the jobs' to write.
             write(
                 places.output.object("collection.json"),

@@ -146,13 +146,14 @@ def test_functions_write_their_own_log_group_only(weekly: Stack) -> None:
         assert group.startswith(f"<Functions{name}Logs")
 
 
-def test_nobody_deletes_objects(synthesis: Synthesis) -> None:
+def test_only_planning_deletes_and_only_batches(synthesis: Synthesis) -> None:
     for stack in synthesis.stacks:
-        assert not [
-            s
-            for _, s in stack.all_statements()
-            if any("Delete" in a for a in as_list(s["Action"]) if a.startswith("s3:"))
-        ]
+        for role, statement in stack.all_statements():
+            if any(action.startswith("s3:Delete") for action in as_list(statement["Action"])):
+                assert "PlanRole" in role
+                pipeline = stack.name.split("-", 2)[2]
+                assert as_list(statement["Resource"])[0].endswith(f"/{pipeline}/runs/*/batches/*")
+                assert len(as_list(statement["Resource"])) == 1
 
 
 def test_services_of_other_accounts_cannot_have_our_roles_assumed(weekly: Stack) -> None:
