@@ -7,10 +7,12 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import requests
 from pystac_client import Client, ItemSearch
 from pystac_client.conformance import ConformanceClasses
 from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
+from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
 from geocadence.catalogue.http import TIMEOUT, CatalogueRefused, CatalogueUnavailable, retries
@@ -120,11 +122,18 @@ class _PatientIO(StacApiIO):
             try:
                 return super().read_json(source, *args, **kwargs)
             except (APIError, ValueError) as error:
-                is_answered = getattr(error, "status_code", None) is not None
-                if is_answered or attempt == _BROKEN_ANSWERS - 1:
+                if attempt == _BROKEN_ANSWERS - 1 or not _is_broken_off(error):
                     raise
                 self._sleep(2.0**attempt)
         raise AssertionError("unreachable")
+
+
+def _is_broken_off(error: Exception) -> bool:
+    """Whether the answer began and broke off, as against a status or retries that ran out."""
+    if getattr(error, "status_code", None) is not None:
+        return False
+    origin = error.__context__  # pystac-client keeps nothing but the text
+    return not (isinstance(origin, requests.RequestException) and isinstance(origin.args[0], MaxRetryError))
 
 
 def _brief(error: Exception) -> str:

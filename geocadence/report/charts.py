@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from geocadence.instants import parse_instant
-from geocadence.report.scales import day_ticks, nice_ticks
+from geocadence.report.scales import labelled_days, nice_ticks
 
 Drawing = dict[str, Any]
 
@@ -48,7 +48,7 @@ def mean_chart(scenes: list[dict[str, Any]]) -> Drawing | None:
         "left": _LEFT,
         "right": WIDTH - _RIGHT,
         "bottom": HEIGHT - _BOTTOM,
-        "x_ticks": [{"x": x(tick), "label": f"{tick:%d %b}".lstrip("0")} for tick in day_ticks(first, last)],
+        "x_ticks": [{"x": x(tick), "label": label} for tick, label in labelled_days(first, last)],
         "y_ticks": [{"y": y(tick), "label": f"{tick:.{decimals}f}".replace("-", "−")} for tick in ticks],
         "years": f"{first:%Y}" if first.year == last.year else f"{first:%Y}–{last:%Y}",
         "series": [

@@ -26,8 +26,17 @@ def day_ticks(first: datetime, last: datetime, *, about: int = 6) -> list[dateti
         ticks = [start + timedelta(days=n * step) for n in range(int(days // step) + 2)]
     else:
         months = next((n for n in (1, 2, 3, 6, 12) if days / 30.4 / n <= about), 12 * math.ceil(days / 365 / about))
-        count = start.year * 12 + start.month - 1
+        count = start.year * 12 + (start.month - 1 if months < 12 else 0)
         steps = range(int(days / 28 / months) + 3)
         numbers = [count + n * months for n in steps]
         ticks = [datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC) for number in numbers]
     return [tick for tick in ticks if first <= tick <= last]
+
+
+def labelled_days(first: datetime, last: datetime) -> list[tuple[datetime, str]]:
+    """Ticks with what is written below them: as much of the date as tells them apart."""
+    ticks = day_ticks(first, last)
+    if all(tick.day == 1 for tick in ticks) and len(ticks) > 1:
+        is_yearly = all(tick.month == 1 for tick in ticks)
+        return [(tick, f"{tick:%Y}" if is_yearly else f"{tick:%b %Y}") for tick in ticks]
+    return [(tick, f"{tick.day} {tick:%b}") for tick in ticks]

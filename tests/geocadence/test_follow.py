@@ -15,8 +15,10 @@ import pytest
 
 from geocadence.close.closing import Ending, close_run
 from geocadence.follow import Progress, RunHandle, fetch_run, find_run, follow, start
+from geocadence.layout import job_name_prefix
 from geocadence.plan.planning import Run, Sources, plan_run
 from geocadence.recent import recent_runs
+from geocadence.run_logs import LOG_GROUP, read_logs
 from geocadence.target import Target, TargetError
 from tests.geocadence.conftest import REGION
 from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id
@@ -151,6 +153,24 @@ def test_a_fetched_run_holds_together_on_disk(target: Target, tmp_path: Path) ->
     page = (folder / "report.html").read_text()
     assert f'src="2026/11/{scene_id(0)}/{scene_id(0)}_preview.png"' in page
     assert json.loads((folder / "run.json").read_text())["outcome"] == "complete"
+
+
+def test_the_logs_of_a_run_are_those_of_its_jobs_alone(target: Target) -> None:
+    deploy(target, last={"Type": "Pass", "Result": OUTPUT, "End": True})
+    run = start(target, "ndvi")
+    logs = target.client("logs")
+    assert list(read_logs(target, run)) == []
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    logs.create_log_group(logGroupName=LOG_GROUP)
+    job = job_name_prefix("ndvi", run.execution_arn) + "0-0-0"
+    for n, stream in enumerate((f"{job}/algo-2-1", f"{job}/algo-1-1", "another-job/algo-1-1")):
+        logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
+        events = [{"timestamp": now + 10 * n, "message": f"line {n}"}]
+        logs.put_log_events(logGroupName=LOG_GROUP, logStreamName=stream, logEvents=events)
+
+    lines = [(line["stream"], line["message"]) for line in read_logs(target, run)]
+
+    assert lines == [(f"{job}/algo-2-1", "line 0"), (f"{job}/algo-1-1", "line 1")]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from geocadence.report.charts import footprints, mean_chart
 from geocadence.report.page import duration, render_report, size
-from geocadence.report.scales import day_ticks, nice_ticks
+from geocadence.report.scales import day_ticks, labelled_days, nice_ticks
 from tests.geocadence.scenes import AREA
 
 FIRST = datetime(2026, 11, 1, 11, tzinfo=UTC)
@@ -202,3 +202,15 @@ def test_sizes_are_readable(number: float, text: str) -> None:
 )
 def test_durations_are_readable(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("days", "labels"),
+    [
+        (5, ["2 Nov", "3 Nov", "4 Nov", "5 Nov", "6 Nov"]),
+        (400, ["Feb 2027", "May 2027", "Aug 2027", "Nov 2027"]),
+        (2000, ["2027", "2028", "2029", "2030", "2031", "2032"]),
+    ],
+)
+def test_dates_are_written_so_that_they_differ(days: int, labels: list[str]) -> None:
+    assert [label for _, label in labelled_days(FIRST, FIRST + timedelta(days=days))] == labels

@@ -101,6 +101,20 @@ def test_an_api_that_is_not_there_is_told_as_such() -> None:
         search("http://127.0.0.1:9")
 
 
+def test_an_api_that_is_not_there_is_not_waited_for_twice() -> None:
+    waits: list[float] = []
+
+    with pytest.raises(CatalogueUnavailable):
+        search_stac_api(
+            stac_source("http://127.0.0.1:9"),
+            window=WINDOW,
+            retry=retries(total=1, backoff_seconds=0.01),
+            sleep=waits.append,
+        )
+
+    assert waits == []
+
+
 def test_a_refusal_is_not_asked_again() -> None:
     with misbehaving(Answer({"detail": "bad query"}, status=400)) as api, pytest.raises(CatalogueRefused) as refusal:
         search(api)
