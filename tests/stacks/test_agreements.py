@@ -9,7 +9,7 @@ from tests.stacks.templates import context, evaluate
 
 
 def test_batches_bear_the_tag_that_the_input_bucket_lets_expire() -> None:
-    assert BATCH_TAGS == "=".join(EXPIRES)
+    assert "=".join(EXPIRES) == BATCH_TAGS
 
 
 def test_the_close_function_looks_for_the_names_that_jobs_are_given() -> None:
