@@ -11,7 +11,7 @@ import pytest
 from spectral.failures import UnfitInstance, check_id, file_name_for
 from spectral.staging import Staging
 
-from tests.processing_scripts.factory import Folder, random_dn, write
+from tests.processing_scripts.factory import NORTH, WEST, Folder, random_dn, write
 
 
 @pytest.fixture
@@ -63,7 +63,9 @@ def test_a_vrt_in_disguise_is_not_opened(good: Folder):
     path = Path(item["assets"]["red"]["href"])
     secret = write(good.root / "secret.tif", random_dn((300, 300)))
     path.write_text(
-        '<VRTDataset rasterXSize="300" rasterYSize="300"><VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
+        '<VRTDataset rasterXSize="300" rasterYSize="300"><SRS>EPSG:32629</SRS>'
+        f"<GeoTransform>{WEST}, 10, 0, {NORTH}, 0, -10</GeoTransform>"
+        '<VRTRasterBand dataType="UInt16" band="1"><SimpleSource>'
         f"<SourceFilename>{secret}</SourceFilename></SimpleSource></VRTRasterBand></VRTDataset>"
     )
     assert only_failure(good)["class"] == "input"

@@ -101,6 +101,17 @@ def test_an_unbounded_index_is_float32_and_not_clipped(folder: Folder):
     assert folder.values(part="sr")[0, 0] == pytest.approx(8000, rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["TVI", "X=1/(N-N)", "X=(R-N)**0.5"])
+def test_where_a_formula_has_no_value_there_is_nodata(folder: Folder, name):
+    """TVI is (NDVI + 0.5) ** 0.5: no number where NDVI is below -0.5."""
+    red = np.full((4, 4), 9000)
+    folder.scene(red=red, nir=np.where(np.arange(4) < 2, 1500, 9500) * np.ones((4, 1)).astype(int))
+    folder.run(name)
+    found = folder.values(part=name.partition("=")[0].lower())
+    expected = {"TVI": [True, True, False, False], "X=1/(N-N)": [True] * 4, "X=(R-N)**0.5": [False, False, True, True]}
+    np.testing.assert_array_equal(np.isnan(found), np.broadcast_to(expected[name], (4, 4)))
+
+
 def test_a_formula_of_ones_own(folder: Folder):
     folder.scene(red=np.full((4, 4), 2000), nir=np.full((4, 4), 4000))
     folder.run("NDVI,MINE=(N-R)/(N+R+0.5)")

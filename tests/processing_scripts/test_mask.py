@@ -94,14 +94,19 @@ def test_codes_that_mean_nothing_count_as_nodata():
 
 @settings(max_examples=80, deadline=None)
 @given(
-    width=st.integers(1, 90), height=st.integers(1, 90), ratio=st.sampled_from([1, 2, 3, 6]), data=st.data()
-)  # fmt: skip
-def test_any_window_finds_the_pixel_that_lies_under_its_own(width, height, ratio, data):
+    width=st.integers(1, 90),
+    height=st.integers(1, 90),
+    ratio=st.sampled_from([1, 2, 3, 6]),
+    size=st.sampled_from([10, 0.1, 1 / 3, 8.983152841195215e-05]),
+    data=st.data(),
+)
+def test_any_window_finds_the_pixel_that_lies_under_its_own(width, height, ratio, size, data):
     """Nearest neighbour by whole numbers: pixel i lies under pixel i // ratio of the coarser grid."""
     column, row = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
     window = Window(column, row, width - column, height - row)
-    coarse = grid(-(-width // ratio), -(-height // ratio), 10 * ratio)
-    rows, columns = nearest(grid(width, height, 10), coarse, window)
+    corner = {"west": -7.943600123, "north": 38.66380345}
+    coarse = grid(-(-width // ratio), -(-height // ratio), size * ratio, **corner)
+    rows, columns = nearest(grid(width, height, size, **corner), coarse, window)
     np.testing.assert_array_equal(rows, np.arange(row, height) // ratio)
     np.testing.assert_array_equal(columns, np.arange(column, width) // ratio)
 

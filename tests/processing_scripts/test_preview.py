@@ -52,3 +52,15 @@ def test_it_is_at_most_512_pixels_and_keeps_the_proportions(folder: Folder, shap
             assert alpha[0].max() == 0
         assert alpha[-1].min() == 255
     assert sorted(file.suffix for file in path.parent.iterdir()) == [".json", ".png", ".tif"]
+
+
+def test_it_averages_what_it_has_no_room_for(folder: Folder):
+    """Columns of NDVI 0.1 and 0.7 by turns, 700 of them on 512 pixels: most pixels see some of both."""
+    shape = (700, 700)
+    nir = np.where(np.arange(700) % 2, 2222, 6667) * np.ones((700, 1), dtype=int)
+    folder.scene(red=np.full(shape, 2000), nir=nir)
+    folder.run()
+    (path,) = folder.output.glob("*/*/S2X/S2X_preview.png")
+    with rasterio.open(path) as picture:
+        shown = np.moveaxis(picture.read([1, 2, 3]), 0, -1).reshape(-1, 3)
+    assert len(np.unique(shown, axis=0)) > 10
