@@ -247,7 +247,7 @@ def check_state_machines(problem: Callable[[str, str, str], str | None]) -> None
     def checked_update(data):
         named = data.get("stateMachineArn")
         after = {**(stepfunctions._state_machines.get(named) or {}), **data}
-        found = problem(named, after["roleArn"], after["definition"]) if "roleArn" in after else None
+        found = problem(named, after["roleArn"], after.get("definition", "{}")) if "roleArn" in after else None
         return responses.error_response_json("AccessDeniedException", found, 400) if found else update(data)
 
     @functools.wraps(provision)
