@@ -106,7 +106,7 @@ def _bbox(extent: dict[str, Any], items: Iterable[dict[str, Any]]) -> list[float
 def _interval(extent: dict[str, Any], items: Iterable[dict[str, Any]]) -> list[datetime | None]:
     texts = [text for text in extent.get("temporal", {}).get("interval", [[]])[0] if text]
     texts += [text for item in items if isinstance(text := _properties(item).get("datetime"), str)]
-    instants = [parse_instant(text) for text in texts]
+    instants = [instant for text in texts if (instant := _instant(text)) is not None]
     return [min(instants), max(instants)] if instants else [None, None]
 
 
@@ -116,7 +116,7 @@ def _summaries(earlier: dict[str, Any], items: Sequence[dict[str, Any]]) -> dict
         values = set(summaries.get(name, []))
         for item in items:
             value = _properties(item).get(name)
-            values |= set(value) if isinstance(value, list) else {value} if isinstance(value, str) else set()
+            values |= {text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)}
         if values:
             summaries[name] = sorted(values)
     for name in _RANGES:
@@ -141,3 +141,10 @@ def _item_assets(earlier: dict[str, Any], items: Iterable[dict[str, Any]]) -> di
 def _properties(item: dict[str, Any]) -> dict[str, Any]:
     properties = item.get("properties")
     return properties if isinstance(properties, dict) else {}
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        return parse_instant(text)
+    except ValueError:  # a script of the user's may write what it likes
+        return None

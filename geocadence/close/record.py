@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Sequence
 from datetime import datetime
@@ -129,7 +130,8 @@ def _preview(item: dict[str, Any], folder: str) -> str | None:
     """The picture that a browser can show, by its role."""
     for asset in item["assets"].values():
         is_picture = asset.get("type") in ("image/png", "image/jpeg", "image/webp")
-        if is_picture and {"thumbnail", "overview"} & set(asset.get("roles") or []):
+        roles = asset.get("roles")
+        if is_picture and isinstance(roles, list) and ("thumbnail" in roles or "overview" in roles):
             return _beside(asset["href"], folder)
     return None
 
@@ -138,10 +140,11 @@ def statistics(item: dict[str, Any]) -> dict[str, dict[str, float]]:
     """Mean and valid share of each data asset, as STAC's band statistics give them."""
     found = {}
     for name, asset in item["assets"].items():
-        bands = asset.get("bands") or asset.get("raster:bands") or [{}]
-        given = asset.get("statistics") or (bands[0] if isinstance(bands[0], dict) else {}).get("statistics") or {}
+        bands = asset.get("bands") or asset.get("raster:bands")
+        described = [asset, *(bands if isinstance(bands, list) else [])]
+        given = next((d["statistics"] for d in described if isinstance(d, dict) and d.get("statistics")), None)
         names = ("mean", "minimum", "maximum", "valid_percent")
-        numbers = {key: given[key] for key in names if _is_number(given.get(key))}
+        numbers = {key: given[key] for key in names if _is_number(given.get(key))} if isinstance(given, dict) else {}
         if numbers:
             found[name] = numbers
     return found
@@ -151,13 +154,12 @@ def _outline(geometry: Any) -> list[list[list[float]]]:
     """The outer rings of a polygon or multipolygon, thinned to a sketch."""
     if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon"):
         return []
-    polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
-    rings = []
-    for polygon in polygons:
-        ring = polygon[0] if polygon else []
-        step = max(1, len(ring) // 60)
-        rings.append([[round(x, 5), round(y, 5)] for x, y, *_ in ring[::step]])
-    return rings
+    try:
+        polygons = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+        rings = [polygon[0] for polygon in polygons]
+        return [[[round(x, 5), round(y, 5)] for x, y, *_ in ring[:: max(1, len(ring) // 60)]] for ring in rings]
+    except (KeyError, IndexError, TypeError, ValueError):  # a script of the user's may write what it likes
+        return []
 
 
 def _job_advice(job: dict[str, Any], region: str | None) -> str | None:
@@ -167,7 +169,7 @@ def _job_advice(job: dict[str, Any], region: str | None) -> str | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _version(package: str) -> str | None:

@@ -129,7 +129,7 @@ def _daily(values: list[tuple[datetime, float, dict[str, Any]]]) -> list[tuple[d
 
 
 def _box(bbox: Any) -> list[list[list[float]]]:
-    if not isinstance(bbox, list) or len(bbox) not in (4, 6):
+    if not isinstance(bbox, list) or len(bbox) not in (4, 6) or not all(isinstance(n, int | float) for n in bbox):
         return []
     west, south, east, north = (*bbox[:2], *bbox[len(bbox) // 2 :][:2])
     return [[[west, south], [east, south], [east, north], [west, north], [west, south]]]

@@ -341,3 +341,35 @@ def test_the_report_links_to_products_by_relative_paths(pipeline: Pipeline) -> N
     assert f'src="../../2026/11/{scene_id(0)}/{scene_id(0)}_preview.png"' in page
     assert "<script>" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"properties": None},
+        {"properties": {"datetime": "yesterday", "platform": [1], "eo:cloud_cover": "much"}},
+        {"geometry": {"type": "Polygon", "coordinates": "here"}, "bbox": ["a", 0, 1, 2]},
+        {"geometry": None, "bbox": None},
+        {"assets": {"ndvi": {"href": "https://example.com/x.tif", "bands": {"a": 1}, "roles": 3}}},
+        {"assets": {"ndvi": {"href": "s3://elsewhere/x.tif", "statistics": [1], "raster:bands": [3]}}},
+        {"assets": {}},
+    ],
+)
+def test_whatever_a_script_writes_into_its_items_the_run_closes(pipeline: Pipeline, changes: dict[str, Any]) -> None:
+    pipeline.plan()
+    scene = commit_product(pipeline.outputs, 0)
+    key = f"ndvi/2026/11/{scene}/{scene}.json"
+    pipeline.outputs.write_json(key, pipeline.outputs.read_json(key) | changes)
+
+    assert pipeline.close()["produced"] == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"assets": 3}', b'{"assets": {"a": 3}}', b'{"assets": {"a": {}}}']
+)
+def test_what_is_no_item_is_no_product(pipeline: Pipeline, content: bytes) -> None:
+    pipeline.plan()
+    scene = scene_id(0)
+    pipeline.outputs.write(f"ndvi/2026/11/{scene}/{scene}.json", content, content_type="application/json")
+
+    assert pipeline.close()["produced"] == 0
