@@ -46,6 +46,7 @@ def start_services(
     emulator_hooks.answer_custom_resources(bucket_emptying.RESOURCE_TYPE, bucket_emptying.BucketEmptying(clients))
     emulator_hooks.run_functions_with(function_runtime.make(folder / "runtime"))
     schedule = Scheduler(clients, schedules=emulator_hooks.schedules, delete=emulator_hooks.delete_schedule)
+    emulator_hooks.keep_schedule_times()
     emulator_hooks.replace_schedule_ticker(schedule.start)
 
     def stop() -> None:

@@ -81,6 +81,37 @@ def test_a_schedule_of_a_stack_starts_the_stacks_state_machine(account: Account)
     wait_for(lambda: executions(stateMachineArn=machine)["executions"], seconds=8, what="execution")
 
 
+def test_a_schedule_of_a_stack_keeps_its_time_zone_and_dates_when_made_and_when_changed(account: Account) -> None:
+    name = unique("stack")
+
+    def schedule(**times: Any) -> dict[str, Any]:
+        target = {"Arn": "arn:aws:scheduler:::aws-sdk:sfn:startExecution", "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]}}
+        always = {"Name": name, "FlexibleTimeWindow": {"Mode": "OFF"}, "State": "DISABLED", "Target": target}
+        return {
+            "Role": role_resource(SCHEDULER),
+            "Schedule": {
+                "Type": "AWS::Scheduler::Schedule",
+                "Properties": {**always, "ScheduleExpression": "cron(0 6 * * ? *)", **times},
+            },
+        }
+
+    def shown() -> dict[str, Any]:
+        return account.client("scheduler").get_schedule(Name=name)
+
+    deploy(account, schedule(ScheduleExpressionTimezone="Europe/Lisbon", StartDate="2031-01-01T00:00:00Z"), name)
+    assert shown()["ScheduleExpressionTimezone"] == "Europe/Lisbon"
+    assert shown()["StartDate"].isoformat().startswith("2031-01-01T00:00:00")
+
+    account.client("cloudformation").update_stack(
+        StackName=name,
+        TemplateBody=json.dumps({"Resources": schedule(ScheduleExpressionTimezone="Asia/Tokyo")}),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    wait_for(lambda: _settled(account, name), seconds=20, what=name)
+    assert shown()["ScheduleExpressionTimezone"] == "Asia/Tokyo"
+    assert "StartDate" not in shown()
+
+
 def test_a_stack_whose_machine_may_not_manage_its_rule_fails_with_awss_words(account: Account) -> None:
     job = {"Type": "Task", "Resource": "arn:aws:states:::sagemaker:createProcessingJob.sync", "End": True}
     name = unique("stack")

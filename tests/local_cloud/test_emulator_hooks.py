@@ -73,6 +73,16 @@ GROUND = [
     ("ministack.services.stepfunctions:_resolve_state_machine_arn", "(arn)", "make_starts_idempotent"),
     ("ministack.services.scheduler:start_scheduler", "()", "replace_schedule_ticker"),
     ("ministack.services.scheduler:_schedules", None, "schedules"),
+    (
+        "ministack.services.cloudformation.provisioners:_scheduler_schedule_create",
+        "(logical_id, props, stack_name)",
+        "keep_schedule_times",
+    ),
+    (
+        "ministack.services.cloudformation.provisioners:_scheduler_schedule_update",
+        "(physical_id, old_props, new_props, stack_name)",
+        "keep_schedule_times",
+    ),
     ("ministack.services.lambda_svc:_execute_function_warm", "(func, event, request_id)", "name_lambda_errors"),
     ("ministack.core.lambda_runtime:_detect_runtime_binary", "(runtime)", "run_functions_with"),
     ("ministack.core.lambda_runtime:kill_workers", "(workers)", "stop_functions"),
