@@ -6,8 +6,10 @@ import sys
 
 import aws_cdk as cdk
 
-from stacks.components.container_image import UnusableImage
-from stacks.settings import DefinitionErrors, InvalidSettings, Settings
+from geocadence.definition import DefinitionErrors
+from stacks.components.processing_job import InvalidJob
+from stacks.refused import Refused
+from stacks.settings import Settings
 from stacks.stage import add_stage, hold_to_aws_solutions
 
 
@@ -15,7 +17,7 @@ def main() -> None:
     app = cdk.App()
     try:
         add_stage(app, Settings.from_context(app.node))
-    except (DefinitionErrors, InvalidSettings, UnusableImage) as error:
+    except (DefinitionErrors, InvalidJob, Refused) as error:
         sys.exit(str(error))
     hold_to_aws_solutions(app)
     app.synth()

@@ -12,14 +12,15 @@ from pathlib import Path
 import aws_cdk as cdk
 from constructs import Node
 
-from geocadence.definition import Definition, DefinitionErrors, is_stage_name, load_pipeline, load_pipelines
+from geocadence.definition import Definition, is_stage_name, load_pipeline, load_pipelines
+from stacks.refused import Refused
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d")
 _ACCOUNT = re.compile(r"\d{12}")
 
 
-class InvalidSettings(ValueError):
+class InvalidSettings(Refused):
     """A setting that can't be; the text says which and what would be right."""
 
 
@@ -80,6 +81,3 @@ class Settings:
                 f"-c pipeline={self.pipeline}: no such pipeline in stage {self.stage} (there: {known})"
             )
         return named
-
-
-__all__ = ["DefinitionErrors", "InvalidSettings", "Settings"]

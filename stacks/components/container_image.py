@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 
+from stacks.refused import Refused
+
 # https://docs.aws.amazon.com/sagemaker/latest/dg/geospatial-custom-operations.html
 GEOSPATIAL_REGION = "us-west-2"
 GEOSPATIAL_URI = "081189585635.dkr.ecr.us-west-2.amazonaws.com/sagemaker-geospatial-v1-0:latest"
@@ -17,7 +19,7 @@ _ECR_URI = re.compile(
 )
 
 
-class UnusableImage(ValueError):
+class UnusableImage(Refused):
     """An image that the pipeline's job could not run; the text names the alternatives."""
 
 

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from stacks.refused import Refused
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / ".local" / "functions"
 LOCK = ROOT / "requirements" / "functions.txt"
@@ -24,6 +26,10 @@ PYTHON = "3.13"
 PLATFORM = "x86_64-manylinux2014"
 # The command line stays at home; it needs packages that the functions don't.
 _LEFT_OUT = ("__pycache__", "cli", "cli.py", "__main__.py")
+
+
+class NoDependencies(Refused):
+    """The functions' dependencies could not be gathered."""
 
 
 def function_asset() -> Path:
@@ -64,7 +70,7 @@ def _dependencies() -> Path:
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"the functions' dependencies could not be resolved from {LOCK}:\n{done.stderr}")
+            raise NoDependencies(f"the functions' dependencies could not be resolved from {LOCK}:\n{done.stderr}")
         # uv's bookkeeping differs from run to run, and the asset's hash must not.
         for left in (*folder.glob("bin"), *folder.glob(".lock"), *folder.glob("*.dist-info/direct_url.json")):
             shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -101,7 +107,7 @@ def _uv() -> str:
     own = ROOT / ".local" / "uv" / ("Scripts" if os.name == "nt" else "bin") / "uv"
     found = str(own) if own.exists() else shutil.which("uv")
     if found is None:
-        raise RuntimeError(
+        raise NoDependencies(
             f"uv is needed to gather the functions' dependencies; neither {own} nor one on PATH is there"
         )
     return found

@@ -62,7 +62,11 @@ def scene_job(
                 )
             ]
         ),
-        environment={**processing.environment, "GEOCADENCE_RUN_ID": RUN_ID},
+        environment={
+            **processing.environment,
+            "GEOCADENCE_PIPELINE": definition.name,
+            "GEOCADENCE_RUN_ID": RUN_ID,
+        },
         stopping_condition=pj.StoppingCondition(int(processing.max_runtime.total_seconds())),
         tags=[
             pj.Tag("geocadence:stage", stage),

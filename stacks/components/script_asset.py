@@ -14,6 +14,8 @@ from pathlib import Path
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
+from stacks.refused import Refused
+
 BUILT_IN = Path(__file__).resolve().parent.parent.parent / "processing_scripts"
 _NOT_TO_SHIP = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "test_*.py", ".*", "*.md", "ruff.toml")
 _MAIN = '''"""Runs {name}, one of the modules in this archive."""
@@ -39,13 +41,17 @@ class ScriptAsset(Construct):
         self.file_name = self.key.rpartition("/")[2]
 
 
+class UnusableScript(Refused):
+    """A script that a job could not start."""
+
+
 def _shipped(script: Path, staging: Path) -> Path:
     """The file or folder to upload for `script`, a folder's copy being made in `staging`."""
     if script.is_file() and script.resolve().parent != BUILT_IN:
         return script
     built_in = script.is_file()
     if not built_in and not (script / "__main__.py").is_file():
-        raise FileNotFoundError(f"{script} has no __main__.py (a script folder is started through it)")
+        raise UnusableScript(f"{script} has no __main__.py (a script folder is started through it)")
     shutil.copytree(BUILT_IN if built_in else script, staging, ignore=_NOT_TO_SHIP, dirs_exist_ok=True)
     if built_in:
         (staging / "__main__.py").write_text(_MAIN.format(name=script.stem))

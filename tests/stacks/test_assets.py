@@ -11,7 +11,7 @@ import aws_cdk as cdk
 import pytest
 
 from stacks.components import function_asset
-from stacks.components.script_asset import BUILT_IN, ScriptAsset
+from stacks.components.script_asset import BUILT_IN, ScriptAsset, UnusableScript
 from tests.stacks.templates import Stack, Synthesis
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -64,7 +64,7 @@ def test_no_caches_tests_or_tool_settings_travel_with_a_built_in_script(synthesi
 def test_a_folder_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
     stack = cdk.Stack(cdk.App(outdir=str(tmp_path / "out"), analytics_reporting=False), "Stack")
     (tmp_path / "script").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"has no __main__\.py"):
+    with pytest.raises(UnusableScript, match=r"has no __main__\.py"):
         ScriptAsset(stack, "Script", script=tmp_path / "script")
 
 
@@ -109,5 +109,5 @@ def test_the_same_sources_are_gathered_once() -> None:
 def test_without_uv_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(function_asset, "ROOT", tmp_path)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(RuntimeError, match="uv is needed to gather the functions' dependencies"):
+    with pytest.raises(function_asset.NoDependencies, match="uv is needed to gather the functions' dependencies"):
         function_asset._uv()

@@ -108,6 +108,20 @@ def test_somebody_else_can_be_granted_the_same() -> None:
     )
 
 
+def test_a_task_that_no_role_was_granted_to_run_ends_the_synthesis() -> None:
+    stack, role = _stack()
+    task = pj.ProcessingJobTask(stack, "Maps", job=JOB, role=role, name_prefix="maps")
+    machine_role = iam.Role(stack, "MachineRole", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+    # By hand: what the CDK does not know of it can't grant.
+    sfn.CfnStateMachine(
+        stack, "Machine", role_arn=machine_role.role_arn, definition={"States": {"Maps": task.to_state_json()}}
+    )
+    with pytest.raises(RuntimeError, match="Stack/Maps: no role may start its processing jobs"):
+        cdk.App.of(stack).synth()
+    task.grant_run(machine_role)
+    cdk.App.of(stack).synth()
+
+
 def test_an_invalid_job_is_refused_with_its_place_and_all_reasons() -> None:
     stack, role = _stack()
     bad = pj.Job(
@@ -306,3 +320,18 @@ def test_pauses_grow_with_full_jitter_up_to_the_longest(states: dict) -> None:
         assert all(each == int(each) for each in drawn)
         assert 1 <= min(drawn) <= longest * 0.2
         assert longest * 0.8 <= max(drawn) <= longest
+
+
+def test_the_package_can_be_lifted_out_it_knows_the_cdk_and_nothing_of_us() -> None:
+    import ast
+    import sys
+    from pathlib import Path
+
+    for path in Path(pj.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for name in names:
+                known = name.partition(".")[0] in {*sys.stdlib_module_names, "aws_cdk", "constructs", "jsii"}
+                assert known, f"{path.name} imports {name}"

@@ -285,7 +285,11 @@ def test_a_batchs_job_is_the_one_that_the_definition_describes(weekly: Stack) ->
         "InstanceType": "ml.m5.4xlarge",
         "VolumeSizeInGB": 50,
     }
-    assert job["Environment"] == {"GDAL_CACHEMAX": "512", "GEOCADENCE_RUN_ID": "r1"}
+    assert job["Environment"] == {
+        "GDAL_CACHEMAX": "512",
+        "GEOCADENCE_PIPELINE": "ndvi-weekly",
+        "GEOCADENCE_RUN_ID": "r1",
+    }
     assert job["StoppingCondition"] == {"MaxRuntimeInSeconds": 14400}
 
 

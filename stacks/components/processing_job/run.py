@@ -33,17 +33,17 @@ HEALING_CALLS = (
 
 _JUDGE = f"""(
   $given := function($text) {{ $exists($text) ? $string($text) : '' }};
-  $error := $given($states.errorOutput.Error);
+  $name := $given($states.errorOutput.Error);
   $cause := $given($states.errorOutput.Cause);
   $isJob := $substring($cause, 0, 2) = '{{"' and $substring($cause, -1) = '}}';
   $job := $isJob ? $parse($cause) : {{}};
-  $failure := $given($job.FailureReason);
+  $why := $given($job.FailureReason);
   $message := $given($job.ExitMessage);
-  $heals := $isJob ? $contains($failure, /{HEALING_JOBS}/) : $contains($cause, /{HEALING_CALLS}/);
+  $heals := $isJob ? $contains($why, /{HEALING_JOBS}/) : $contains($cause, /{HEALING_CALLS}/);
   $reason := $isJob
-    ? $join([$failure, $message, $given($job.ProcessingJobName)][$ != ''], '; ')
-    : $join([$error, $cause][$ != ''], ': ');
-  $hint := $contains($error, 'ResourceLimitExceeded') ? ' (raise it: {QUOTAS})' : '';
+    ? $join([$why, $message, $given($job.ProcessingJobName)][$ != ''], '; ')
+    : $join([$name, $cause][$ != ''], ': ');
+  $hint := $contains($name, 'ResourceLimitExceeded') ? ' (raise it: {QUOTAS})' : '';
   $before := $exists($states.input.{ATTEMPT}) ? $states.input.{ATTEMPT} : 0;
   $merge([$states.input, {{
     '{ATTEMPT}': $before + 1,

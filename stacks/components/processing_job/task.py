@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jsii
 from aws_cdk import ArnFormat, Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
-from constructs import Construct
+from constructs import Construct, IValidation
 
 from .checks import InvalidJob, is_expression, problems_of
 from .fields import Job, render
@@ -33,7 +34,8 @@ class ProcessingJobTask(sfn.CustomState):
     finding instances, pulling the image and copying data.
 
     Made for machines in JSONata. The machine's role is granted what the task needs when the task becomes
-    part of it; a role that the CDK can't change (imported) needs `statements` by other means.
+    part of it; a role that the CDK can't change (imported) needs `statements` by other means. A task that nobody
+    was granted to run, because it was put into a machine by hand, ends the synthesis.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class ProcessingJobTask(sfn.CustomState):
         if outputs is not None:
             state["Output"] = outputs
         self._outputs_of_catch: dict[tuple[str, ...], Any] = {}
+        self._is_granted = False
         super().__init__(scope, id, state_json=state)
+        self.node.add_validation(_Granted(self))
         self.add_retry(
             errors=list(RETRIED),
             interval=Duration.seconds(5),
@@ -114,8 +118,29 @@ class ProcessingJobTask(sfn.CustomState):
         super().bind_to_graph(graph)
         for statement in self.statements:
             graph.register_policy_statement(statement)
+        self._is_granted = True
 
     def grant_run(self, grantee: iam.IGrantable) -> None:
         """Grant another principal, such as a person's role for trying the machine's calls, what the task needs."""
         for statement in self.statements:
-            grantee.grant_principal.add_to_principal_policy(statement)
+            added = grantee.grant_principal.add_to_principal_policy(statement)
+            self._is_granted = self._is_granted or added.statement_added
+
+    @property
+    def is_granted(self) -> bool:
+        """Whether anybody may run it."""
+        return self._is_granted
+
+
+@jsii.implements(IValidation)
+class _Granted:
+    def __init__(self, task: ProcessingJobTask) -> None:
+        self._task = task
+
+    def validate(self) -> list[str]:
+        if self._task.is_granted:
+            return []
+        return [
+            f"{self._task.node.path}: no role may start its processing jobs "
+            "(make it part of a machine's definition, or call grant_run with the role of the machine that it is in)"
+        ]

