@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import aws_cdk as cdk
 import pytest
@@ -12,15 +11,13 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk.assertions import Match, Template
 
 from stacks.components import processing_job as pj
-from stacks.components.processing_job.names import job_name
-from tests.stacks.templates import context, evaluate
+from tests.stacks.templates import evaluate
 
 JOB = pj.Job(
     app_specification=pj.AppSpecification("image"),
     processing_resources=pj.ProcessingResources(pj.ClusterConfig(30, "ml.m5.large", 1)),
     stopping_condition=pj.StoppingCondition(600),
 )
-VALID_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
 def _stack() -> tuple[cdk.Stack, iam.Role]:
@@ -132,64 +129,6 @@ def test_an_invalid_job_is_refused_with_its_place_and_all_reasons() -> None:
         pj.ProcessingJobTask(stack, "Maps", job=bad, role=role, name_prefix="maps")
     assert "Stack/Maps is no valid processing job" in str(refused.value)
     assert len(refused.value.problems) == 2
-
-
-@pytest.mark.parametrize("prefix", ["", "-a", "A", "a_b", "x" * 31, "ä"])
-def test_a_prefix_that_makes_no_job_name_is_refused(prefix: str) -> None:
-    with pytest.raises(ValueError, match="job name prefix"):
-        job_name(prefix)
-
-
-EXECUTIONS = [
-    "6f1c0e7a-8d3c-4f36-a9b2-4c7c3c1e5d2f_0b6c2f5e-1f0a-4f0e-9f52-3f4bd2cf2a11",  # EventBridge rules
-    "x" * 80,
-    "übertrag_été_日本",
-    "-_-",
-    "1",
-]
-
-
-@pytest.mark.parametrize("execution", EXECUTIONS)
-def test_job_names_are_valid_whatever_the_execution_is_called(execution: str) -> None:
-    expression = job_name("a" * 30, item="$states.input.batch")
-    states = {"input": {"batch": 4095, "attempt": 9}, "context": context(execution=execution, retry=7, redrive=12)}
-    name = evaluate(expression, states=states)
-    assert VALID_NAME.fullmatch(name)
-    assert name == name.lower()
-    assert len(name) <= 63
-
-
-def test_job_names_differ_for_every_execution_item_attempt_retry_and_redrive() -> None:
-    expression = job_name("maps", item="$states.input.batch")
-    names = [
-        evaluate(
-            expression,
-            states={
-                "input": {"batch": batch, **attempt},
-                "context": context(execution=run, retry=retry, redrive=redrive),
-            },
-        )
-        for run in EXECUTIONS
-        for batch in (0, 1, 11)
-        for attempt in ({}, {"attempt": 1}, {"attempt": 4})
-        for retry in (0, 1, 7)
-        for redrive in (None, 1)
-    ]
-    assert len(set(names)) == len(names)
-
-
-def test_job_names_do_without_what_the_context_may_lack() -> None:
-    states = {"input": {}, "context": context(retry=None, redrive=None)}
-    assert re.fullmatch(r"maps-[0-9a-f]{12}-0-0-0", evaluate(job_name("maps"), states=states))
-
-
-def test_the_permissions_pattern_takes_in_our_names_and_not_those_of_a_longer_prefix() -> None:
-    import fnmatch
-
-    ours = evaluate(job_name("maps"), states={"input": {}, "context": context()})
-    theirs = evaluate(job_name("maps-weekly"), states={"input": {}, "context": context()})
-    assert fnmatch.fnmatchcase(ours, pj.job_name_pattern("maps"))
-    assert not fnmatch.fnmatchcase(theirs, pj.job_name_pattern("maps"))
 
 
 def test_the_state_outlives_the_jobs_own_time_limit_by_its_start_up(states: dict) -> None:

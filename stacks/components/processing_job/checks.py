@@ -31,13 +31,11 @@ def problems_of(job: Job) -> list[str]:
     return [*_walk(job, ""), *_names_twice(job)]
 
 
-def is_expression(value: Any) -> bool:
-    """Whether the state, not the template, decides what `value` is."""
-    return isinstance(value, str) and value.startswith("{%") and value.endswith("%}")
-
-
-def _is_known_later(value: Any) -> bool:
-    return is_expression(value) or (isinstance(value, (str, int, float)) and Token.is_unresolved(value))
+def is_known_later(value: Any) -> bool:
+    """Whether the state or the deployment, not the template, decides what `value` is."""
+    if isinstance(value, str) and value.startswith("{%") and value.endswith("%}"):
+        return True
+    return isinstance(value, (str, int, float)) and Token.is_unresolved(value)
 
 
 def _walk(value: Any, path: str) -> Iterator[str]:
@@ -52,7 +50,7 @@ def _walk(value: Any, path: str) -> Iterator[str]:
 
 
 def _held(value: Any, limits: Mapping[str, Any], path: str) -> Iterator[str]:
-    if _is_known_later(value):
+    if is_known_later(value):
         return
     if is_dataclass(value):
         yield from _walk(value, path)
@@ -109,7 +107,7 @@ def _output(value: ProcessingOutput) -> Iterator[str]:
 
 def _local_path(value: S3Input | S3Output | DatasetDefinition) -> Iterator[str]:
     path = value.local_path
-    if path is None or _is_known_later(path):
+    if path is None or is_known_later(path):
         return
     if not f"{path.rstrip('/')}/".startswith(LOCAL_ROOT) or path.rstrip("/") == LOCAL_ROOT.rstrip("/"):
         yield f"local_path {path!r} is not below {LOCAL_ROOT}"
@@ -127,7 +125,7 @@ def _dataset(value: DatasetDefinition) -> Iterator[str]:
 def _cluster(value: ClusterConfig) -> Iterator[str]:
     yield from _exactly_one(value, "instance_type", "instance_preferences")
     preferences = value.instance_preferences
-    if preferences is None or is_expression(preferences):
+    if preferences is None or is_known_later(preferences):
         return
     for name, count in Counter(each.instance_type for each in preferences).items():
         if count > 1:

@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct, IValidation
 
-from .checks import InvalidJob, is_expression, problems_of
+from .checks import InvalidJob, is_known_later, problems_of
 from .fields import Job, render
 from .names import RETRIES_PER_ATTEMPT, job_name
 from .permissions import sync_statements
@@ -72,7 +72,7 @@ class ProcessingJobTask(sfn.CustomState):
             },
         }
         runtime = job.stopping_condition.max_runtime_in_seconds if job.stopping_condition else DEFAULT_RUNTIME
-        if not is_expression(runtime):
+        if not is_known_later(runtime):
             state["TimeoutSeconds"] = int(runtime) + (start_up or Duration.hours(1)).to_seconds()
         if outputs is not None:
             state["Output"] = outputs
