@@ -144,6 +144,23 @@ def register_service(
     ministack.app.SERVICE_HANDLERS[name] = authorized
 
 
+def name_log_streams() -> None:
+    """Authorize calls of CloudWatch Logs on `log-group:GROUP:log-stream:STREAM`, as AWS does.
+
+    MiniStack asks for the group alone, so that policies of AWS's usual form (`…:log-group:GROUP:*`) deny.
+    The stream stays empty where a call names none: https://github.com/aws-solutions/aws-crr-monitor/issues/8.
+    """
+    original = iam_actions.extract_resource_arn
+
+    @functools.wraps(original)
+    def extract(service, method, path, headers, body, query_params, region, account_id):
+        arn = original(service, method, path, headers, body, query_params, region, account_id)
+        _operation, request = operation_and_request(headers, body) if service == "logs" else ("", {})
+        return f"{arn}:log-stream:{request.get('logStreamName', '')}" if "logGroupName" in request else arn
+
+    iam_actions.extract_resource_arn = extract
+
+
 def _denied(needed: Permission, denied: Any) -> tuple[int, dict, bytes]:
     if isinstance(denied, iam_evaluator.AuthError):
         message = denied.message

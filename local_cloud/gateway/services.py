@@ -41,6 +41,7 @@ def start_services(
             role_allows=emulator_hooks.role_allows,
         )
     )
+    emulator_hooks.name_log_streams()
     emulator_hooks.make_starts_idempotent()
     emulator_hooks.name_lambda_errors()
     emulator_hooks.answer_custom_resources(bucket_emptying.RESOURCE_TYPE, bucket_emptying.BucketEmptying(clients))

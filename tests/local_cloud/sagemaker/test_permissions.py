@@ -154,6 +154,20 @@ def test_without_permission_to_log_the_job_runs_in_silence(work):
     assert work.log(described["ProcessingJobName"]) == []
 
 
+@pytest.mark.parametrize(("streams", "is_heard"), [("job-*", True), ("another-*", False)])
+def test_a_role_may_log_to_the_streams_that_its_policy_names(work, streams, is_heard):
+    group = f"arn:aws:logs:us-west-2:{work.account.cloud.account}:log-group:{GROUP}"
+    described = work.run(
+        work.may("s3:ListBucket"),
+        work.may("s3:GetObject", "/in/*"),
+        work.may("s3:PutObject", "/out/*"),
+        allow(["logs:CreateLogGroup", "logs:DescribeLogStreams"], f"{group}:*"),
+        allow(["logs:CreateLogStream", "logs:PutLogEvents"], f"{group}:log-stream:{streams}"),
+    )
+    assert described["ProcessingJobStatus"] == "Completed", described.get("FailureReason")
+    assert bool(work.log(described["ProcessingJobName"])) == is_heard
+
+
 def test_a_role_that_does_not_trust_sagemaker_is_refused(work):
     with pytest.raises(work.account.client("sagemaker").exceptions.ClientError, match="Could not assume role"):
         work.run(trusted="lambda.amazonaws.com")
