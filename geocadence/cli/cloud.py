@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import Any
 
 from geocadence.cli.screen import Screen
@@ -47,6 +48,7 @@ def _tell(found: Any, screen: Screen) -> None:
     elif found is None:
         screen.say("the local cloud is not running; start it with `geocadence local up`")
     else:
-        screen.say(f"the local cloud runs at {found.endpoint}; for the AWS CLI and other tools:")
+        # Only the exports go to stdout, so that `eval "$(geocadence local up)"` points a shell at the cloud.
+        screen.err.print(f"the local cloud runs at {found.endpoint}; for the AWS CLI and other tools:", markup=False)
         for name, value in found.environment().items():
-            screen.say(f"export {name}={value}")
+            screen.say(f"export {name}={shlex.quote(value)}")
