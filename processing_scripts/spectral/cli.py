@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from spectral import __version__, container
 from spectral.failures import UnfitInstance
+from spectral.gdal_options import gdal_options
 from spectral.mask import parse_mask
 from spectral.progress import Progress
 
@@ -62,11 +63,11 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     made = parser()
     given = made.parse_args(_with_negative_offset(arguments))
+    os.environ.update(gdal_options(os.environ))
     try:
         from spectral.cog import has_compression
         from spectral.indices import parse_indices
         from spectral.produce import Settings
-        from spectral.reading import gdal_options
         from spectral.shard import work_through
     except ImportError as error:
         return _unfit(f"numpy and rasterio are needed: {error}.")
@@ -79,7 +80,6 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"--threads {given.threads} is below 1")
     except ValueError as error:
         made.error(str(error))
-    os.environ.update(gdal_options(os.environ))
     progress = Progress()
     # A stopped job gets SIGTERM: leave no drafts behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -18,6 +18,9 @@ from spectral.staging import Staging
 # Seconds before each further attempt at a scene that failed for a moment's reason; GDAL has retried
 # single requests before.
 BACKOFF = (2, 8)
+# After so many scenes in a row that no attempt could save, the others get one attempt each until one works:
+# an outage must not cost the backoff of every scene.
+_PATIENCE = 3
 # With less disk than this left, whatever failed most likely failed for that.
 _FULL_DISK = 16 << 20
 
@@ -48,7 +51,7 @@ def work_through(
     scenes, problems = read_scenes(input_folder)
     scenes, left_out = without_duplicates(scenes)
     reasons: list[tuple[str, str]] = []
-    produced = 0
+    produced = hopeless = 0
     with _staging(output_folder) as staging:
         progress.start(scenes=len(scenes), **facts)
         for scene in left_out:
@@ -62,10 +65,12 @@ def work_through(
             name = file_name_for(scene.id)
             begun = time.monotonic()
             try:
-                product = _with_retries(scene, settings, staging, progress, sleep)
+                backoff = BACKOFF if hopeless < _PATIENCE else ()
+                product = _with_retries(scene, settings, staging, progress, backoff=backoff, sleep=sleep)
             except Exception as error:  # noqa: BLE001 (one bad scene must not stop the others)
                 _check_disk(staging, error)
                 kind, reason = failure_class(error), _reason(error)
+                hopeless += kind == "transient"
                 _record(staging, failures, name, scene.id, kind, reason)
                 reasons.append((kind, reason))
                 details = {"traceback": traceback.format_exc()} if kind == "bug" else {}
@@ -75,6 +80,7 @@ def work_through(
                 # An earlier attempt of this run may have failed; this one didn't.
                 staging.path(f"{failures}/{name}.json").unlink(missing_ok=True)
                 produced += 1
+                hopeless = 0
                 progress.scene(name, "produced", seconds=round(time.monotonic() - begun, 3), **_shown(product))
     summary = _summary(produced, reasons)
     progress.end(summary)
@@ -89,9 +95,15 @@ def _staging(output_folder: Path) -> Staging:
 
 
 def _with_retries(
-    scene: Scene, settings: Settings, staging: Staging, progress: Progress, sleep: Callable[[float], None]
+    scene: Scene,
+    settings: Settings,
+    staging: Staging,
+    progress: Progress,
+    *,
+    backoff: tuple[int, ...],
+    sleep: Callable[[float], None],
 ) -> Product:
-    for seconds in BACKOFF:
+    for seconds in backoff:
         try:
             return produce(scene, settings, staging)
         except TransientFailure as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -9,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from spectral.reading import gdal_options
+from spectral.gdal_options import gdal_options
 
 from tests.processing_scripts.factory import Folder, random_dn
 
@@ -112,6 +113,26 @@ def test_what_is_not_there_is_the_inputs_fault_at_once(remote: Folder, server: S
     assert server.requests < 20
 
 
+@pytest.mark.parametrize(
+    ("details", "kind"),
+    [
+        ("HTTP response code: 404", "input"),
+        ("HTTP response code on https://example.com/1/red.tif: 403", "input"),
+        ("Access Denied", "input"),
+        ("The specified key does not exist.", "input"),
+        ("HTTP response code on https://example.com/404/red.tif: 503", "transient"),
+        ("CURL error: Connection timed out after 20001 milliseconds", "transient"),
+        ("TIFFReadEncodedTile() failed.", "transient"),
+    ],
+)
+def test_what_gdal_says_decides_whether_to_try_again(details, kind):
+    from spectral.failures import failure_class
+    from spectral.reading import Source
+
+    source = Source("/vsicurl/https://example.com/404/red.tif", "Asset red")
+    assert failure_class(source._failure("read", OSError(details))) == kind
+
+
 def test_a_host_that_does_not_answer_is_transient(remote: Folder, server: Server):
     server.shutdown()
     server.server_close()
@@ -119,11 +140,28 @@ def test_a_host_that_does_not_answer_is_transient(remote: Folder, server: Server
     assert remote.failures()["FAR"]["class"] == "transient"
 
 
+def test_an_outage_does_not_cost_the_backoff_of_every_scene(remote: Folder, server: Server, monkeypatch):
+    from spectral import shard
+
+    (item,) = (json.loads(path.read_text()) for path in remote.input.iterdir())
+    for number in range(10):
+        remote.add({**item, "id": f"FAR{number}"})
+    server.shutdown()
+    server.server_close()
+    attempts = []
+    produce = shard.produce
+    monkeypatch.setattr(shard, "produce", lambda scene, *more: attempts.append(scene.id) or produce(scene, *more))
+    remote.run()
+    assert {failure["class"] for failure in remote.failures().values()} == {"transient"}
+    assert len(remote.failures()) == 11
+    assert len(attempts) == 3 * 3 + 8
+
+
 def test_awss_variables_reach_gdal_unless_it_has_its_own():
     given = {"AWS_ENDPOINT_URL_S3": "https://localhost:4566", "AWS_CA_BUNDLE": "/ca.pem"}
     options = gdal_options(given)
     assert options["AWS_S3_ENDPOINT"] == "localhost:4566"
     assert (options["AWS_HTTPS"], options["AWS_VIRTUAL_HOSTING"]) == ("YES", "FALSE")
-    assert options["CURL_CA_BUNDLE"] == "/ca.pem"
+    assert options["CURL_CA_BUNDLE"] == options["GDAL_CURL_CA_BUNDLE"] == "/ca.pem"
     assert "AWS_S3_ENDPOINT" not in gdal_options({**given, "AWS_S3_ENDPOINT": "mine"})
     assert "AWS_S3_ENDPOINT" not in gdal_options({})
