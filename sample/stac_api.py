@@ -101,8 +101,7 @@ def _wait(process: subprocess.Popen, port: int, *, wanted: int, log: Path) -> No
         if process.poll() is not None:
             raise StacApiError(f"rustac ended with {process.returncode}: {_tail(log)}")
         try:
-            request = urllib.request.Request(f"{url(port)}/search?limit={wanted}")
-            with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310 (our own http URL)
+            with urllib.request.urlopen(f"{url(port)}/search?limit={wanted}", timeout=2) as answer:  # noqa: S310 (ours)
                 if len(json.load(answer)["features"]) == wanted:
                     return
         except (urllib.error.URLError, OSError, ValueError, KeyError):
