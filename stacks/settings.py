@@ -12,7 +12,7 @@ from pathlib import Path
 import aws_cdk as cdk
 from constructs import Node
 
-from geocadence.definition import Definition, is_stage_name, load_pipeline, load_pipelines
+from geocadence.definition import LOCAL_STAGE, Definition, is_stage_name, load_pipeline, load_pipelines
 from stacks.refused import Refused
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -70,7 +70,11 @@ class Settings:
     def definitions(self) -> list[Definition]:
         """What the stage deploys; DefinitionErrors when something is wrong with any of it."""
         if self.definition is not None:
-            return [load_pipeline(self.definition)]
+            definition = load_pipeline(self.definition)
+            if definition.is_local_only and self.stage != LOCAL_STAGE:
+                api = definition.pipeline.source.stac.api
+                raise InvalidSettings(f"-c stage={self.stage}: no Lambda on AWS reaches {api}, which is this machine")
+            return [definition]
         here = [each for each in load_pipelines(self.pipelines) if each.deploys_to(self.stage)]
         if self.pipeline is None:
             return here

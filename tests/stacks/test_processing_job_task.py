@@ -200,6 +200,7 @@ def _failed(reason: str, **more: str) -> dict:
             "The account-level service limit 'ml.m5.large for processing job usage' is 0",
             False,
         ),
+        ("SageMaker.AmazonSageMakerException", "1 validation error detected: Value 'Rate exceeded' at 'x'", False),
         ("States.Timeout", None, False),
         ("States.Permissions", "no", False),
     ],

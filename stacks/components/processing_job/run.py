@@ -25,7 +25,8 @@ QUOTAS = "https://console.aws.amazon.com/servicequotas/home/services/sagemaker/q
 # (https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html: CAPACITY_ERROR and
 # JOB_INTERNAL_ERROR are worth a new job; AlgorithmError and ClientError are not).
 HEALING_JOBS = "^(CapacityError|InternalServerError)"
-# Cause of a call that was not accepted. Its wording depends on the version of the SDK in Step Functions.
+# Cause of a call that was not accepted. Its wording depends on the version of the SDK in Step Functions. A validation
+# error quotes the refused value, which may say anything.
 HEALING_CALLS = (
     "Throttling|Rate exceeded|TooManyRequests|ServiceUnavailable|InternalFailure|InternalServer"
     "|Status Code: 5[0-9][0-9]"
@@ -39,7 +40,7 @@ _JUDGE = f"""(
   $job := $isJob ? $parse($cause) : {{}};
   $why := $given($job.FailureReason);
   $message := $given($job.ExitMessage);
-  $heals := $isJob ? $contains($why, /{HEALING_JOBS}/) : $contains($cause, /{HEALING_CALLS}/);
+  $heals := $isJob ? $contains($why, /{HEALING_JOBS}/) : $contains($cause, /{HEALING_CALLS}/) and $not($contains($cause, /[Vv]alidation/));
   $reason := $isJob
     ? $join([$why, $message, $given($job.ProcessingJobName)][$ != ''], '; ')
     : $join([$name, $cause][$ != ''], ': ');
