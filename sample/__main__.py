@@ -13,14 +13,15 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import local_cloud
 from geocadence.cli.bar import ProgressBar
 from geocadence.cli.screen import Screen
-from geocadence.definition import Definition, DefinitionErrors, load_pipeline
+from geocadence.definition import LOCAL_STAGE, Definition, DefinitionErrors, load_pipeline
 from geocadence.follow import Finished, fetch_run, follow, start
 from geocadence.target import Target, TargetError
 from sample.deploy import DeployFailed, bootstrap, deploy
@@ -28,7 +29,6 @@ from sample.imagery import put_sample
 from sample.stac_api import StacApiError, serve
 
 ROOT = Path(__file__).resolve().parent.parent
-STAGE = "local"
 
 
 def main() -> int:
@@ -75,10 +75,10 @@ def _run(
     with _step("bootstrap"):
         bootstrap(cloud, log=log)
     with _step(f"deploy {definition.name}"):
-        deploy(cloud, context={"stage": STAGE, "definition": str(path)}, log=log)
-    target = Target.on_local_cloud(cloud, stage=STAGE)
-    with _catalogue(definition, target, cloud.folder):
-        run = start(target, definition.name)
+        deploy(cloud, context={"stage": LOCAL_STAGE, "definition": str(path)}, log=log)
+    target = Target.on_local_cloud(cloud)
+    with _catalogue(definition, target, cloud.folder) as execution_input:
+        run = start(target, definition.name, execution_input)
         screen.say(f"run {run.run_id}")
         with ProgressBar(screen.err) as bar:
             finished = follow(target, run, on_progress=bar.show)
@@ -86,15 +86,21 @@ def _run(
     return finished, fetch_run(target, run, out=options.out) if has_report else None
 
 
-def _catalogue(definition: Definition, target: Target, folder: Path) -> AbstractContextManager:
-    """The sample's STAC API where the definition expects one on this machine."""
-    stac = definition.pipeline.source.stac
-    address = urlsplit(stac.api) if stac else None
-    if address is None or address.hostname not in ("127.0.0.1", "localhost"):
-        return nullcontext()
+@contextmanager
+def _catalogue(definition: Definition, target: Target, folder: Path) -> Iterator[dict[str, Any]]:
+    """The sample's STAC API where the definition expects one on this machine; gives the execution's input.
+
+    The sample's dates stay what they are, so its runs are told their window; any other run has the definition's.
+    """
+    if not definition.is_local_only:
+        yield {}
+        return
     with _step("sample catalogue"):
         items = put_sample(bucket=target.inputs.name, pipeline=definition.name)
-    return serve(items, folder=folder / "stac", port=address.port or 80)
+    days = sorted(item["properties"]["datetime"][:10] for item in items)
+    port = urlsplit(definition.pipeline.source.stac.api).port or 80
+    with serve(items, folder=folder / "stac", port=port):
+        yield {"window": {"start": days[0], "end": f"{days[-1]}T23:59:59Z"}}
 
 
 @contextmanager

@@ -7,13 +7,13 @@ import shlex
 from typing import Any
 
 from geocadence.cli.screen import Screen
-from geocadence.definition import is_stage_name
+from geocadence.definition import LOCAL_STAGE, is_stage_name
 from geocadence.target import Target, TargetError
 
 
 def target(options: argparse.Namespace) -> Target:
     """The stage that the options name."""
-    stage = options.stage or ("local" if options.local else "dev")
+    stage = options.stage or (LOCAL_STAGE if options.local else "dev")
     if not is_stage_name(stage):
         raise TargetError(f"{stage} is no stage name (expected up to 12 lower-case letters and digits, e.g. dev)")
     if not options.local:

@@ -46,7 +46,7 @@ def describe(answer: dict[str, Any]) -> dict[str, Any]:
         "batch": batch_of(answer["ProcessingJobName"]),
         "status": answer["ProcessingJobStatus"],
         "failure_reason": answer.get("FailureReason") or "",
-        "exit_message": answer.get("ExitMessage") or "",
+        "exit_message": (answer.get("ExitMessage") or "").strip(),
         "created": _instant(answer.get("CreationTime")),
         "started": _instant(started),
         "ended": _instant(ended),

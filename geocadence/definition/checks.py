@@ -23,8 +23,10 @@ from geocadence.definition.problems import KeyPath
 
 Finding = tuple[KeyPath, str]
 
-# CreateProcessingJob's environment holds 100 entries; GEOCADENCE_RUN_ID is one of them.
-_MAX_ENVIRONMENT = 99
+# The stage of the local cloud.
+LOCAL_STAGE = "local"
+# CreateProcessingJob's environment holds 100 entries; GEOCADENCE_RUN_ID and GEOCADENCE_PIPELINE are among them.
+_MAX_ENVIRONMENT = 98
 _MAX_ENVIRONMENT_LENGTH = 256
 
 
@@ -86,11 +88,11 @@ def _one_source(data: dict[str, Any]) -> Iterator[Finding]:
 
 def _loopback_api(data: dict[str, Any]) -> Iterator[Finding]:
     api = _at(data, "source", "stac", "api", kind=str)
-    if api and is_loopback(api) and data.get("stages") != ["local"]:
+    if api and is_loopback(api) and data.get("stages") not in (None, [LOCAL_STAGE]):
         host = urlsplit(api).hostname
         yield (
             ("source", "stac", "api"),
-            f"{api} is this machine (no Lambda on AWS reaches {host}: say `stages: [local]`, or name a public API)",
+            f"{api} is this machine (no Lambda on AWS reaches {host}: leave `stages` out, or name a public API)",
         )
 
 
@@ -173,7 +175,7 @@ def _environment(data: dict[str, Any]) -> Iterator[Finding]:
     key = ("processing", "environment")
     environment = _at(data, *key, kind=dict, default={}) or {}
     if len(environment) > _MAX_ENVIRONMENT:
-        yield key, f"has {len(environment)} entries (a job takes {_MAX_ENVIRONMENT} beside our own one)"
+        yield key, f"has {len(environment)} entries (a job takes {_MAX_ENVIRONMENT} beside our own two)"
     for name, value in environment.items():
         if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
             yield (*key, name), "is no environment variable's name (expected letters, digits and _, no digit first)"

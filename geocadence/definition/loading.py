@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from geocadence.definition.area import read_area
-from geocadence.definition.checks import contradictions
+from geocadence.definition.checks import LOCAL_STAGE, contradictions, is_loopback
 from geocadence.definition.files import PROJECT_ROOT, find_file, find_script, shown
 from geocadence.definition.items import read_item_collection
 from geocadence.definition.model import Pipeline
@@ -41,8 +41,17 @@ class Definition:
         stac = self.pipeline.source.stac
         return stac and self._found(find_file(stac.area, folder=self.path.parent, root=self.root))
 
+    @property
+    def is_local_only(self) -> bool:
+        """Whether its STAC API is on this very machine, where no Lambda on AWS reaches it."""
+        stac = self.pipeline.source.stac
+        return stac is not None and is_loopback(stac.api)
+
     def deploys_to(self, stage: str) -> bool:
-        return self.pipeline.stages is None or stage in self.pipeline.stages
+        """Whether the stage takes the pipeline in; where the definition names no stages, every one that it works in."""
+        if self.pipeline.stages is not None:
+            return stage in self.pipeline.stages
+        return stage == LOCAL_STAGE or not self.is_local_only
 
     def resolved(self) -> dict[str, Any]:
         """The definition as JSON for the Lambda functions, with the files that it names inlined.

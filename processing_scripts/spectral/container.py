@@ -27,10 +27,13 @@ def host(root: Path = ROOT) -> dict:
 
 
 def leave_message(text: str, root: Path = ROOT) -> None:
-    """What DescribeProcessingJob shows as ExitMessage; nothing outside of a container."""
+    """What DescribeProcessingJob shows as ExitMessage; nothing outside of a container.
+
+    SageMaker puts the messages of all hosts one behind the other, so each ends its line.
+    """
     folder = root / "output"
     if folder.is_dir():
-        short = text.encode("utf-8", "replace")[:_LONGEST_MESSAGE].decode("utf-8", "ignore")
+        short = text.encode("utf-8", "replace")[: _LONGEST_MESSAGE - 1].decode("utf-8", "ignore") + "\n"
         # Never worth failing for.
         try:
             (folder / "message").write_text(short, encoding="utf-8")

@@ -77,8 +77,6 @@ MISTAKES = [
      "is no time zone (did you mean Europe/Lisbon?)"),
     ('cron: "0 6 ? * MON *"', 'cron: "0 6 ? * MON *"\n  flexible_window: PT25H', "4: schedule.flexible_window: PT25H is "
      "no flexible window (expected whole minutes from PT1M to PT24H)"),
-    ("https://earth-search.aws.element84.com/v1", "http://localhost:8080", "6: source.stac.api: http://localhost:8080 "
-     "is this machine (no Lambda on AWS reaches localhost: say `stages: [local]`, or name a public API)"),
     ("https://earth-search.aws.element84.com/v1", "earth-search", "6: source.stac.api: earth-search is no URL of a STAC "
      "API (expected e.g. https://earth-search.aws.element84.com/v1)"),
     ("    collection: sentinel-2-c1-l2a\n", "", "5: source.stac.collection: is missing (it is required: the "
@@ -170,9 +168,10 @@ def test_what_is_no_mapping_is_refused(project: Path, text: str) -> None:
 def test_a_loopback_api_is_fine_for_the_local_stage_alone(project: Path) -> None:
     local = GOOD.replace("https://earth-search.aws.element84.com/v1", "http://127.0.0.1:7822")
     path = project / "pipelines/ndvi-weekly.yaml"
-    path.write_text(local + "stages: [local]\n")
-
-    assert load_pipeline(path, root=project).deploys_to("local")
+    for named in ("", "stages: [local]\n"):
+        path.write_text(local + named)
+        definition = load_pipeline(path, root=project)
+        assert (definition.deploys_to("local"), definition.deploys_to("dev")) == (True, False)
     assert errors_of(project, local + "stages: [local, dev]\n")[0].startswith(
         "pipelines/ndvi-weekly.yaml:6: source.stac.api: http://127.0.0.1:7822 is this machine"
     )

@@ -74,7 +74,7 @@ def test_folders_default_to_the_containers(filled: Folder, ml: Path):
     done = run("--indices", "NDVI", SAGEMAKER_BASE_DIR=str(ml), GEOCADENCE_RUN_ID="run-1")
     assert done.returncode == 0, done.stderr
     assert (ml / "processing/output_data/2026/04/A/A.json").exists()
-    assert (ml / "output/message").read_text() == "1 scene produced."
+    assert (ml / "output/message").read_text() == "1 scene produced.\n"
     start = log_lines(done)[0]
     assert (start["host"], start["hosts"]) == ("algo-2", 2)
     assert [path.name for path in (ml / "processing").iterdir() if path.name.startswith(".")] == []
@@ -97,7 +97,7 @@ def test_a_run_id_does_not_lead_outside(folder: Folder):
 def test_an_empty_shard_ends_well(folder: Folder, ml: Path):
     done = run(*arguments(folder), SAGEMAKER_BASE_DIR=str(ml))
     assert done.returncode == 0
-    assert (ml / "output/message").read_text() == "No scenes in this shard."
+    assert (ml / "output/message").read_text() == "No scenes in this shard.\n"
     assert content(folder.output) == {}
 
 
