@@ -4,9 +4,11 @@
 PYTHON   ?= python3
 STAGE    ?= dev
 PIPELINE ?= ndvi-sample
+# More for the CDK CLI, e.g. CDK_ARGS="-c region=eu-central-1"
+CDK_ARGS ?=
 SETUP    := $(PYTHON) tools/setup.py
 
-.PHONY: run test lint bench deploy destroy lock clean
+.PHONY: run test lint deploy destroy lock clean
 
 run:
 	@$(SETUP) run
@@ -20,21 +22,17 @@ lint:
 	@$(SETUP) test
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
 
-bench:
-	@$(SETUP) test
-	@.venv/bin/python -m benchmarks
-
 deploy:
 	@$(SETUP) deploy
-	@.venv/bin/python tools/cdk.py deploy --all -c stage=$(STAGE)
+	@.venv/bin/python tools/cdk.py deploy --all -c stage=$(STAGE) $(CDK_ARGS)
 
 destroy:
 	@$(SETUP) deploy
-	@.venv/bin/python tools/cdk.py destroy --all -c stage=$(STAGE)
+	@.venv/bin/python tools/cdk.py destroy --all -c stage=$(STAGE) $(CDK_ARGS)
 
 lock:
 	@$(SETUP) deploy
-	@.venv/bin/python tools/lock.py
+	@.venv/bin/python -m tools.lock
 
 clean:
 	rm -rf .venv .local node_modules cdk.out

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 
-from setup import ROOT, node_folder, npm_entry, uv
+from tools.setup import ROOT, node_folder, npm_entry, uv
 
 FOLDER = ROOT / "requirements"
 # (source, lock, oldest Python it must serve, whether requirements.txt's pins bind it)
