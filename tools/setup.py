@@ -115,9 +115,15 @@ def _npm(*, include_dev: bool) -> None:
         return
     _say("installing the CDK CLI" + (" and the state machine validator" if include_dev else ""))
     node = node_folder()
-    environment = {**os.environ, "PATH": f"{node}{os.pathsep}{os.environ.get('PATH', '')}"}
+    # Node brings certificates of its own; a company's proxy is known to the system's only.
+    environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
+    environment["PATH"] = f"{node}{os.pathsep}{os.environ.get('PATH', '')}"
     omit = [] if include_dev else ["--omit=dev"]
-    _call([node / "node", npm_entry(), "ci", "--silent", "--no-audit", "--no-fund", *omit], env=environment, cwd=ROOT)
+    _call(
+        [node / "node", npm_entry(), "ci", "--loglevel=error", "--no-audit", "--no-fund", *omit],
+        env=environment,
+        cwd=ROOT,
+    )
     stamp.write_text(digest)
 
 
