@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -101,8 +102,11 @@ def _environment(folder: Path, lock: str, label: str) -> None:
     if not fresh:  # also when the clone moved: the scripts of an environment name their place
         _call([uv(), "venv", "--quiet", "--clear", "--python", sys.executable, folder])
         made.write_text(place)
-    target = ["--python", folder / BIN / "python"]
-    _call([uv(), "pip", "install", "--quiet", "--require-hashes", "--compile-bytecode", *target, "-r", path])
+    options = ["--quiet", "--require-hashes", "--compile-bytecode", "--python", folder / BIN / "python"]
+    # uv brings certificates of its own; a company's proxy is known to the system's only, where there are any.
+    if ssl.create_default_context().cert_store_stats()["x509_ca"]:
+        options.append("--system-certs")
+    _call([uv(), "pip", "install", *options, "-r", path])
     installed.write_text(digest)
 
 
