@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 import time
@@ -68,6 +69,9 @@ def _dependencies() -> Path:
             *("--only-binary", ":all:", "--python-platform", PLATFORM, "--python-version", PYTHON),
             *("--target", str(folder), "--requirements", str(LOCK)),
         ]
+        # uv brings certificates of its own; a company's proxy is known to the system's only, where there are any.
+        if ssl.create_default_context().cert_store_stats()["x509_ca"]:
+            command.append("--system-certs")
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise NoDependencies(f"the functions' dependencies could not be resolved from {LOCK}:\n{done.stderr}")
