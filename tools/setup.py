@@ -98,6 +98,7 @@ def _environment(folder: Path, lock: str, label: str) -> None:
     fresh = _matches(made, place) and (folder / BIN / "python").exists()
     if fresh and _matches(installed, digest):
         return
+    uv()
     _say(f"installing {label}")
     if not fresh:  # also when the clone moved: the scripts of an environment name their place
         _call([uv(), "venv", "--quiet", "--clear", "--python", sys.executable, folder])
@@ -123,11 +124,9 @@ def _npm(*, include_dev: bool) -> None:
     environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
     environment["PATH"] = f"{node}{os.pathsep}{os.environ.get('PATH', '')}"
     omit = [] if include_dev else ["--omit=dev"]
-    _call(
-        [node / "node", npm_entry(), "ci", "--loglevel=error", "--no-audit", "--no-fund", *omit],
-        env=environment,
-        cwd=ROOT,
-    )
+    options = ["--loglevel=error", "--no-audit", "--no-fund", "--no-update-notifier", *omit]
+    # What npm has to say of a success is of no interest; errors go to stderr.
+    _call([node / "node", npm_entry(), "ci", *options], env=environment, cwd=ROOT, stdout=subprocess.DEVNULL)
     stamp.write_text(digest)
 
 
