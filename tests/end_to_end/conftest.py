@@ -8,6 +8,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import pytest
 import local_cloud
 from sample.deploy import bootstrap, deploy
 from sample.imagery import put_sample
+from sample.scenes import make_sample
 from sample.stac_api import serve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +32,6 @@ LISTED = {f"e2e-listed/pool/{number}.txt": f"sheet {number}" for number in range
 
 DEFINITIONS = """
 name: e2e-scenes
-stages: [local]
 schedule: {{cron: "0 6 1 1 ? 2199", timezone: Europe/Lisbon}}
 source:
   stac: {{api: "{api}", collection: sentinel-2-c1-l2a, area: area.geojson, lookback: P520W}}
@@ -124,42 +125,55 @@ class Deployed:
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """The five pipelines, the sample's imagery and a STAC API that serves it."""
     folder = tmp_path_factory.mktemp("cloud")
-    cloud = local_cloud.up(folder=folder, port=free_port(), wait_scale=0.05)
-    before = dict(os.environ)
-    os.environ.update(cloud.environment())
+    cloud = local_cloud.up(folder=folder, port=free_port(), wait_scale=0.05, tied_to=os.getpid())
+    stage = Deployed(cloud, [])
+    port = free_port()
     try:
-        stage = Deployed(cloud, [])
-        port = free_port()
-        pipelines = tmp_path_factory.mktemp("pipelines")
-        for path in SCRIPTS.glob("*.py"):
-            shutil.copy(path, pipelines)
-        (pipelines / "area.geojson").write_text(json.dumps(AREA))
-        (pipelines / "flawed.json").write_text(json.dumps({"type": "FeatureCollection", "features": []}))
-        names = {"input_bucket": stage.input_bucket, "output_bucket": stage.output_bucket}
-        text = DEFINITIONS.format(api=f"http://127.0.0.1:{port}", **names)
-        for document in text.strip().split("\n---\n"):
-            name = document.strip().splitlines()[0].removeprefix("name: ")
-            (pipelines / f"{name}.yaml").write_text(document)
-
-        log = folder / "cdk.log"
-        bootstrap(cloud, log=log)
-        # The flawed pipeline's scenes name the imagery, whose place is known before it is there.
-        (pipelines / "flawed.json").write_text(json.dumps(flawed_scenes(stage, tmp_path_factory.mktemp("imagery"))))
-        deploy(cloud, context={"stage": STAGE, "pipelines": str(pipelines)}, log=log)
-        items = put_sample(bucket=stage.input_bucket, pipeline="e2e-scenes")
-        put_objects(stage.input_bucket)
+        with pointed_at(cloud):
+            # The flawed pipeline's scenes name the imagery, whose place is known before it is there.
+            flawed = flawed_scenes(stage, tmp_path_factory.mktemp("imagery"))
+            pipelines = write_definitions(stage, tmp_path_factory.mktemp("pipelines"), port=port, flawed=flawed)
+            log = folder / "cdk.log"
+            bootstrap(cloud, log=log)
+            deploy(cloud, context={"stage": STAGE, "pipelines": str(pipelines)}, log=log)
+            items = put_sample(bucket=stage.input_bucket, pipeline="e2e-scenes")
+            put_objects(stage.input_bucket)
         with serve(items, folder=folder / "stac", port=port):
             yield Deployed(cloud, items)
     finally:
-        os.environ.clear()
-        os.environ.update(before)
         local_cloud.down(folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _environment(deployed: Deployed) -> Iterator[None]:
+    """boto3, the AWS CLI and our command line find the cloud as a user's do: by the environment."""
+    with pointed_at(deployed.cloud):
+        yield
+
+
+@contextmanager
+def pointed_at(cloud: local_cloud.Cloud) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as shell:
+        for name, value in cloud.environment().items():
+            shell.setenv(name, value)
+        yield
+
+
+def write_definitions(stage: Deployed, folder: Path, *, port: int, flawed: dict[str, Any]) -> Path:
+    """The five definitions with their scripts and files; the folder that holds them."""
+    for path in SCRIPTS.glob("*.py"):
+        shutil.copy(path, folder)
+    (folder / "area.geojson").write_text(json.dumps(AREA))
+    (folder / "flawed.json").write_text(json.dumps(flawed))
+    names = {"input_bucket": stage.input_bucket, "output_bucket": stage.output_bucket}
+    for text in DEFINITIONS.format(api=f"http://127.0.0.1:{port}", **names).strip().split("\n---\n"):
+        name = text.strip().splitlines()[0].removeprefix("name: ")
+        (folder / f"{name}.yaml").write_text(text)
+    return folder
 
 
 def flawed_scenes(stage: Deployed, folder: Path) -> dict[str, Any]:
     """Three scenes: a good one, one whose red band is missing, one without a near-infrared band."""
-    from sample.scenes import make_sample
-
     items = make_sample(folder, href_prefix=f"s3://{stage.input_bucket}/e2e-scenes/imagery/")[1:4]
     items[1]["assets"]["red"]["href"] += ".gone"
     del items[2]["assets"]["nir"]

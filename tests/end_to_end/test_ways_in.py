@@ -98,6 +98,12 @@ def test_the_command_line_runs_a_pipeline_and_follows_it(deployed: Deployed):
     output = json.loads(ended.stdout)
     assert (output["outcome"], output["produced"]) == ("complete", len(deployed.items))
 
+    command = [sys.executable, "-m", "geocadence", "logs", output["run_id"], "--stage", STAGE]
+    logs = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert logs.returncode == 0, logs.stderr
+    for item in deployed.items:
+        assert item["id"] in logs.stdout
+
 
 def test_the_aws_cli_starts_an_execution_and_describes_its_job(deployed: Deployed):
     started = aws("stepfunctions", "start-execution", "--state-machine-arn", deployed.machine("e2e-objects"))
