@@ -1,0 +1,74 @@
+"""What `make run` does: the sample's own definition, deployed and run twice on a cloud of its own."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pystac
+import pytest
+from rio_cogeo import cog_validate
+
+import local_cloud
+from tests.end_to_end.conftest import ROOT, free_port
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Iterator[list[str]]:
+    """The command of `make run`, for the sample's definition with a STAC API at a port that is free."""
+    shutil.copytree(ROOT / "pipelines/areas", tmp_path / "areas")
+    text = (ROOT / "pipelines/ndvi-sample.yaml").read_text()
+    definition = tmp_path / "ndvi-sample.yaml"
+    definition.write_text(text.replace("127.0.0.1:7822", f"127.0.0.1:{free_port()}"))
+    yield [
+        *(sys.executable, "-m", "sample", str(definition)),
+        *("--out", str(tmp_path / "out"), "--cloud", str(tmp_path / "cloud")),
+    ]
+    local_cloud.down(tmp_path / "cloud")
+
+
+def test_make_run_leaves_products_and_a_second_one_finds_nothing_to_do(sample: list[str], tmp_path: Path):
+    first = run(sample)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "outcome: complete" in first.stdout
+    folder = told_folder(first.stdout)
+    record = json.loads((folder / "run.json").read_text())
+    assert (record["planned"], record["produced"], record["instance_count"]) == (7, 7, 2)
+    rasters = list(folder.glob("*/*/*/*_ndvi.tif"))
+    assert len(rasters) == 7
+    assert all(cog_validate(path, strict=True)[0] for path in rasters)
+    items = list(pystac.Collection.from_file(str(folder / "collection.json")).get_items())
+    assert len(items) == 7
+    for link in re.findall(r'(?:src|href)="([^"#]+)"', (folder / "report.html").read_text()):
+        assert link.startswith(("http", "data:")) or (folder / link).exists(), link
+
+    again = run(sample)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "outcome: empty" in again.stdout
+    assert "0 planned, 0 produced, 7 skipped, 0 failed" in again.stdout
+
+
+def test_make_run_ends_non_zero_with_a_sentence_when_something_is_wrong(tmp_path: Path):
+    definition = tmp_path / "wrong.yaml"
+    definition.write_text("name: wrong\nsource: {}\nprocessing: {script: none}\n")
+    ended = run([sys.executable, "-m", "sample", str(definition)])
+    assert ended.returncode == 1
+    assert re.search(r"wrong\.yaml:2: source: needs exactly one of", ended.stderr)
+    assert "Traceback" not in ended.stderr
+    unknown = run([sys.executable, "-m", "sample", "no-such-pipeline"])
+    assert unknown.returncode == 1
+    assert "known: ndvi-alentejo, ndvi-sample" in unknown.stderr
+
+
+def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
+
+
+def told_folder(output: str) -> Path:
+    report = next(line for line in output.splitlines() if line.startswith("report:"))
+    return (ROOT / report.split(maxsplit=1)[1]).parent
