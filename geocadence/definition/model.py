@@ -152,7 +152,9 @@ class Schedule(Part):
         examples=["0 6 ? * MON *"],
     )
     rate: Annotated[Duration, AfterValidator(_whole_minutes)] | None = Field(
-        None, description="Every so often: an ISO 8601 duration in whole minutes, hours or days", examples=["P7D"]
+        None,
+        description="Every so often, beginning with the deployment: an ISO 8601 duration in whole minutes, hours or days",
+        examples=["P7D"],
     )
     timezone: Annotated[str, AfterValidator(_timezone)] = Field(
         "UTC", description="IANA name of the time zone that cron is read in; daylight saving is followed"
@@ -271,7 +273,9 @@ class Limits(Part):
     max_scenes_per_run: int = Field(2000, ge=1, description="A run that finds more scenes is refused")
     scenes_per_job: int = Field(500, ge=1, description="Scenes of one processing job; more scenes make more jobs")
     concurrent_jobs: int = Field(2, ge=1, le=40, description="Jobs of one run at the same time")
-    max_cost_usd: float | None = Field(None, gt=0, description="A run that is estimated above it is refused")
+    max_cost_usd: float | None = Field(
+        None, gt=0, description="Checked for its form only: runs are not estimated yet, so nothing is refused by it"
+    )
 
 
 class Notify(Part):
