@@ -1,8 +1,12 @@
-"""Putting files in place so that none is ever seen half-written.
+"""Putting files in place so that no draft is ever in the output folder.
 
-Everything is written in a folder of our own first and moved by one `rename`. A job's output is uploaded
-while it grows, so that folder stands outside of the output where a rename from there works (the same
-mounted file system), else in a hidden folder inside.
+A job's output is uploaded while it grows, so everything is written elsewhere first. Where a folder beside
+the output is on the same mount, one `rename` moves a finished file in. Where it is not (SageMaker may mount
+each output folder on its own), drafts are in the system's temporary folder (`TMPDIR` names another), and a
+finished file is copied to its final name. Somebody may then see a part of it under that name. That is no
+half product: the Item, written last and at once, is the commit marker, and who uploads a growing file
+uploads it again when it has changed. A draft under a name of its own would be uploaded too, and nothing
+would remove it from the bucket.
 """
 
 from __future__ import annotations
@@ -11,10 +15,13 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 _PREFIX = ".geocadence-"
+_CHUNK = 8 << 20
 
 
 class Staging:
@@ -27,7 +34,11 @@ class Staging:
         """
         output.mkdir(parents=True, exist_ok=True)
         self.output = output.resolve()
-        self._folder = _folder_beside(self.output) or Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self.output))
+        beside = _folder_beside(self.output)
+        self._renames = beside is not None
+        if beside is None and not os.access(self.output, os.W_OK | os.X_OK):
+            raise PermissionError(f"no permission to write to {self.output}, or its file system is read-only")
+        self._folder = beside or Path(tempfile.mkdtemp(prefix=_PREFIX))
 
     def __enter__(self) -> Staging:
         return self
@@ -45,16 +56,27 @@ class Staging:
         Raises:
             ValueError: `target` would lie outside.
         """
-        path = self.path(target)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(path)
+        path = self._made_room(target)
+        if self._renames:
+            source.replace(path)
+        else:
+            with source.open("rb") as draft, _arriving(path) as file:
+                shutil.copyfileobj(draft, file, _CHUNK)
+            source.unlink()
         return path
 
     def place_json(self, document: Any, target: str) -> Path:
         """Write a JSON document (sorted as given, no NaN) to `target`."""
-        draft = self.scratch() / "draft.json"
-        draft.write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-        return self.place(draft, target)
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        content = text.encode("utf-8")
+        if self._renames:
+            draft = self.scratch() / "draft.json"
+            draft.write_bytes(content)
+            return self.place(draft, target)
+        path = self._made_room(target)
+        with _arriving(path) as file:
+            file.write(content)
+        return path
 
     def path(self, target: str) -> Path:
         """Where `target` is, made sure that it is inside the output folder.
@@ -69,8 +91,26 @@ class Staging:
         return path
 
     def free_bytes(self) -> int:
-        """What the disk still holds."""
-        return shutil.disk_usage(self._folder).free
+        """What the disk still holds; of two disks, the fuller one."""
+        return min(shutil.disk_usage(folder).free for folder in (self._folder, self.output))
+
+    def _made_room(self, target: str) -> Path:
+        path = self.path(target)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+@contextmanager
+def _arriving(path: Path) -> Iterator[BinaryIO]:
+    """A new file under its final name; gone again when it could not be finished."""
+    # Not written over: a link of that name could lead out of the output folder.
+    path.unlink(missing_ok=True)
+    try:
+        with path.open("xb") as file:
+            yield file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _folder_beside(output: Path) -> Path | None:
