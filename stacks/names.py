@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 import aws_cdk as cdk
@@ -22,3 +23,11 @@ def pipeline_name(stage: str, pipeline: str) -> str:
 def bucket_name(scope: Construct, stage: str, role: Literal["input", "output", "logs"]) -> str:
     stack = cdk.Stack.of(scope)
     return f"{PREFIX}-{stage}-{role}-{stack.account}-{stack.region}"
+
+
+def job_prefix(stage: str, pipeline: str) -> str:
+    """What the names of a pipeline's jobs begin with; job names are one space an account and region.
+
+    The hash keeps pipelines and stages off each other's jobs, since policies name jobs by this prefix.
+    """
+    return f"{pipeline}-{hashlib.sha256(pipeline_name(stage, pipeline).encode()).hexdigest()[:6]}"

@@ -17,7 +17,7 @@ from stacks.components.run_machine import RunMachine
 from stacks.components.run_schedule import RunSchedule
 from stacks.components.scene_job import BATCH, scene_job
 from stacks.components.script_asset import ScriptAsset
-from stacks.names import pipeline_name
+from stacks.names import job_prefix, pipeline_name
 from stacks.settings import Settings
 
 
@@ -36,7 +36,16 @@ class PipelineStack(cdk.Stack):
         log_retention = logs.RetentionDays.ONE_YEAR if settings.is_production else logs.RetentionDays.ONE_MONTH
         image = ContainerImage.resolve(pipeline.processing.image, region=settings.region, where=str(definition.path))
         script = ScriptAsset(self, "Script", script=definition.script_path)
-        role = ExecutionRole(self, "ExecutionRole", pipeline=definition.name, places=places, script=script, image=image)
+        jobs = job_prefix(settings.stage, definition.name)
+        role = ExecutionRole(
+            self,
+            "ExecutionRole",
+            pipeline=definition.name,
+            job_prefix=jobs,
+            places=places,
+            script=script,
+            image=image,
+        )
         functions = RunFunctions(
             self,
             "Functions",
@@ -57,7 +66,7 @@ class PipelineStack(cdk.Stack):
                 "ProcessScenes",
                 job=scene_job(definition, stage=settings.stage, script=script, image=image, places=places),
                 role=role,
-                name_prefix=definition.name,
+                name_prefix=jobs,
                 item=BATCH,
             ),
             concurrent_jobs=pipeline.limits.concurrent_jobs,

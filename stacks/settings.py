@@ -39,7 +39,7 @@ class Settings:
         if not is_stage_name(self.stage):
             raise InvalidSettings(
                 f"-c stage={self.stage}: no stage name "
-                "(expected up to 12 lower-case letters, digits and hyphens, a letter first)"
+                "(expected up to 12 lower-case letters and digits, a letter first)"
             )
         if not _REGION.fullmatch(self.region):
             raise InvalidSettings(f"-c region={self.region} is no region (expected e.g. us-west-2)")

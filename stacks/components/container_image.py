@@ -44,6 +44,13 @@ class ContainerImage:
                 f"{where}: processing.image: build is not there yet "
                 "(name sagemaker-geospatial or an ECR image of your own)"
             )
+        match = _ECR_URI.fullmatch(image)
+        # SageMaker takes images of the job's own region only.
+        if match is not None and match["region"] != region:
+            raise UnusableImage(
+                f"{where}: processing.image: {image} lies in {match['region']}, the jobs run in {region} "
+                f"(deploy with -c region={match['region']}, or name an image in {region})"
+            )
         return cls(image)
 
     def pull_statements(self) -> list[iam.PolicyStatement]:

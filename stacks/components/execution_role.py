@@ -25,6 +25,7 @@ class ExecutionRole(iam.Role):
         id: str,
         *,
         pipeline: str,
+        job_prefix: str,
         places: PipelinePlaces,
         script: ScriptAsset,
         image: ContainerImage,
@@ -51,7 +52,7 @@ class ExecutionRole(iam.Role):
             iam.PolicyStatement(actions=["logs:CreateLogGroup", "logs:DescribeLogStreams"], resources=[f"{logs}:*"]),
             iam.PolicyStatement(
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                resources=[f"{logs}:log-stream:{job_name_pattern(pipeline)}"],
+                resources=[f"{logs}:log-stream:{job_name_pattern(job_prefix)}"],
             ),
             because="The log group is one for all jobs of the account; in it, the streams of this pipeline's jobs.",
         )

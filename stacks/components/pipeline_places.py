@@ -50,7 +50,10 @@ def _source(definition: Definition) -> list[Location]:
     if source.prefix is not None:
         return [Location.parse(source.prefix.uri)]
     if source.manifest is not None:
-        return [Location.parse(source.manifest.uri.rpartition("/")[0] + "/")]
+        manifest = Location.parse(source.manifest.uri, exact=True)
+        folder = Location.parse(source.manifest.uri.rpartition("/")[0] + "/")
+        # At the root of a bucket, what lies beside it is the whole bucket.
+        return [manifest, folder] if folder.prefix else [manifest]
     if source.items is not None and source.items.href.startswith("s3://"):
         return [Location.parse(source.items.href, exact=True)]
     return []

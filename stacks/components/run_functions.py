@@ -19,6 +19,7 @@ from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.processing_job import job_name_pattern
 from stacks.components.run_function import RunFunction
 from stacks.components.s3_access import Location, read, write
+from stacks.names import job_prefix
 
 
 class RunFunctions(Construct):
@@ -86,21 +87,20 @@ class RunFunctions(Construct):
             # Catalogue and reports; scenes' products are the jobs' to write.
             write(
                 places.output.object("collection.json"),
-                places.output.object("items.parquet"),
                 Location(places.output.bucket, f"{places.output.prefix}runs/"),
             ),
             because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
         )
         grant(
             self.close.own_role,
-            *_see_jobs(self, definition.name),
+            *_see_jobs(self, job_prefix(stage, definition.name)),
             because="The pipeline's jobs are named at run time; sagemaker:ListProcessingJobs knows no resources.",
         )
 
 
-def _see_jobs(scope: Construct, pipeline: str) -> list[iam.PolicyStatement]:
+def _see_jobs(scope: Construct, prefix: str) -> list[iam.PolicyStatement]:
     jobs = Stack.of(scope).format_arn(
-        service="sagemaker", resource="processing-job", resource_name=job_name_pattern(pipeline)
+        service="sagemaker", resource="processing-job", resource_name=job_name_pattern(prefix)
     )
     return [
         iam.PolicyStatement(actions=["sagemaker:DescribeProcessingJob"], resources=[jobs]),

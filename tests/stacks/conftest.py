@@ -42,10 +42,15 @@ DEFINITIONS = {
         "source": {"prefix": {"uri": "s3://survey-images/2026/"}},
         "processing": {
             "script": "folder",
-            "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/maps/tiles@sha256:" + "a" * 64,
+            "image": "123456789012.dkr.ecr.us-west-2.amazonaws.com/maps/tiles@sha256:" + "a" * 64,
             "distribution": "FullyReplicated",
             "upload": "EndOfJob",
         },
+    },
+    "roots": {
+        "stages": ["dev"],
+        "source": {"manifest": {"uri": "s3://survey-lists/all.json"}},
+        "processing": {"script": "single.py"},
     },
     "orthos": {
         "stages": ["dev"],

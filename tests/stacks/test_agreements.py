@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from geocadence.layout import BATCH_TAGS, job_name_prefix
 from stacks.components.processing_job import job_name
+from stacks.names import job_prefix
 from stacks.storage_stack import EXPIRES
 from tests.stacks.templates import context, evaluate
 
@@ -14,5 +15,5 @@ def test_batches_bear_the_tag_that_the_input_bucket_lets_expire() -> None:
 
 def test_the_close_function_looks_for_the_names_that_jobs_are_given() -> None:
     given = context(execution="übertrag")
-    name = evaluate(job_name("maps"), states={"input": {}, "context": given})
-    assert name.startswith(job_name_prefix("maps", given["Execution"]["Id"]))
+    name = evaluate(job_name(job_prefix("dev", "ndvi-weekly")), states={"input": {}, "context": given})
+    assert name.startswith(job_name_prefix("ndvi-weekly", given["Execution"]["Id"]))

@@ -76,7 +76,7 @@ def test_jobs_read_their_pipelines_input_its_source_and_their_one_script(weekly:
 def test_jobs_write_their_own_products_logs_and_metrics_only(weekly: Stack) -> None:
     role = weekly.statements("ExecutionRole")
     assert _may(role, "s3:PutObject") == [f"{OUT}/ndvi-weekly/*"]
-    assert _may(role, "logs:PutLogEvents") == [f"{LOGS}:log-stream:ndvi-weekly-????????????-*"]
+    assert _may(role, "logs:PutLogEvents") == [f"{LOGS}:log-stream:ndvi-weekly-4fa610-????????????-*"]
     (metrics,) = (each for each in role if "cloudwatch:PutMetricData" in as_list(each["Action"]))
     assert metrics["Condition"] == {"StringEquals": {"cloudwatch:namespace": "/aws/sagemaker/ProcessingJobs"}}
     assert {action for each in role for action in as_list(each["Action"])} == {
@@ -100,7 +100,7 @@ def test_jobs_write_their_own_products_logs_and_metrics_only(weekly: Stack) -> N
     ("pipeline", "repository"),
     [
         ("ndvi-weekly", "arn:aws:ecr:us-west-2:081189585635:repository/sagemaker-geospatial-v1-0"),
-        ("tiles", "arn:aws:ecr:eu-central-1:123456789012:repository/maps/tiles"),
+        ("tiles", "arn:aws:ecr:us-west-2:123456789012:repository/maps/tiles"),
     ],
 )
 def test_jobs_pull_their_image_wherever_it_is(synthesis: Synthesis, pipeline: str, repository: str) -> None:
@@ -133,10 +133,9 @@ def test_closing_writes_catalogue_and_reports_but_no_products(weekly: Stack) -> 
     role = weekly.statements("CloseRole")
     assert _may(role, "s3:PutObject") == [
         f"{OUT}/ndvi-weekly/collection.json",
-        f"{OUT}/ndvi-weekly/items.parquet",
         f"{OUT}/ndvi-weekly/runs/*",
     ]
-    jobs = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:processing-job/ndvi-weekly-????????????-*"
+    jobs = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:processing-job/ndvi-weekly-4fa610-????????????-*"
     assert _may(role, "sagemaker:DescribeProcessingJob") == [jobs]
 
 
@@ -197,3 +196,8 @@ def test_the_machine_may_call_its_functions_its_topic_and_its_jobs(weekly: Stack
     }
     (role,) = _may(weekly.statements("MachineRole"), "iam:PassRole")
     assert role.startswith("<ExecutionRole")
+
+
+def test_a_manifest_at_the_root_of_a_bucket_opens_the_manifest_alone(synthesis: Synthesis) -> None:
+    role = synthesis.stack("geocadence-dev-roots").statements("ExecutionRole")
+    assert [each for each in _may(role, "s3:GetObject") if "survey" in each] == ["arn:aws:s3:::survey-lists/all.json"]

@@ -8,12 +8,13 @@ import re
 import pytest
 
 from stacks.components.processing_job import job_name, job_name_pattern
+from stacks.names import job_prefix
 from tests.stacks.templates import context, evaluate
 
 VALID_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 
 
-@pytest.mark.parametrize("prefix", ["", "-a", "A", "a_b", "x" * 31, "ä"])
+@pytest.mark.parametrize("prefix", ["", "-a", "A", "a_b", "x" * 38, "ä"])
 def test_a_prefix_that_makes_no_job_name_is_refused(prefix: str) -> None:
     with pytest.raises(ValueError, match="job name prefix"):
         job_name(prefix)
@@ -30,8 +31,8 @@ EXECUTIONS = [
 
 @pytest.mark.parametrize("execution", EXECUTIONS)
 def test_job_names_are_valid_whatever_the_execution_is_called(execution: str) -> None:
-    expression = job_name("a" * 30, item="$states.input.batch")
-    states = {"input": {"batch": 4095, "attempt": 9}, "context": context(execution=execution, retry=7, redrive=12)}
+    expression = job_name("a" * 37, item="$states.input.batch")
+    states = {"input": {"batch": 40950, "attempt": 9}, "context": context(execution=execution, retry=7, redrive=123)}
     name = evaluate(expression, states=states)
     assert VALID_NAME.fullmatch(name)
     assert name == name.lower()
@@ -67,3 +68,11 @@ def test_the_permissions_pattern_takes_in_our_names_and_not_those_of_a_longer_pr
     theirs = evaluate(job_name("maps-weekly"), states={"input": {}, "context": context()})
     assert fnmatch.fnmatchcase(ours, job_name_pattern("maps"))
     assert not fnmatch.fnmatchcase(theirs, job_name_pattern("maps"))
+
+
+def test_pipelines_and_stages_have_no_hold_on_each_others_jobs() -> None:
+    ours = job_name_pattern(job_prefix("dev", "maps"))
+    others = [job_prefix("prod", "maps"), *(job_prefix("dev", f"maps-{'a' * length}") for length in range(1, 26))]
+    for other in others:
+        name = evaluate(job_name(other), states={"input": {}, "context": context()})
+        assert not fnmatch.fnmatchcase(name, ours), name

@@ -136,12 +136,11 @@ def test_the_state_outlives_the_jobs_own_time_limit_by_its_start_up(states: dict
     assert states["Tiles"]["TimeoutSeconds"] == 600 + 300
 
 
-def test_a_task_retries_by_name_only_what_can_be_nothing_but_throttling_or_a_lost_connection(states: dict) -> None:
+def test_a_task_retries_by_name_only_what_can_be_nothing_but_throttling(states: dict) -> None:
     (retry,) = states["Tiles"]["Retry"]
     assert set(retry["ErrorEquals"]) == {
         "ThrottlingException",
         "SageMaker.ThrottlingException",
-        "SageMaker.SdkClientException",
     }
     assert retry["JitterStrategy"] == "FULL"
     assert retry["MaxDelaySeconds"] == 120
@@ -275,3 +274,19 @@ def test_the_package_can_be_lifted_out_it_knows_the_cdk_and_nothing_of_us() -> N
             for name in names:
                 known = name.partition(".")[0] in {*sys.stdlib_module_names, "aws_cdk", "constructs", "jsii"}
                 assert known, f"{path.name} imports {name}"
+
+
+def test_what_the_script_said_is_kept_beside_a_long_failure_reason(states: dict) -> None:
+    job = {"ProcessingJobName": "maps-1", "FailureReason": "AlgorithmError: " + "x" * 900, "ExitMessage": "No CRS."}
+    judged = _judge(states, "States.TaskFailed", job)
+    assert judged["reason"].startswith("AlgorithmError: xxx")
+    assert "; No CRS.; maps-1" in judged["reason"]
+    assert len(judged["reason"]) <= 600
+
+
+def test_a_cause_that_was_cut_off_is_judged_by_what_is_left_of_it(states: dict) -> None:
+    job = {"ProcessingJobName": "maps-1", "FailureReason": "CapacityError: none left", "Environment": {"A": "b" * 99}}
+    for text, heals in ((json.dumps(job)[:150], True), (json.dumps(job).replace("Capacity", "Algorithm")[:150], False)):
+        judged = _judge(states, "States.TaskFailed", text)
+        assert judged["heals"] is heals
+        assert "Error: none left" in judged["reason"]

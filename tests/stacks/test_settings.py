@@ -8,7 +8,7 @@ import aws_cdk as cdk
 import pytest
 
 from geocadence.definition import DefinitionErrors
-from stacks.components.container_image import ContainerImage, UnusableImage
+from stacks.components.container_image import GEOSPATIAL_URI, ContainerImage, UnusableImage
 from stacks.settings import InvalidSettings, Settings
 
 
@@ -76,6 +76,12 @@ def test_the_geospatial_image_is_refused_outside_of_its_region() -> None:
 def test_an_image_of_ones_own_runs_anywhere() -> None:
     uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/maps@sha256:" + "0" * 64
     assert ContainerImage.resolve(uri, region="eu-west-1", where="x").uri == uri
+
+
+def test_an_image_of_another_region_is_refused_under_whatever_name() -> None:
+    for uri in ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/maps:1", GEOSPATIAL_URI):
+        with pytest.raises(UnusableImage, match="the jobs run in eu-central-1"):
+            ContainerImage.resolve(uri, region="eu-central-1", where="x")
 
 
 def test_building_an_image_says_that_it_cannot_be_done_yet() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-MAX_PREFIX = 30
+MAX_PREFIX = 37
 PREFIX = re.compile(rf"[a-z0-9](-*[a-z0-9]){{0,{MAX_PREFIX - 1}}}-*")
 ATTEMPT = "attempt"
 RETRIES_PER_ATTEMPT = 10
@@ -24,7 +24,7 @@ def job_name(prefix: str, *, item: str = "0") -> str:
     """The JSONata expression of a job's name.
 
     `item` is an expression that tells apart the jobs of one execution, such as a Map's index; its value must be
-    lower-case letters, digits and inner hyphens, at most 12.
+    lower-case letters, digits and inner hyphens, at most 5.
     """
     if not PREFIX.fullmatch(prefix) or len(prefix) > MAX_PREFIX:
         raise ValueError(
@@ -42,7 +42,8 @@ def job_name(prefix: str, *, item: str = "0") -> str:
 def job_name_pattern(prefix: str) -> str:
     """The IAM pattern of such names.
 
-    One `?` a hash character, so that a pipeline called `maps` gets no hold on the jobs of `maps-weekly`.
+    One `?` a hash character. A prefix is no hold on the jobs of a longer one unless what is longer has exactly
+    the hash's length: who can't rule that out ends each prefix in a hash of its own.
     """
     return f"{prefix}-{'?' * _HASH_LENGTH}-*"
 

@@ -19,12 +19,15 @@ from .names import ATTEMPT
 from .task import ProcessingJobTask
 
 REASON_LENGTH = 600
+# FailureReason may be long; what the script itself said must not be cut off behind it.
+_FAILURE_LENGTH, _MESSAGE_LENGTH = 280, 200
 QUOTAS = "https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas"
 
 # FailureReason of a job that was accepted, by what it begins with
 # (https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html: CAPACITY_ERROR and
 # JOB_INTERNAL_ERROR are worth a new job; AlgorithmError and ClientError are not).
-HEALING_JOBS = "^(CapacityError|InternalServerError)"
+# Looked for in the raw Cause, which Step Functions cuts where it is too long to parse.
+HEALING_JOBS = '"FailureReason": ?"(CapacityError|InternalServerError)'
 # Cause of a call that was not accepted. Its wording depends on the version of the SDK in Step Functions. A validation
 # error quotes the refused value, which may say anything.
 HEALING_CALLS = (
@@ -36,13 +39,13 @@ _JUDGE = f"""(
   $given := function($text) {{ $exists($text) ? $string($text) : '' }};
   $name := $given($states.errorOutput.Error);
   $cause := $given($states.errorOutput.Cause);
-  $isJob := $substring($cause, 0, 2) = '{{"' and $substring($cause, -1) = '}}';
-  $job := $isJob ? $parse($cause) : {{}};
-  $why := $given($job.FailureReason);
-  $message := $given($job.ExitMessage);
+  $isJob := $substring($cause, 0, 2) = '{{"';
+  $job := $isJob and $substring($cause, -1) = '}}' ? $parse($cause) : {{}};
+  $why := $substring($given($job.FailureReason), 0, {_FAILURE_LENGTH});
+  $message := $substring($given($job.ExitMessage), 0, {_MESSAGE_LENGTH});
   $refused := $contains($cause, /[Vv]alidation/);
-  $heals := $isJob ? $contains($why, /{HEALING_JOBS}/) : $contains($cause, /{HEALING_CALLS}/) and $not($refused);
-  $reason := $isJob
+  $heals := $isJob ? $contains($cause, /{HEALING_JOBS}/) : $contains($cause, /{HEALING_CALLS}/) and $not($refused);
+  $reason := $exists($job.ProcessingJobName)
     ? $join([$why, $message, $given($job.ProcessingJobName)][$ != ''], '; ')
     : $join([$name, $cause][$ != ''], ': ');
   $hint := $contains($name, 'ResourceLimitExceeded') ? ' (raise it: {QUOTAS})' : '';

@@ -16,9 +16,10 @@ from .fields import Job, render
 from .names import RETRIES_PER_ATTEMPT, job_name
 from .permissions import sync_statements
 
-# What the name alone says to be throttling or a lost connection. Most throttling comes under the name
+# What the name alone says to be throttling. Not a lost connection: the job may have started, and the next name
+# is another, so that both would run. Most throttling comes under the name
 # SageMaker.AmazonSageMakerException, which validation errors bear too: `ProcessingJobRun` reads the cause.
-RETRIED = ("ThrottlingException", "SageMaker.ThrottlingException", "SageMaker.SdkClientException")
+RETRIED = ("ThrottlingException", "SageMaker.ThrottlingException")
 # SageMaker's own limit where StoppingCondition is left out.
 DEFAULT_RUNTIME = 86400
 
