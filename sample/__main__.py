@@ -2,7 +2,7 @@
 
 Starts the local cloud where it is not running yet, and leaves it running: a second call finds the catalogue of
 the first and has nothing left to do. A pipeline that searches a STAC API on this machine gets the sample
-catalogue served there while it runs; any other is left to its own source.
+catalogue served there for as long as the cloud runs; any other is left to its own source.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 import local_cloud
 from geocadence.cli.bar import ProgressBar
 from geocadence.cli.screen import Screen
@@ -26,7 +28,7 @@ from geocadence.follow import Finished, fetch_run, follow, start
 from geocadence.target import Target, TargetError
 from sample.deploy import DeployFailed, bootstrap, deploy
 from sample.imagery import put_sample
-from sample.stac_api import StacApiError, serve
+from sample.stac_api import StacApiError, check_free, keep
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,7 +44,10 @@ def main() -> int:
         return 1
     except (local_cloud.CloudError, DeployFailed, StacApiError, TargetError) as error:
         return screen.fail(str(error))
+    except (BotoCoreError, ClientError) as error:
+        return screen.fail(f"AWS did not answer as it should: {error}")
     except KeyboardInterrupt:
+        screen.err.print("interrupted; a run that has started goes on in the local cloud", markup=False)
         return 130
     _tell(finished, folder, screen)
     return 0 if finished.is_good else 1
@@ -60,7 +65,7 @@ def _definition_path(pipeline: str) -> Path:
     named = ROOT / "pipelines" / f"{pipeline}.yaml"
     path = named if named.is_file() else Path(pipeline)
     if not path.is_file():
-        known = ", ".join(sorted(each.stem for each in named.parent.glob("*.yaml")))
+        known = ", ".join(sorted(each.stem for each in (ROOT / "pipelines").glob("*.yaml")))
         raise TargetError(f"there is no pipeline {pipeline} (known: {known}; or give a definition's file)")
     return path.resolve()
 
@@ -68,8 +73,12 @@ def _definition_path(pipeline: str) -> Path:
 def _run(
     definition: Definition, path: Path, options: argparse.Namespace, screen: Screen
 ) -> tuple[Finished, Path | None]:
+    port = _sample_port(definition)
+    folder = {"folder": options.cloud} if options.cloud else {}
+    if port is not None and local_cloud.status(**folder) is None:
+        check_free(port)  # before anything takes time; beside a cloud that runs, the sample may be served already
     with _step("local cloud"):
-        cloud = local_cloud.up(**({"folder": options.cloud} if options.cloud else {}))
+        cloud = local_cloud.up(**folder)
         os.environ.update(cloud.environment())
     log = cloud.folder / "cdk.log"
     with _step("bootstrap"):
@@ -77,30 +86,34 @@ def _run(
     with _step(f"deploy {definition.name}"):
         deploy(cloud, context={"stage": LOCAL_STAGE, "definition": str(path)}, log=log)
     target = Target.on_local_cloud(cloud)
-    with _catalogue(definition, target, cloud.folder) as execution_input:
-        run = start(target, definition.name, execution_input)
-        screen.say(f"run {run.run_id}")
-        with ProgressBar(screen.err) as bar:
-            finished = follow(target, run, on_progress=bar.show)
+    execution_input = {}
+    if port is not None:
+        with _step("sample catalogue"):
+            execution_input = _serve_sample(definition, target, cloud, port=port)
+    run = start(target, definition.name, execution_input)
+    screen.say(f"run {run.run_id}")
+    with ProgressBar(screen.err) as bar:
+        finished = follow(target, run, on_progress=bar.show)
     has_report = "report" in finished.output
     return finished, fetch_run(target, run, out=options.out) if has_report else None
 
 
-@contextmanager
-def _catalogue(definition: Definition, target: Target, folder: Path) -> Iterator[dict[str, Any]]:
-    """The sample's STAC API where the definition expects one on this machine; gives the execution's input.
+def _sample_port(definition: Definition) -> int | None:
+    """Where the sample's STAC API has to answer; None for a pipeline whose source is somewhere else."""
+    if not definition.is_local_only:
+        return None
+    return urlsplit(definition.pipeline.source.stac.api).port or 80
+
+
+def _serve_sample(definition: Definition, target: Target, cloud: local_cloud.Cloud, *, port: int) -> dict[str, Any]:
+    """Put the sample where the job reads it, serve it beside the cloud; the execution's input.
 
     The sample's dates stay what they are, so its runs are told their window; any other run has the definition's.
     """
-    if not definition.is_local_only:
-        yield {}
-        return
-    with _step("sample catalogue"):
-        items = put_sample(bucket=target.inputs.name, pipeline=definition.name)
+    items = put_sample(bucket=target.inputs.name, pipeline=definition.name)
+    keep(items, folder=cloud.folder / "stac", port=port, beside=cloud.pid)
     days = sorted(item["properties"]["datetime"][:10] for item in items)
-    port = urlsplit(definition.pipeline.source.stac.api).port or 80
-    with serve(items, folder=folder / "stac", port=port):
-        yield {"window": {"start": days[0], "end": f"{days[-1]}T23:59:59Z"}}
+    return {"window": {"start": days[0], "end": f"{days[-1]}T23:59:59Z"}}
 
 
 @contextmanager
@@ -109,6 +122,9 @@ def _step(name: str) -> Iterator[None]:
     print(f"{name:<24}", end="", flush=True)
     try:
         yield
+    except KeyboardInterrupt:
+        print("interrupted")
+        raise
     except BaseException:
         print("failed")
         raise
@@ -135,7 +151,7 @@ def _tell(finished: Finished, folder: Path | None, screen: Screen) -> None:
     screen.say(", ".join(f"{record[count]} {count}" for count in ("planned", "produced", "skipped", "failed")))
     screen.say(f"report:   {shown}/report.html")
     if record["produced"]:
-        screen.say(f"products: {shown}/ (COG, STAC; collection.json)")
+        screen.say(f"products: {shown}/" + (" (COG, STAC; collection.json)" if record["scenes"] else ""))
 
 
 if __name__ == "__main__":

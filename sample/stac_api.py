@@ -8,6 +8,8 @@ stac-geoparquet) fetches an extension from the internet when it starts, so it is
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from typing import Any
 from sample.items import collection_of
 
 PORT = 7822
+_ROOT = Path(__file__).resolve().parent.parent
 _PATIENCE = 20  # seconds until the server has to answer
 
 
@@ -52,24 +55,58 @@ def url(port: int = PORT) -> str:
     return f"http://127.0.0.1:{port}"
 
 
+def keep(items: list[dict[str, Any]], *, folder: Path, port: int = PORT, beside: int) -> None:
+    """Serve the Items for as long as the process `beside` lives, also after this one has ended.
+
+    A pipeline that is deployed to the local cloud can be run at any time, by its schedule too. Where the same
+    Items are served already, nothing is done.
+    """
+    if _answers(port, wanted=len(items)) and (folder / "items.json").read_text() == _items_json(items):
+        return
+    check_free(port)
+    _write(items, folder)
+    log = folder / "rustac.log"
+    command = [sys.executable, "-m", "sample.stac_api", str(folder), str(port), str(beside)]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True, cwd=_ROOT
+        )
+    try:
+        _wait(process, port, wanted=len(items), log=log)
+    except BaseException:
+        stop(process)
+        raise
+
+
 def start(items: list[dict[str, Any]], *, folder: Path, port: int = PORT) -> subprocess.Popen:
     """Like `serve`, for callers that end the server themselves (`stop`)."""
-    _check_free(port)
-    folder.mkdir(parents=True, exist_ok=True)
-    files = {"collection.json": collection_of(items), "items.json": {"type": "FeatureCollection", "features": items}}
-    for name, document in files.items():
-        (folder / name).write_text(json.dumps(document))
-    rustac = Path(sys.executable).with_name("rustac")
-    command = [rustac, "serve", "--addr", f"127.0.0.1:{port}", *(folder / name for name in files)]
+    check_free(port)
+    _write(items, folder)
     log = folder / "rustac.log"
     with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
+        process = subprocess.Popen(_command(folder, port), stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
     try:
         _wait(process, port, wanted=len(items), log=log)
     except BaseException:
         stop(process)
         raise
     return process
+
+
+def _write(items: list[dict[str, Any]], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "collection.json").write_text(json.dumps(collection_of(items)))
+    (folder / "items.json").write_text(_items_json(items))
+
+
+def _items_json(items: list[dict[str, Any]]) -> str:
+    return json.dumps({"type": "FeatureCollection", "features": items})
+
+
+def _command(folder: Path, port: int) -> list[str]:
+    rustac = Path(sys.executable).with_name("rustac")
+    files = [str(folder / name) for name in ("collection.json", "items.json")]
+    return [str(rustac), "serve", "--addr", f"127.0.0.1:{port}", *files]
 
 
 def stop(process: subprocess.Popen) -> None:
@@ -82,7 +119,8 @@ def stop(process: subprocess.Popen) -> None:
         process.wait()
 
 
-def _check_free(port: int) -> None:
+def check_free(port: int) -> None:
+    """Raise StacApiError where something else has the port."""
     with socket.socket() as attempt:
         # As the server does: a port that was closed a moment ago counts as free.
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -100,15 +138,37 @@ def _wait(process: subprocess.Popen, port: int, *, wanted: int, log: Path) -> No
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise StacApiError(f"rustac ended with {process.returncode}: {_tail(log)}")
-        try:
-            with urllib.request.urlopen(f"{url(port)}/search?limit={wanted}", timeout=2) as answer:  # noqa: S310 (ours)
-                if len(json.load(answer)["features"]) == wanted:
-                    return
-        except (urllib.error.URLError, OSError, ValueError, KeyError):
-            pass
+        if _answers(port, wanted=wanted):
+            return
         time.sleep(0.05)
     raise StacApiError(f"rustac has not answered on port {port} for {_PATIENCE} s: {_tail(log)}")
 
 
+def _answers(port: int, *, wanted: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url(port)}/search?limit={wanted + 1}", timeout=2) as answer:  # noqa: S310 (ours)
+            return len(json.load(answer)["features"]) == wanted
+    except (urllib.error.URLError, OSError, ValueError, KeyError):
+        return False
+
+
 def _tail(log: Path) -> str:
     return log.read_text(errors="replace").strip()[-500:] or "it left no message"
+
+
+def _stay(folder: Path, port: int, beside: int) -> None:
+    """Run the server until the process `beside` is gone."""
+    process = subprocess.Popen(_command(folder, port), stdin=subprocess.DEVNULL)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        while process.poll() is None:
+            os.kill(beside, 0)
+            time.sleep(1)
+    except ProcessLookupError:
+        pass
+    finally:
+        stop(process)
+
+
+if __name__ == "__main__":
+    _stay(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

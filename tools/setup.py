@@ -51,8 +51,11 @@ def main() -> None:
             f"Geocadence needs Python 3.11 or newer; `{sys.executable}` is {found}. "
             "Name another one: make PYTHON=/path/to/python3.12 ..."
         )
-    for name in STEPS_FOR[sys.argv[1]]:
-        STEPS[name]()
+    try:
+        for name in STEPS_FOR[sys.argv[1]]:
+            STEPS[name]()
+    except KeyboardInterrupt:
+        sys.exit("set-up: interrupted; the next call goes on from here")
 
 
 def _project() -> None:

@@ -282,14 +282,19 @@ def check_state_machines(problem: Callable[[str, str, str], str | None]) -> None
 
 
 def make_starts_idempotent() -> None:
-    """Answer a repeated StartExecution as AWS does: same name and input while it runs is no error.
+    """Answer StartExecution as AWS does: the same name and input while it runs is no error, no JSON is one.
 
-    MiniStack refuses every repeated name.
+    MiniStack refuses every repeated name, and takes any text for an empty input.
     """
     start = stepfunctions._start_execution
 
     @functools.wraps(start)
     def started_once(data):
+        try:
+            json.loads(data.get("input", "{}"))
+        except ValueError as error:
+            told = f"Invalid State Machine Execution Input: '{error}'"
+            return responses.error_response_json("InvalidExecutionInput", told, 400)
         machine = stepfunctions._resolve_state_machine_arn(data.get("stateMachineArn", ""))
         name = data.get("name")
         running = stepfunctions._executions.get(f"{str(machine).replace(':stateMachine:', ':execution:')}:{name}")

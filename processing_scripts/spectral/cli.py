@@ -55,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--collection", default=os.environ.get("GEOCADENCE_PIPELINE"), help="id of the collection")
     made.add_argument("--run-id", default=os.environ.get("GEOCADENCE_RUN_ID"), help="names the folder of failures")
     made.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="how many blocks at a time")
+    made.add_argument(
+        "--check", action="store_true", help="look at the arguments, then end: nothing is read or written"
+    )
     return made
 
 
@@ -74,12 +77,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         offset = _offset(given.offset)
         indices, mask_classes = tuple(parse_indices(given.indices)), parse_mask(given.mask)
-        if not given.input.is_dir():
+        if not given.check and not given.input.is_dir():
             raise ValueError(f"--input {given.input} is no folder")
         if given.threads < 1:
             raise ValueError(f"--threads {given.threads} is below 1")
     except ValueError as error:
         made.error(str(error))
+    if given.check:
+        return 0
     progress = Progress()
     # A stopped job gets SIGTERM: leave no drafts behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

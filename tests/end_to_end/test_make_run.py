@@ -15,6 +15,8 @@ import pytest
 from rio_cogeo import cog_validate
 
 import local_cloud
+from geocadence.follow import follow, start
+from geocadence.target import Target
 from tests.end_to_end.conftest import ROOT, free_port
 
 
@@ -46,6 +48,12 @@ def test_make_run_leaves_products_and_a_second_one_finds_nothing_to_do(sample: l
     assert len(items) == 7
     for link in re.findall(r'(?:src|href)="([^"#]+)"', (folder / "report.html").read_text()):
         assert link.startswith(("http", "data:")) or (folder / link).exists(), link
+
+    # The catalogue is served on: whoever starts the pipeline now, by console or schedule, finds it.
+    cloud = local_cloud.status(tmp_path / "cloud")
+    target = Target.on_local_cloud(cloud)
+    dry = follow(target, start(target, "ndvi-sample", {"window": {"start": "2021-01-01"}, "dry_run": True}))
+    assert (dry.status, dry.output["skipped"]) == ("SUCCEEDED", 7), dry
 
     again = run(sample)
     assert again.returncode == 0, again.stdout + again.stderr

@@ -189,6 +189,13 @@ def test_a_repeated_start_is_no_error_while_the_first_runs(account: Account) -> 
         states.start_execution(stateMachineArn=machine, name=name, input="{}")
 
 
+def test_an_input_that_is_no_json_is_refused_at_the_start(account: Account) -> None:
+    machine = account.machine(account.role(STATES), Done={"Type": "Succeed"})
+    client = account.client("stepfunctions")
+    with pytest.raises(client.exceptions.InvalidExecutionInput):
+        client.start_execution(stateMachineArn=machine, input="{")
+
+
 def test_a_result_beyond_256_kib_fails_the_task(account: Account) -> None:
     function = account.function("def handler(event, context): return 'x' * event['size']")
     machine = account.machine(account.role(STATES, allow("lambda:InvokeFunction")), Call=invoke(function))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from pystac_client import Client
 
 from sample.items import COLLECTION, item_of
 from sample.scenes import PLANS
-from sample.stac_api import StacApiError, serve
+from sample.stac_api import StacApiError, keep, serve, url
 
 ALL_TIME = "2016-01-01T00:00:00Z/2030-01-01T00:00:00Z"
 AREA = {"type": "Polygon", "coordinates": [[[-7.96, 38.57], [-7.76, 38.57], [-7.76, 38.68], [-7.96, 38.68], [-7.96, 38.57]]]}  # fmt: skip # noqa: E501
@@ -89,3 +92,25 @@ def test_the_server_ends_with_its_block(tmp_path: Path):
         pass
     with serve(ITEMS, folder=tmp_path, port=port):
         pass
+
+
+def test_the_kept_server_outlives_its_caller_serves_once_and_ends_with_the_process_beside(tmp_path: Path):
+    beside, port = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]), free_port()
+    try:
+        keep(ITEMS, folder=tmp_path, port=port, beside=beside.pid)
+        keep(ITEMS, folder=tmp_path, port=port, beside=beside.pid)
+        assert len(found(url(port), datetime=ALL_TIME)) == len(ITEMS)
+        with pytest.raises(StacApiError, match="is taken"):
+            keep(ITEMS[:2], folder=tmp_path / "other", port=port, beside=beside.pid)
+    finally:
+        beside.kill()
+        beside.wait()
+    deadline = time.monotonic() + 10
+    while not is_free(port):
+        assert time.monotonic() < deadline, "the server outlived the process beside it"
+        time.sleep(0.1)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as attempt:
+        return attempt.connect_ex(("127.0.0.1", port)) != 0

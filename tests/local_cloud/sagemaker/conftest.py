@@ -151,6 +151,7 @@ def emulator(tmp_path_factory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("emulator")
     command = [EMULATOR_PYTHON, "-m", "hypercorn", "ministack.app:app", "--bind", f"127.0.0.1:{port}"]
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GATEWAY_PORT": str(port)}
+    environment |= {"BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0"}  # else it listens for IoT on every interface
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
     try:
