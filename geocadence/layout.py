@@ -48,8 +48,7 @@ class RunLayout:
 
 def run_id_of(execution_arn: str, started_at: datetime) -> str:
     """The id that the state machine's first state gives to the run of an execution."""
-    digest = hashlib.sha256(execution_arn.encode()).hexdigest()[:8]
-    return f"{started_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{digest}"
+    return f"{started_at.astimezone(UTC):%Y%m%dT%H%M%SZ}-{_hash(execution_arn)[:8]}"
 
 
 def collection_key(pipeline: str) -> str:
@@ -70,8 +69,17 @@ def product_item(pipeline: str, scene: str, instant: datetime) -> str:
 
 
 def job_name_prefix(pipeline: str, execution_arn: str) -> str:
-    """What the names of an execution's processing jobs begin with."""
-    return f"{pipeline}-{hashlib.sha256(execution_arn.encode()).hexdigest()[:12]}-"
+    """What the names of an execution's processing jobs begin with: `<pipeline>-<6 hex>-<12 hex>-`.
+
+    The state machine's hash is before the execution's, so that permissions on one pipeline's jobs in one
+    stage hold for no other stage's.
+    """
+    state_machine = execution_arn.partition(":execution:")[2].partition(":")[0]
+    return f"{pipeline}-{_hash(state_machine)[:6]}-{_hash(execution_arn)[:12]}-"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def split_s3_uri(uri: str) -> tuple[str, str]:

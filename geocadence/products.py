@@ -6,6 +6,7 @@ cost thousands.
 
 from __future__ import annotations
 
+import json
 import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,11 +27,11 @@ class Product:
     item: dict[str, Any]
     modified: datetime
     size: int  # bytes of the Item and the assets beside it
-    missing: tuple[str, ...]  # assets that the Item names and that are not there
+    faults: tuple[str, ...]  # what keeps it from being complete, each a clause about the Item
 
     @property
     def is_complete(self) -> bool:
-        return not self.missing
+        return not self.faults
 
 
 def find_products(output: Bucket, *, pipeline: str, scenes: Iterable[tuple[str, datetime]]) -> dict[str, Product]:
@@ -40,29 +41,33 @@ def find_products(output: Bucket, *, pipeline: str, scenes: Iterable[tuple[str, 
     there = {found.key: found for month in months for found in output.listing(month)}
     keys = {scene: key for scene, (key, _) in wanted.items() if key in there}
     items = output.read_json_many(keys.values())
-    return {scene: _product(scene, key, items[key], there, output, pipeline) for scene, key in keys.items()}
+    return {scene: _product(scene, key, items[key], there, output) for scene, key in keys.items()}
 
 
-def _product(scene: str, key: str, item: Any, there: dict[str, Listed], output: Bucket, pipeline: str) -> Product:
-    """An Item that is no JSON object, or another scene's, counts as not in order."""
+def _product(scene: str, key: str, item: Any, there: dict[str, Listed], output: Bucket) -> Product:
+    """A product's files are its own: what lies outside of the scene's folder, nobody committed with the Item."""
     folder = posixpath.dirname(key) + "/"
-    size = there[key].size
+    size, modified = there[key].size, there[key].modified
     if not isinstance(item, dict) or not isinstance(item.get("assets"), dict):
-        return Product(scene, key, {}, there[key].modified, size, missing=(key,))
-    missing = []
+        return Product(scene, key, {}, modified, size, faults=(f"its Item, {posixpath.basename(key)}, is broken",))
+    faults = []
+    if item.get("id") != scene:
+        faults.append(f"its Item has the id {json.dumps(item.get('id'))[:200]}, not the scene's")
+    if not item["assets"]:
+        faults.append("its Item names no asset")
     for name, asset in item["assets"].items():
         href = asset.get("href") if isinstance(asset, dict) else None
         if not isinstance(href, str) or not href:
-            missing.append(f"{key}#{name}")
+            faults.append(f"the asset {name} of its Item has no href")
             continue
         named = asset_key(href, item_key=key, output=output)
-        if named is None or not named.startswith(f"{pipeline}/"):
-            continue  # the source's, or another pipeline's
-        if named in there:
+        if named is None or not named.startswith(folder):
+            faults.append(f"its Item names {href[:200]}, which is outside of the scene's folder")
+        elif named in there:
             size += there[named].size
-        elif named.startswith(folder) or not output.exists(named):
-            missing.append(named)
-    return Product(scene, key, item, there[key].modified, size, tuple(missing))
+        else:
+            faults.append(f"its Item names {posixpath.basename(named)}, which is not there")
+    return Product(scene, key, item, modified, size, tuple(faults))
 
 
 def asset_key(href: str, *, item_key: str, output: Bucket) -> str | None:

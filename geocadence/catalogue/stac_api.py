@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,8 @@ Item = dict[str, Any]
 # Items of Sentinel-2 have about 20 KB, and many APIs answer through a Lambda, with 6 MB at most.
 PAGE_SIZE = 100
 _BROKEN_ANSWERS = 4
+# Pages shift while a catalogue takes scenes in, so that one may hold nothing new; so many in a row are no shift.
+_PAGES_WITHOUT_NEWS = 5
 
 
 def search_stac_api(
@@ -100,14 +103,33 @@ def _search_ids(client: Client, source: dict[str, Any], scenes: Sequence[str], w
 
 
 def _items(search: ItemSearch) -> Iterator[Item]:
-    seen: set[Any] = set()
+    """The Items of all pages; ValueError where the pages lead in a circle."""
+    seen: set[str] = set()
+    asked: set[str] = set()
+    without_news = 0
     for page in search.pages_as_dicts():
         features = page["features"]
-        ids = {feature.get("id") for feature in features}
-        if ids and ids <= seen:
+        identities = {_identity(feature) for feature in features}
+        following = _following(page)
+        without_news = without_news + 1 if identities <= seen else 0
+        if without_news and (following in asked or without_news == _PAGES_WITHOUT_NEWS):
             raise ValueError("its pages repeat themselves without end")
-        seen |= ids
+        seen |= identities
+        if following is not None:
+            asked.add(following)
         yield from features
+
+
+def _identity(feature: Item) -> str:
+    """The id; the whole Item where it has none that can be one, which is for `decisions` to reject."""
+    scene = feature.get("id")
+    return scene if isinstance(scene, str) else json.dumps(feature, sort_keys=True)
+
+
+def _following(page: dict[str, Any]) -> str | None:
+    """The request for the next page."""
+    link = next((link for link in page.get("links", []) if link["rel"] == "next"), None)
+    return json.dumps(link, sort_keys=True) if link is not None else None
 
 
 class _PatientIO(StacApiIO):

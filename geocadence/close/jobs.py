@@ -57,8 +57,8 @@ def describe(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def batch_of(job_name: str) -> int | None:
-    """The batch in `<pipeline>-<12 hex>-<batch>-<retry count>-<redrive count>`."""
-    match = re.search(r"-[0-9a-f]{12}-(\d+)-\d+-\d+$", job_name)
+    """The batch in `<pipeline>-<6 hex>-<12 hex>-<batch>-<attempt>-<redrive>`."""
+    match = re.search(r"-[0-9a-f]{6}-[0-9a-f]{12}-(\d+)-\d+-\d+$", job_name)
     return int(match[1]) if match else None
 
 

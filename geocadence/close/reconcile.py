@@ -118,6 +118,6 @@ def outcome_of_objects(*, planned: int, produced: int, jobs: int, jobs_failed: i
 
 
 def _unexplained(product: Product | None, planned_at: datetime) -> str:
-    if product is not None and product.missing and product.modified >= planned_at:
-        return f"its Item names {product.missing[0].rpartition('/')[2]}, which is not there"
+    if product is not None and product.faults and product.modified >= planned_at:
+        return product.faults[0]
     return "its job left neither a product nor a failure file"

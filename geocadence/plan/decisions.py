@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum, unique
 from typing import Any
 
@@ -55,20 +56,27 @@ class Decision:
 
 
 def reject_unfit(items: Iterable[Item]) -> tuple[list[Decision], list[Decision]]:
-    """Candidates (still `new`, in the catalogue's order) and those rejected for what they are."""
+    """Candidates (still `new`, in the catalogue's order) and those rejected for what they are.
+
+    Catalogues list one acquisition twice, above all after a reprocessing: of several Items with one id
+    the one with the newest processing baseline stays, then the one updated last, then the first.
+    """
+    judged = [(item, _unfit(item)) for item in items]
+    kept: dict[str, int] = {}
+    for n, (item, reason) in enumerate(judged):
+        if reason is None and (item["id"] not in kept or _age(item) > _age(judged[kept[item["id"]]][0])):
+            kept[item["id"]] = n
     candidates: list[Decision] = []
     rejected: list[Decision] = []
-    seen: set[str] = set()
-    for item in items:
+    for n, (item, unfit) in enumerate(judged):
         scene = item.get("id")
-        reason = _unfit(item)
-        if reason is None and scene in seen:
-            reason = "the catalogue listed it twice; the first is taken"
+        reason = unfit
+        if reason is None and n != kept[scene]:
+            reason = _outdone(item, judged[kept[scene]][0])
         if reason is not None:
             rejected.append(Decision(_shown(scene), Verdict.REJECTED, reason))
-            continue
-        seen.add(scene)
-        candidates.append(Decision(scene, Verdict.NEW, "no product yet", parse_instant(_datetime(item)), item))
+        else:
+            candidates.append(Decision(scene, Verdict.NEW, "no product yet", parse_instant(_datetime(item)), item))
     return candidates, rejected
 
 
@@ -92,8 +100,7 @@ def decide(candidates: Iterable[Decision], *, products: Mapping[str, Product], r
         product = products.get(candidate.scene)
         verdict, reason = Verdict.NEW, "no product yet"
         if product is not None and not product.is_complete:
-            missing = product.missing[0].rpartition("/")[2]
-            reason = f"its product is incomplete: {missing} is missing or broken"
+            reason = f"its product is incomplete: {product.faults[0]}"
         elif product is not None and recompute:
             verdict, reason = Verdict.RECOMPUTE, "recompute was asked for"
         elif product is not None:
@@ -122,6 +129,44 @@ def _unfit(item: Item) -> str | None:
     except ValueError as error:
         return f"its datetime {error}"
     return None
+
+
+def _age(item: Item) -> tuple[tuple[int, ...], datetime]:
+    return _version(_baseline(item)), _changed(item)
+
+
+def _baseline(item: Item) -> str:
+    properties = item["properties"]
+    return str(properties.get("s2:processing_baseline") or properties.get("processing:version") or "")
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """`05.10` as (5, 10), which is above (5, 9); trailing zeros don't count."""
+    numbers = [int(digits) for digits in re.findall(r"[0-9]{1,18}", text)]
+    while numbers and not numbers[-1]:
+        numbers.pop()
+    return tuple(numbers)
+
+
+def _changed(item: Item) -> datetime:
+    for name in ("updated", "s2:generation_time", "created"):
+        try:
+            return parse_instant(item["properties"].get(name) or "")
+        except (ValueError, TypeError, AttributeError):
+            continue
+    return datetime.min.replace(tzinfo=UTC)
+
+
+def _outdone(item: Item, kept: Item) -> str:
+    """Why `kept` is taken in the place of `item`, which has the same id."""
+    if _version(_baseline(item)) != _version(_baseline(kept)):
+        older = _shown(_baseline(item)) or "none"
+        taken = f"the one of processing baseline {_shown(_baseline(kept))} is taken (this one's is {older})"
+    elif _changed(item) != _changed(kept):
+        taken = f"the one updated last, {format_instant(_changed(kept))}, is taken"
+    else:
+        taken = "the first is taken"
+    return f"the catalogue listed it more than once; {taken}"
 
 
 def _datetime(item: Item) -> str:

@@ -80,7 +80,7 @@ def pipeline(inputs: Bucket, outputs: Bucket) -> Pipeline:
 
 def job(**changes: Any) -> dict[str, Any]:
     return {
-        "name": "ndvi-0123456789ab-0-0-0",
+        "name": "ndvi-012345-0123456789ab-0-0-0",
         "batch": 0,
         "status": "Completed",
         "failure_reason": "",
@@ -166,6 +166,30 @@ def test_an_item_that_names_a_missing_asset_is_no_product(pipeline: Pipeline) ->
     assert pipeline.close()["outcome"] == "partial"
     failure = pipeline.record()["scenes"][2]["failure"]
     assert failure["reason"] == f"its Item names {scene_id(2)}_ndvi.tif, which is not there"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"assets": {}}, "its Item names no asset"),
+        ({"id": scene_id(3)}, f'its Item has the id "{scene_id(3)}", not the scene\'s'),
+        (
+            {"assets": {"ndvi": {"href": f"../{scene_id(3)}/{scene_id(3)}_ndvi.tif"}}},
+            f"its Item names ../{scene_id(3)}/{scene_id(3)}_ndvi.tif, which is outside of the scene's folder",
+        ),
+    ],
+)
+def test_an_item_that_is_not_the_scenes_own_is_no_product(
+    pipeline: Pipeline, changes: dict[str, Any], reason: str
+) -> None:
+    pipeline.plan()
+    for n in range(5):
+        commit_product(pipeline.outputs, n)
+    key = f"ndvi/2026/11/{scene_id(2)}/{scene_id(2)}.json"
+    pipeline.outputs.write_json(key, pipeline.outputs.read_json(key) | changes)
+
+    assert pipeline.close()["outcome"] == "partial"
+    assert pipeline.record()["scenes"][2]["failure"]["reason"] == reason
 
 
 def test_a_recompute_that_never_came_about_does_not_pass_for_one(pipeline: Pipeline, monkeypatch: Any) -> None:
@@ -350,9 +374,8 @@ def test_the_report_links_to_products_by_relative_paths(pipeline: Pipeline) -> N
         {"properties": {"datetime": "yesterday", "platform": [1], "eo:cloud_cover": "much"}},
         {"geometry": {"type": "Polygon", "coordinates": "here"}, "bbox": ["a", 0, 1, 2]},
         {"geometry": None, "bbox": None},
-        {"assets": {"ndvi": {"href": "https://example.com/x.tif", "bands": {"a": 1}, "roles": 3}}},
-        {"assets": {"ndvi": {"href": "s3://elsewhere/x.tif", "statistics": [1], "raster:bands": [3]}}},
-        {"assets": {}},
+        {"assets": {"ndvi": {"href": f"./{scene_id(0)}_ndvi.tif", "bands": {"a": 1}, "roles": 3}}},
+        {"assets": {"ndvi": {"href": f"{scene_id(0)}_ndvi.tif", "statistics": [1], "raster:bands": [3]}}},
     ],
 )
 def test_whatever_a_script_writes_into_its_items_the_run_closes(pipeline: Pipeline, changes: dict[str, Any]) -> None:
@@ -365,7 +388,8 @@ def test_whatever_a_script_writes_into_its_items_the_run_closes(pipeline: Pipeli
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b'{"assets": 3}', b'{"assets": {"a": 3}}', b'{"assets": {"a": {}}}']
+    "content",
+    [b"", b"{", b"[]", b'{"assets": 3}', b'{"assets": {"a": 3}}', b'{"assets": {"a": {}}}', b'{"assets": {}}'],
 )
 def test_what_is_no_item_is_no_product(pipeline: Pipeline, content: bytes) -> None:
     pipeline.plan()

@@ -23,9 +23,15 @@ def sagemaker() -> Any:
 
 
 def test_names_are_those_that_the_state_machine_computes() -> None:
-    # sha256 of the ARN by coreutils: printf %s "$ARN" | sha256sum
-    assert PREFIX == "ndvi-0aade92c4d93-"
+    # sha256 of the state machine's name and of the ARN by coreutils: printf %s "$ARN" | sha256sum
+    assert PREFIX == "ndvi-7b6f11-0aade92c4d93-"
     assert run_id_of(ARN, datetime(2026, 11, 22, 20, 13, 0, 999999, tzinfo=UTC)) == "20261122T201300Z-0aade92c"
+
+
+def test_names_tell_apart_the_stages_of_a_pipeline() -> None:
+    dev, prod = (job_name_prefix("ndvi", ARN.replace("-dev-", f"-{stage}-")) for stage in ("dev", "prod"))
+
+    assert dev[: len("ndvi-7b6f11-")] != prod[: len("ndvi-7b6f11-")]
 
 
 def test_jobs_of_the_run_are_described(sagemaker: Any) -> None:
@@ -90,7 +96,7 @@ def test_a_batch_whose_retry_went_well_has_not_failed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "batch"), [(f"{PREFIX}12-0-1", 12), ("ndvi-2026-0aade92c4d93-0-0-0", 0), ("other", None)]
+    ("name", "batch"), [(f"{PREFIX}12-0-1", 12), ("ndvi-2026-7b6f11-0aade92c4d93-0-0-0", 0), ("other", None)]
 )
 def test_the_batch_is_in_the_jobs_name(name: str, batch: int | None) -> None:
     assert batch_of(name) == batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +10,9 @@ import pytest
 from geocadence.bucket import Bucket
 from geocadence.catalogue.http import CatalogueUnavailable
 from geocadence.execution_input import InvalidInput
+from geocadence.layout import product_item
 from geocadence.plan.planning import Run, Sources, plan_run
-from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id, stac_source
+from tests.geocadence.scenes import FIRST, commit_product, definition, item, items_source, scene_id, stac_source
 
 STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
 ARN = "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:x"
@@ -111,7 +112,46 @@ def test_a_product_with_a_missing_asset_is_made_again(plan: Any, outputs: Bucket
 
     decision = next(d for d in result["document"]["decisions"] if d["id"] == scene)
     assert decision["decision"] == "new"
-    assert decision["reason"] == f"its product is incomplete: {scene}_ndvi.tif is missing or broken"
+    assert decision["reason"] == (f"its product is incomplete: its Item names {scene}_ndvi.tif, which is not there")
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"assets": {}}, "its Item names no asset"),
+        ({"id": "another"}, 'its Item has the id "another", not the scene\'s'),
+        ({"id": ["a"]}, 'its Item has the id ["a"], not the scene\'s'),
+        ({"assets": {"ndvi": {"href": "../other/a.tif"}}}, "../other/a.tif"),
+        ({"assets": {"ndvi": {"href": "./..%2Fother%2Fa.tif"}}}, "./..%2Fother%2Fa.tif"),
+        ({"assets": {"ndvi": {"href": "/a.tif"}}}, "/a.tif"),
+        ({"assets": {"ndvi": {"href": "s3://elsewhere/a.tif"}}}, "s3://elsewhere/a.tif"),
+        ({"assets": {"ndvi": {"href": "https://example.com/a.tif"}}}, "https://example.com/a.tif"),
+    ],
+)
+def test_an_item_that_is_not_the_scenes_own_is_no_product(
+    plan: Any, outputs: Bucket, changes: dict[str, Any], fault: str
+) -> None:
+    scene = commit_product(outputs, 2)
+    key = product_item("ndvi", scene, FIRST + timedelta(days=2))
+    outputs.write_json(key, outputs.read_json(key) | changes)
+    outputs.write("ndvi/2026/11/other/a.tif", b"pixels", content_type="image/tiff")
+
+    (decision,) = plan(definition(items=items_source([item(2)])))["document"]["decisions"]
+
+    if "href" in str(changes):
+        fault = f"its Item names {fault}, which is outside of the scene's folder"
+    assert (decision["decision"], decision["reason"]) == ("new", f"its product is incomplete: {fault}")
+
+
+def test_assets_in_the_scenes_folder_count_however_they_are_named(plan: Any, outputs: Bucket) -> None:
+    scene = commit_product(outputs, 2)
+    key = product_item("ndvi", scene, FIRST + timedelta(days=2))
+    folder = key.rpartition("/")[0]
+    href = outputs.uri(f"{folder}/{scene}_ndvi.tif")
+    assets = {"ndvi": {"href": href}, "again": {"href": f"../{scene}/{scene}_ndvi.tif"}}
+    outputs.write_json(key, outputs.read_json(key) | {"assets": assets})
+
+    assert verdicts(plan(definition(items=items_source([item(2)])))) == {scene: "skip"}
 
 
 def test_recompute_takes_committed_scenes_too(plan: Any, outputs: Bucket, stac_api: str) -> None:
@@ -186,6 +226,7 @@ def test_unfit_scenes_are_rejected_with_a_reason(plan: Any, inputs: Bucket) -> N
         item(0, id="../../etc/passwd"),
         item(0, id="x" * 182),
         item(0, id=17),
+        item(0, id=["a"]),
         item(1, properties={"datetime": None, "start_datetime": "2026-11-01T00:00:00Z"}),
         item(2, properties={"datetime": "2026-11-02"} | {"datetime": "yesterday"}),
         item(4, assets={}),
@@ -195,18 +236,62 @@ def test_unfit_scenes_are_rejected_with_a_reason(plan: Any, inputs: Bucket) -> N
 
     result = plan(definition(items=items_source(hostile)))
 
-    assert (result["planned"], result["rejected"]) == (1, 7)
+    assert (result["planned"], result["rejected"]) == (1, 8)
     assert batch_objects(inputs) == [f"0/{scene_id(5)}.json"]
     unfit = "its id can be no folder's name (expected 1 to 181 letters, digits, dots, underscores and hyphens, "
     unfit += "the first a letter or digit)"
     assert [d["reason"] for d in result["document"]["decisions"] if d["decision"] == "rejected"] == [
-        unfit,
-        unfit,
-        unfit,
+        *[unfit] * 4,
         "its datetime is missing",
         "its datetime is no ISO 8601 date or time (expected e.g. 2026-11-22T06:00:00Z)",
         "it has no assets",
-        "the catalogue listed it twice; the first is taken",
+        "the catalogue listed it more than once; the first is taken",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("versions", "taken", "reason"),
+    [
+        (
+            [{"s2:processing_baseline": "05.09"}, {"s2:processing_baseline": "05.11"}],
+            1,
+            "the one of processing baseline 05.11 is taken (this one's is 05.09)",
+        ),
+        (
+            [{"s2:processing_baseline": "5.10"}, {"s2:processing_baseline": "05.9"}],
+            0,
+            "the one of processing baseline 5.10 is taken (this one's is 05.9)",
+        ),
+        (
+            [{"updated": "2026-11-20T00:00:00Z"}, {"processing:version": "02.14", "updated": "2026-11-02T00:00:00Z"}],
+            1,
+            "the one of processing baseline 02.14 is taken (this one's is none)",
+        ),
+        (
+            [{"updated": "2026-11-05T00:30:00+01:00"}, {"updated": "2026-11-04T23:45:00Z"}],
+            1,
+            "the one updated last, 2026-11-04T23:45:00Z, is taken",
+        ),
+        (
+            [{"created": "2026-11-04T00:00:00Z"}, {"created": "2026-11-03T00:00:00Z", "updated": None}],
+            0,
+            "the one updated last, 2026-11-04T00:00:00Z, is taken",
+        ),
+        ([{"updated": "yesterday"}, {"updated": 3}], 0, "the first is taken"),
+    ],
+)
+def test_of_two_items_with_one_id_the_newest_is_taken(
+    plan: Any, inputs: Bucket, versions: list[dict[str, Any]], taken: int, reason: str
+) -> None:
+    twice = [item(5, properties=item(5)["properties"] | version | {"n": n}) for n, version in enumerate(versions)]
+
+    result = plan(definition(items=items_source(twice)))
+
+    assert (result["planned"], result["rejected"]) == (1, 1)
+    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(5)}.json")
+    assert written["properties"]["n"] == taken
+    assert [d["reason"] for d in result["document"]["decisions"] if d["decision"] == "rejected"] == [
+        f"the catalogue listed it more than once; {reason}"
     ]
 
 

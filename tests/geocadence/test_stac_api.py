@@ -132,6 +132,33 @@ def test_pages_without_end_are_left() -> None:
         search(api)
 
 
+def test_pages_in_a_circle_are_left() -> None:
+    circle = [page([item(n % 2)], next_body={"token": str(n % 2)}) for n in range(4)]
+    with misbehaving(*circle) as api, pytest.raises(CatalogueUnavailable, match="repeat themselves"):
+        search(api)
+
+    assert len(api.searches) == 3
+
+
+def test_pages_without_end_are_left_though_each_asks_for_another() -> None:
+    pages = [page([item(0)], next_body={"token": str(n)}) for n in range(50)]
+    with misbehaving(*pages) as api, pytest.raises(CatalogueUnavailable, match="repeat themselves"):
+        search(api)
+
+    assert len(api.searches) == 6
+
+
+def test_a_page_of_known_scenes_alone_ends_nothing() -> None:
+    shifted = page([item(0), item(1), item(2)], next_body={"token": "1"}), page([item(1)], next_body={"token": "2"})
+    with misbehaving(*shifted, page([item(3)])) as api:
+        assert search(api) == [scene_id(n) for n in (0, 1, 2, 1, 3)]
+
+
+def test_an_id_that_can_be_none_is_passed_on() -> None:
+    with misbehaving(page([item(0, id=["a"]), item(1)], next_body={"token": "1"}), page([item(2)])) as api:
+        assert search(api) == [["a"], scene_id(1), scene_id(2)]
+
+
 def test_what_is_no_stac_is_told_as_such() -> None:
     with misbehaving(Answer({"features": 3})) as api, pytest.raises(CatalogueUnavailable, match="no STAC"):
         search(api)
