@@ -9,7 +9,16 @@ from typing import Any
 # CreateProcessingJob: ContainerArguments is a list of 1 to 100 texts of at most 256 characters.
 MAX_ARGUMENTS = 100
 MAX_LENGTH = 256
+EVALUATED = "(Step Functions would evaluate it as JSONata; write it in another way)"
 _KEY = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+def is_evaluated(text: str) -> bool:
+    """Whether Step Functions would take `text` for a JSONata expression, not for itself.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html
+    """
+    return text.startswith("{%") and text.endswith("%}")
 
 
 def render_arguments(arguments: Mapping[str, Any]) -> list[str]:
@@ -40,6 +49,8 @@ def argument_problems(arguments: Mapping[str, Any]) -> list[tuple[str | None, st
             problems.append((key, f"is {length} characters long as an argument (a job takes at most {MAX_LENGTH})"))
         elif any("\n" in part or "\r" in part for part in render_arguments({key: value})):
             problems.append((key, "spans several lines (an argument of a job is one line)"))
+        elif any(is_evaluated(text) for text in (*render_arguments({key: value}), *_texts(value))):
+            problems.append((key, f"is between {{% and %}} {EVALUATED}"))
     if not problems and (count := len(render_arguments(arguments))) > MAX_ARGUMENTS:
         problems.append((None, f"make {count} words on the command line (a job takes at most {MAX_ARGUMENTS})"))
     return problems
@@ -57,6 +68,10 @@ def _value_problem(value: Any) -> str | None:
     if value is not None and not isinstance(value, str | int | float):
         return "is neither text, number, boolean nor a list of those (it becomes --key value)"
     return None
+
+
+def _texts(value: Any) -> list[str]:
+    return [part for part in (value if isinstance(value, list) else [value]) if isinstance(part, str)]
 
 
 def _text(value: Any) -> str:

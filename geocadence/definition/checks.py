@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from geocadence.catalogue.query import OPERATORS
 from geocadence.definition.area import read_area
-from geocadence.definition.arguments import argument_problems
+from geocadence.definition.arguments import EVALUATED, argument_problems, is_evaluated
 from geocadence.definition.files import BUILT_IN_SCRIPTS, find_file, find_script
 from geocadence.definition.items import read_item_collection
 from geocadence.definition.model import Limits, Processing, Source
@@ -28,6 +28,11 @@ LOCAL_STAGE = "local"
 # CreateProcessingJob's environment holds 100 entries; GEOCADENCE_RUN_ID and GEOCADENCE_PIPELINE are among them.
 _MAX_ENVIRONMENT = 98
 _MAX_ENVIRONMENT_LENGTH = 256
+# The history of an execution ends at 25,000 events; so many batches leave each a dozen for its states and retries:
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+_MAX_BATCHES = 2000
+# Makes a product of each scene that it finds; several instances that find the same would write the same.
+_BUILT_IN_OF_SCENES = "spectral_index"
 
 
 def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[Finding]:
@@ -40,6 +45,8 @@ def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterato
     yield from _items(data, folder, root)
     yield from _script(data, folder, root)
     yield from _more_instances_than_scenes(data)
+    yield from _each_instance_makes_all(data, folder, root)
+    yield from _batches(data)
     yield from _arguments(data)
     yield from _environment(data)
     yield from _repeated(data, ("notify", "email"))
@@ -165,6 +172,35 @@ def _more_instances_than_scenes(data: dict[str, Any]) -> Iterator[Finding]:
         )
 
 
+def _each_instance_makes_all(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    processing = _at(data, "processing", kind=dict, default={}) or {}
+    instances = _at(processing, "instance_count", kind=int, default=1)
+    script = _at(processing, "script", kind=str)
+    if processing.get("distribution") != "FullyReplicated" or not instances or instances < 2 or not script:
+        return
+    path = find_script(script, folder=folder, root=root)
+    built_in = find_script(_BUILT_IN_OF_SCENES, folder=folder, root=root)
+    if path is not None and built_in is not None and path.resolve() == built_in.resolve():
+        yield (
+            ("processing", "distribution"),
+            f"FullyReplicated gives each of {instances} instances every scene, and {_BUILT_IN_OF_SCENES} would make "
+            "every product as often (take ShardedByS3Key, or one instance)",
+        )
+
+
+def _batches(data: dict[str, Any]) -> Iterator[Finding]:
+    defaults = {name: field.default for name, field in Limits.model_fields.items()}
+    in_run, in_job = (
+        _at(data, "limits", name, kind=int, default=defaults[name]) for name in ("max_scenes_per_run", "scenes_per_job")
+    )
+    if in_run and in_job and in_job > 0 and (batches := -(-in_run // in_job)) > _MAX_BATCHES:
+        yield (
+            ("limits", "max_scenes_per_run"),
+            f"{in_run} scenes in jobs of {in_job} make {batches} jobs, above {_MAX_BATCHES} (the history of a Step "
+            "Functions execution ends at 25,000 events: take more scenes a job or fewer a run)",
+        )
+
+
 def _arguments(data: dict[str, Any]) -> Iterator[Finding]:
     arguments = _at(data, "processing", "arguments", kind=dict, default={})
     for name, sentence in argument_problems(arguments or {}):
@@ -184,6 +220,8 @@ def _environment(data: dict[str, Any]) -> Iterator[Finding]:
             yield (*key, name), f"is reserved (names with {prefix} are set by Geocadence and AWS; take another one)"
         elif len(name) > _MAX_ENVIRONMENT_LENGTH or (isinstance(value, str) and len(value) > _MAX_ENVIRONMENT_LENGTH):
             yield (*key, name), f"is longer than {_MAX_ENVIRONMENT_LENGTH} characters (a job takes no more; use a file)"
+        elif isinstance(value, str) and is_evaluated(value):
+            yield (*key, name), f"is between {{% and %}} {EVALUATED}"
 
 
 def _repeated(data: dict[str, Any], key: KeyPath) -> Iterator[Finding]:

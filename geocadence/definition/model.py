@@ -22,14 +22,18 @@ from geocadence.durations import Duration
 STAGE_PATTERN = r"^[a-z][a-z0-9]{0,11}$"
 NAME_PATTERN = r"^[a-z][a-z0-9-]{0,29}$"
 
+# The pipeline's stack is geocadence-<stage>-<name>, and geocadence-<stage>-storage has the stage's buckets.
+RESERVED_NAME = "storage"
+
 _S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
+_S3_OBJECT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(.*[^/])")
 _INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 _ECR_IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
     r"/(?P<repository>[a-z0-9][a-z0-9._/-]*)(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})"
 )
 _EMAIL = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\".]+(\.[^\s@,;<>\".]+)+")
-NAMED_IMAGES = ("sagemaker-geospatial", "build")
+NAMED_IMAGES = ("sagemaker-geospatial",)
 
 
 def is_stage_name(text: str) -> bool:
@@ -45,10 +49,21 @@ def _matching(pattern: re.Pattern[str], sentence: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _name(value: str) -> str:
+    if value == RESERVED_NAME:
+        raise ValueError("is the stack of the stage's buckets, geocadence-<stage>-storage (take another name)")
+    return value
+
+
 def _image(value: str) -> str:
+    if value == "build":
+        raise ValueError(
+            "is refused: building an image is not there yet: name an ECR image "
+            "(e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"
+        )
     if value not in NAMED_IMAGES and not _ECR_IMAGE.fullmatch(value):
         raise ValueError(
-            "is neither `sagemaker-geospatial`, nor `build`, nor an ECR image "
+            "is neither `sagemaker-geospatial` nor an ECR image "
             "(expected e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"
         )
     return value
@@ -66,7 +81,7 @@ def _api(value: str) -> str:
 
 
 def _href(value: str) -> str:
-    if value.startswith("s3://") and not re.fullmatch(_S3_URI.pattern.removesuffix("(/.*)?") + "/.+", value):
+    if value.startswith("s3://") and not _S3_OBJECT.fullmatch(value):
         raise ValueError("is no S3 URI of an object (expected s3://bucket/key)")
     if "://" in value and not value.startswith(("s3://", "https://")):
         raise ValueError("has an unknown scheme (expected a file beside the definition, s3:// or https://)")
@@ -120,6 +135,7 @@ _ARGUMENT_SCHEMA = {
 
 Text = Annotated[str, Field(min_length=1)]
 S3Uri = Annotated[str, _matching(_S3_URI, "is no S3 URI (expected s3://bucket/key)")]
+S3Object = Annotated[str, _matching(_S3_OBJECT, "is no S3 URI of an object (expected s3://bucket/key)")]
 InstanceType = Annotated[str, _matching(_INSTANCE_TYPE, "is no SageMaker instance type (expected e.g. ml.m5.4xlarge)")]
 Email = Annotated[str, _matching(_EMAIL, "is no e-mail address (expected e.g. ops@example.com)")]
 Stage = Annotated[
@@ -153,7 +169,8 @@ class Schedule(Part):
     )
     rate: Annotated[Duration, AfterValidator(_whole_minutes)] | None = Field(
         None,
-        description="Every so often, beginning with the deployment: an ISO 8601 duration in whole minutes, hours or days",
+        description="Every so often, beginning with the deployment: "
+        "an ISO 8601 duration in whole minutes, hours or days",
         examples=["P7D"],
     )
     timezone: Annotated[str, AfterValidator(_timezone)] = Field(
@@ -206,7 +223,7 @@ class PrefixSource(Part):
 class ManifestSource(Part):
     """The objects that a SageMaker manifest lists, handed to the script as they are."""
 
-    uri: S3Uri = Field(description="A manifest file", examples=["s3://my-bucket/manifest.json"])
+    uri: S3Object = Field(description="A manifest file", examples=["s3://my-bucket/manifest.json"])
 
 
 class Source(Part):
@@ -250,7 +267,7 @@ class Processing(Part):
         "false and null nothing",
     )
     image: Annotated[str, AfterValidator(_image)] = Field(
-        "sagemaker-geospatial", description="sagemaker-geospatial (us-west-2), build, or an ECR image's URI"
+        "sagemaker-geospatial", description="sagemaker-geospatial (us-west-2), or an ECR image's URI"
     )
     instance_type: InstanceType = Field("ml.m5.4xlarge", description="A SageMaker instance type")
     instance_count: int = Field(1, ge=1, le=100, description="Instances of one job, 1 to 100")
@@ -293,7 +310,11 @@ class Access(Part):
 class Pipeline(Part):
     """One definition file under `pipelines/`; deploys as one stack."""
 
-    name: str = Field(pattern=NAME_PATTERN, description="Up to 30 lower-case letters, digits and -, a letter first")
+    name: Annotated[str, AfterValidator(_name)] = Field(
+        pattern=NAME_PATTERN,
+        description="Up to 30 lower-case letters, digits and -, a letter first; not storage",
+        json_schema_extra={"not": {"const": RESERVED_NAME}},
+    )
     description: str = Field("", description="What the pipeline is for, in a sentence")
     stages: list[Stage] | None = Field(None, min_length=1, description="Stages that deploy it; all when left out")
     schedule: Schedule | None = Field(None, description="When runs start by themselves; never when left out")

@@ -177,7 +177,9 @@ def test_the_schema_describes_every_key() -> None:
     assert bare == []
 
 
-@pytest.mark.parametrize("wrong", [{"limit": {}}, {"schedule": {}}, {"source": {}}, {"name": "NDVI"}])
+@pytest.mark.parametrize(
+    "wrong", [{"limit": {}}, {"schedule": {}}, {"source": {}}, {"name": "NDVI"}, {"name": "storage"}]
+)
 def test_the_schema_refuses_what_an_editor_can_see(wrong: dict) -> None:
     good = {"name": "a", "source": {"prefix": {"uri": "s3://bucket/"}}, "processing": {"script": "s"}}
 

@@ -57,6 +57,8 @@ def test_a_good_definition_is_taken(project: Path) -> None:
 MISTAKES = [
     ("name: ndvi-weekly", "name: NDVI", "1: name: NDVI is no pipeline name (expected up to 30 lower-case letters, "
      "digits and -, a letter first)"),
+    ("name: ndvi-weekly", "name: storage", "1: name: storage is the stack of the stage's buckets, "
+     "geocadence-<stage>-storage (take another name)"),
     ("limits:", "limit:", "12: limit: unknown key; did you mean limits?"),
     ("limits:", "zzz:", "12: zzz: unknown key (expected one of name, description, stages, schedule, source, "
      "processing, access, limits, notify)"),
@@ -114,6 +116,36 @@ MISTAKES = [
      "than texts, numbers and booleans (a list becomes a,b,c)"),
     ("instance_count: 4", f"arguments: {{indices: {'x' * 257}}}", "11: processing.arguments.indices: is 257 characters "
      "long as an argument (a job takes at most 256)"),
+    *[
+        ("instance_count: 4", f"{key}: {value}", f"11: processing.{key}.{name}: is between {{% and %}} (Step Functions "
+         "would evaluate it as JSONata; write it in another way)")
+        for key, name, value in (
+            ("arguments", "expression", '{expression: "{% $states.input %}"}'),
+            ("arguments", "expressions", '{expressions: [NDVI, "{% 1 %}", EVI]}'),
+            ("arguments", "expressions", '{expressions: ["{% 1", "2 %}"]}'),
+            ("arguments", "expression", '{expression: "{%%}"}'),
+            ("environment", "EXPRESSION", '{EXPRESSION: "{% $states.context %}"}'),
+        )
+    ],
+    ("instance_count: 4", "image: build", "11: processing.image: build is refused: building an image is not there yet: "
+     "name an ECR image (e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"),
+    ("instance_count: 4", "image: ubuntu", "11: processing.image: ubuntu is neither `sagemaker-geospatial` nor an ECR "
+     "image (expected e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"),
+    *[
+        ("script: spectral_index\n  instance_count: 4", f"script: {script}\n  instance_count: 2\n  distribution: FullyReplicated",
+         "12: processing.distribution: FullyReplicated gives each of 2 instances every scene, and spectral_index would "
+         "make every product as often (take ShardedByS3Key, or one instance)")
+        for script in ("spectral_index", "processing_scripts/spectral_index.py")
+    ],
+    ("scenes_per_job: 50", "scenes_per_job: 50, max_scenes_per_run: 100001", "12: limits.max_scenes_per_run: 100001 "
+     "scenes in jobs of 50 make 2001 jobs, above 2000 (the history of a Step Functions execution ends at 25,000 events: "
+     "take more scenes a job or fewer a run)"),
+    *[
+        ("  stac:\n    api: https://earth-search.aws.element84.com/v1\n    collection: sentinel-2-c1-l2a\n"
+         "    area: areas/alentejo.geojson\n", f"  manifest:\n    uri: {uri}\n", f"6: source.manifest.uri: {uri} is no S3 "
+         "URI of an object (expected s3://bucket/key)")
+        for uri in ("s3://bucket", "s3://bucket/", "s3://bucket/folder/")
+    ],
     ("instance_count: 4", "environment: {AWS_REGION: x}", "11: processing.environment.AWS_REGION: is reserved (names "
      "with AWS_ are set by Geocadence and AWS; take another one)"),
     ("instance_count: 4", "environment: {DEBUG: 1}", "11: processing.environment.DEBUG: 1 is not text (put it in "
@@ -135,6 +167,25 @@ MISTAKES = [
 def test_a_mistake_is_named_with_its_place(project: Path, there: str, instead: str, error: str) -> None:
     assert there in GOOD
     assert errors_of(project, GOOD.replace(there, instead, 1)) == [f"pipelines/ndvi-weekly.yaml:{error}"]
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [
+        ("scenes_per_job: 50", "scenes_per_job: 50, max_scenes_per_run: 100000"),
+        ("instance_count: 4", "distribution: FullyReplicated"),
+        ("script: spectral_index", "distribution: FullyReplicated\n  script: mine.py"),
+        ("instance_count: 4", 'arguments: {template: "{%", other: "{% a %} b", more: "a {% b %}"}'),
+        ("name: ndvi-weekly", "name: storage-of-grain"),
+    ],
+)
+def test_what_is_just_within_the_rules_is_taken(project: Path, there: str, instead: str) -> None:
+    (project / "mine.py").touch()
+    path = project / "pipelines/ndvi-weekly.yaml"
+    assert there in GOOD
+    path.write_text(GOOD.replace(there, instead, 1))
+
+    load_pipeline(path, root=project)
 
 
 def test_all_mistakes_of_all_files_are_named_at_once(project: Path) -> None:
