@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from urllib.parse import urlsplit
 
 from geocadence.catalogue.query import OPERATORS
 from geocadence.definition.area import read_area
-from geocadence.definition.arguments import EVALUATED, argument_problems, is_evaluated
+from geocadence.definition.arguments import EVALUATED, argument_problems, is_evaluated, render_arguments
 from geocadence.definition.files import BUILT_IN_SCRIPTS, find_file, find_script
 from geocadence.definition.items import read_item_collection
 from geocadence.definition.model import Limits, Processing, Source
@@ -48,6 +50,7 @@ def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterato
     yield from _each_instance_makes_all(data, folder, root)
     yield from _batches(data)
     yield from _arguments(data)
+    yield from _built_in_arguments(data, root)
     yield from _environment(data)
     yield from _repeated(data, ("notify", "email"))
     yield from _repeated(data, ("stages",))
@@ -205,6 +208,19 @@ def _arguments(data: dict[str, Any]) -> Iterator[Finding]:
     arguments = _at(data, "processing", "arguments", kind=dict, default={})
     for name, sentence in argument_problems(arguments or {}):
         yield ("processing", "arguments", *([name] if name is not None else [])), sentence
+
+
+def _built_in_arguments(data: dict[str, Any], root: Path) -> Iterator[Finding]:
+    """What a built-in script itself says of its arguments: it knows them best, and tells by `--check`."""
+    name = _at(data, "processing", "script", kind=str) or ""
+    arguments = _at(data, "processing", "arguments", kind=dict, default={}) or {}
+    script = root / BUILT_IN_SCRIPTS / f"{name}.py"
+    if not re.fullmatch(r"\w+", name) or not script.is_file() or any(argument_problems(arguments)):
+        return
+    command = [sys.executable, str(script), *render_arguments(arguments), "--check"]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if told.returncode:
+        yield ("processing", "arguments"), f"{name} refuses them: {told.stderr.strip().rpartition('error: ')[2]}"
 
 
 def _environment(data: dict[str, Any]) -> Iterator[Finding]:

@@ -264,3 +264,20 @@ def test_no_message_sounds_of_pydantic(project: Path) -> None:
     assert not any(
         word in told.lower() for word in ("pydantic", "input should", "type=", "validation error", "value error")
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        ("{indices: [NDWI99]}", "there is no index 'NDWI99' among the 280 of Awesome Spectral Indices"),
+        ("{indices: [NDVI], nosuch: 3}", "unrecognized arguments: --nosuch 3"),
+        ("{}", "the following arguments are required: --indices"),
+    ],
+)
+def test_a_built_in_script_is_asked_about_its_arguments(tmp_path: Path, arguments: str, refused: str) -> None:
+    path = tmp_path / "built-in.yaml"
+    processing = f"processing:\n  script: spectral_index\n  arguments: {arguments}\n"
+    path.write_text("name: built-in\nsource: {prefix: {uri: s3://bucket/scenes/}}\n" + processing)
+    with pytest.raises(DefinitionErrors) as refusal:
+        load_pipeline(path)
+    assert f"built-in.yaml:5: processing.arguments: spectral_index refuses them: {refused}" in str(refusal.value)
