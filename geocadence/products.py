@@ -47,13 +47,13 @@ def find_products(output: Bucket, *, pipeline: str, scenes: Iterable[tuple[str, 
 def _product(scene: str, key: str, item: Any, there: dict[str, Listed], output: Bucket) -> Product:
     """A product's files are its own: what lies in another scene's folder, nobody committed with the Item.
 
-    Links to elsewhere, such as the source scene's bands, may stand beside them; they are not ours to look after.
+    Links to elsewhere (the source scene's bands, another pipeline's product) are not ours to look after.
     """
-    folder = posixpath.dirname(key) + "/"
+    folder, pipeline = posixpath.dirname(key) + "/", key.partition("/")[0] + "/"
     size, modified = there[key].size, there[key].modified
     if not isinstance(item, dict) or not isinstance(item.get("assets"), dict):
         return Product(scene, key, {}, modified, size, faults=(f"its Item, {posixpath.basename(key)}, is broken",))
-    faults, own = [], 0
+    faults = []
     if item.get("id") != scene:
         faults.append(f"its Item has the id {json.dumps(item.get('id'))[:200]}, not the scene's")
     for name, asset in item["assets"].items():
@@ -62,17 +62,16 @@ def _product(scene: str, key: str, item: Any, there: dict[str, Listed], output: 
             faults.append(f"the asset {name} of its Item has no href")
             continue
         named = asset_key(href, item_key=key, output=output)
-        if named is None:
+        if named is None or not named.startswith(pipeline):
             continue
-        own += 1
         if not named.startswith(folder):
             faults.append(f"its Item names {href[:200]}, which is outside of the scene's folder")
         elif named in there:
             size += there[named].size
         else:
             faults.append(f"its Item names {posixpath.basename(named)}, which is not there")
-    if not own:
-        faults.append("its Item names no asset of its own")
+    if not item["assets"]:
+        faults.append("its Item names no asset")
     return Product(scene, key, item, modified, size, tuple(faults))
 
 

@@ -28,7 +28,7 @@ from geocadence.follow import Finished, fetch_run, follow, start
 from geocadence.target import Target, TargetError
 from sample.deploy import DeployFailed, bootstrap, deploy
 from sample.imagery import put_sample
-from sample.stac_api import StacApiError, check_free, keep
+from sample.stac_api import StacApiError, keep
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -75,8 +75,6 @@ def _run(
 ) -> tuple[Finished, Path | None]:
     port = _sample_port(definition)
     folder = {"folder": options.cloud} if options.cloud else {}
-    if port is not None and local_cloud.status(**folder) is None:
-        check_free(port)  # before anything takes time; beside a cloud that runs, the sample may be served already
     with _step("local cloud"):
         cloud = local_cloud.up(**folder)
         os.environ.update(cloud.environment())

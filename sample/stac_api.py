@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local_cloud.processes import start_time
 from sample.items import collection_of
 
 PORT = 7822
@@ -61,8 +62,12 @@ def keep(items: list[dict[str, Any]], *, folder: Path, port: int = PORT, beside:
     A pipeline that is deployed to the local cloud can be run at any time, by its schedule too. Where the same
     Items are served already, nothing is done.
     """
-    if _answers(port, wanted=len(items)) and (folder / "items.json").read_text() == _items_json(items):
-        return
+    state = folder / "server.json"
+    ours = _minder(state)
+    if ours is not None:
+        if (folder / "items.json").read_text() == _items_json(items) and _answers(port, wanted=len(items)):
+            return
+        os.kill(ours, signal.SIGTERM)
     check_free(port)
     _write(items, folder)
     log = folder / "rustac.log"
@@ -71,11 +76,21 @@ def keep(items: list[dict[str, Any]], *, folder: Path, port: int = PORT, beside:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True, cwd=_ROOT
         )
+    state.write_text(json.dumps({"pid": process.pid, "started": start_time(process.pid)}))
     try:
         _wait(process, port, wanted=len(items), log=log)
     except BaseException:
         stop(process)
         raise
+
+
+def _minder(state: Path) -> int | None:
+    """The process that `keep` left behind for this folder, if it still runs (and its pid is not another's by now)."""
+    try:
+        told = json.loads(state.read_text())
+    except (OSError, ValueError):
+        return None
+    return told["pid"] if start_time(told["pid"]) == told["started"] else None
 
 
 def start(items: list[dict[str, Any]], *, folder: Path, port: int = PORT) -> subprocess.Popen:
@@ -120,17 +135,26 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def check_free(port: int) -> None:
-    """Raise StacApiError where something else has the port."""
+    """Raise StacApiError where something else has the port; a server that is just ending gets three seconds."""
+    deadline = time.monotonic() + 3
+    while not _is_free(port):
+        if time.monotonic() > deadline:
+            raise StacApiError(
+                f"port {port} of 127.0.0.1 is taken, perhaps by the sample of another clone: end that one with "
+                f"`geocadence local down`, or see which program it is with `lsof -i :{port}`"
+            )
+        time.sleep(0.1)
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as attempt:
         # As the server does: a port that was closed a moment ago counts as free.
         attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             attempt.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise StacApiError(
-                f"port {port} of 127.0.0.1 is taken, perhaps by another run of the sample: "
-                f"end that program, or see which it is with `lsof -i :{port}`"
-            ) from error
+        except OSError:
+            return False
+    return True
 
 
 def _wait(process: subprocess.Popen, port: int, *, wanted: int, log: Path) -> None:
@@ -157,15 +181,13 @@ def _tail(log: Path) -> str:
 
 
 def _stay(folder: Path, port: int, beside: int) -> None:
-    """Run the server until the process `beside` is gone."""
-    process = subprocess.Popen(_command(folder, port), stdin=subprocess.DEVNULL)
+    """Run the server until the process `beside` is gone, or another one has its number."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    begun = start_time(beside)
+    process = subprocess.Popen(_command(folder, port), stdin=subprocess.DEVNULL)
     try:
-        while process.poll() is None:
-            os.kill(beside, 0)
+        while process.poll() is None and begun is not None and start_time(beside) == begun:
             time.sleep(1)
-    except ProcessLookupError:
-        pass
     finally:
         stop(process)
 

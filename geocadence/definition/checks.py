@@ -211,14 +211,25 @@ def _arguments(data: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _built_in_arguments(data: dict[str, Any], root: Path) -> Iterator[Finding]:
-    """What a built-in script itself says of its arguments: it knows them best, and tells by `--check`."""
-    name = _at(data, "processing", "script", kind=str) or ""
+    """What the built-in script itself says of its arguments: it knows them best, and tells by `--check`."""
+    name = _at(data, "processing", "script", kind=str)
     arguments = _at(data, "processing", "arguments", kind=dict, default={}) or {}
     script = root / BUILT_IN_SCRIPTS / f"{name}.py"
-    if not re.fullmatch(r"\w+", name) or not script.is_file() or any(argument_problems(arguments)):
+    # Scripts of others may lie beside it; they know no --check, and would do their work.
+    if name != _BUILT_IN_OF_SCENES or not script.is_file() or any(argument_problems(arguments)):
         return
+    for reserved in ("check", "help", "input", "output"):
+        if reserved in arguments:
+            yield (
+                ("processing", "arguments", reserved),
+                "is not for a definition (leave it out: a job sets its folders)",
+            )
     command = [sys.executable, str(script), *render_arguments(arguments), "--check"]
-    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        yield ("processing", "arguments"), f"could not be put before {name}: {error}"
+        return
     if told.returncode:
         yield ("processing", "arguments"), f"{name} refuses them: {told.stderr.strip().rpartition('error: ')[2]}"
 

@@ -281,3 +281,21 @@ def test_a_built_in_script_is_asked_about_its_arguments(tmp_path: Path, argument
     with pytest.raises(DefinitionErrors) as refusal:
         load_pipeline(path)
     assert f"built-in.yaml:5: processing.arguments: spectral_index refuses them: {refused}" in str(refusal.value)
+
+
+def test_a_users_script_beside_the_built_in_one_is_never_started_to_check_a_definition(project: Path) -> None:
+    (project / "processing_scripts/mine.py").write_text("open('started', 'w')\n")
+    path = project / "pipelines/ndvi-weekly.yaml"
+    path.write_text(GOOD.replace("script: spectral_index", "script: mine"))
+    load_pipeline(path, root=project)
+    assert not list(project.rglob("started"))
+
+
+def test_a_definition_does_not_move_the_built_in_scripts_folders(project: Path) -> None:
+    text = GOOD.replace(
+        "script: spectral_index", "script: spectral_index\n  arguments: {indices: [NDVI], output: /tmp}"
+    )
+    assert errors_of(project, text) == [
+        "pipelines/ndvi-weekly.yaml:11: processing.arguments.output: is not for a definition (leave it out: a job "
+        "sets its folders)"
+    ]

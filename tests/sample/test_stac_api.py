@@ -102,13 +102,17 @@ def test_the_kept_server_outlives_its_caller_serves_once_and_ends_with_the_proce
         assert len(found(url(port), datetime=ALL_TIME)) == len(ITEMS)
         with pytest.raises(StacApiError, match="is taken"):
             keep(ITEMS[:2], folder=tmp_path / "other", port=port, beside=beside.pid)
+        # Other Items of the same folder take the place of the first.
+        keep(ITEMS[:2], folder=tmp_path, port=port, beside=beside.pid)
+        assert len(found(url(port), datetime=ALL_TIME)) == 2
+        beside.kill()  # and is not waited for: only its remains are left
+        deadline = time.monotonic() + 10
+        while not is_free(port):
+            assert time.monotonic() < deadline, "the server outlived the process beside it"
+            time.sleep(0.1)
     finally:
         beside.kill()
         beside.wait()
-    deadline = time.monotonic() + 10
-    while not is_free(port):
-        assert time.monotonic() < deadline, "the server outlived the process beside it"
-        time.sleep(0.1)
 
 
 def is_free(port: int) -> bool:
