@@ -53,7 +53,7 @@ def _product(scene: str, key: str, item: Any, there: dict[str, Listed], output: 
     size, modified = there[key].size, there[key].modified
     if not isinstance(item, dict) or not isinstance(item.get("assets"), dict):
         return Product(scene, key, {}, modified, size, faults=(f"its Item, {posixpath.basename(key)}, is broken",))
-    faults = []
+    faults, own = [], 0
     if item.get("id") != scene:
         faults.append(f"its Item has the id {json.dumps(item.get('id'))[:200]}, not the scene's")
     for name, asset in item["assets"].items():
@@ -62,17 +62,23 @@ def _product(scene: str, key: str, item: Any, there: dict[str, Listed], output: 
             faults.append(f"the asset {name} of its Item has no href")
             continue
         named = asset_key(href, item_key=key, output=output)
-        if named is None or not named.startswith(pipeline):
+        if _is_link(href) and (named is None or not named.startswith(pipeline)):
             continue
-        if not named.startswith(folder):
+        own += 1
+        if named is None or not named.startswith(folder):
             faults.append(f"its Item names {href[:200]}, which is outside of the scene's folder")
         elif named in there:
             size += there[named].size
         else:
             faults.append(f"its Item names {posixpath.basename(named)}, which is not there")
-    if not item["assets"]:
-        faults.append("its Item names no asset")
+    if not own:
+        faults.append("its Item names no asset of its own")
     return Product(scene, key, item, modified, size, tuple(faults))
+
+
+def _is_link(href: str) -> bool:
+    """Whether others can follow it: a path in the script's container they can't."""
+    return urlsplit(href).scheme in ("http", "https", "s3")
 
 
 def asset_key(href: str, *, item_key: str, output: Bucket) -> str | None:

@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,8 @@ def keep(items: list[dict[str, Any]], *, folder: Path, port: int = PORT, beside:
     if ours is not None:
         if (folder / "items.json").read_text() == _items_json(items) and _answers(port, wanted=len(items)):
             return
-        os.kill(ours, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.kill(ours, signal.SIGTERM)
     check_free(port)
     _write(items, folder)
     log = folder / "rustac.log"

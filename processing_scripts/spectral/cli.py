@@ -34,7 +34,11 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """The arguments, each with its default."""
-    made = _Parser(prog="spectral_index.py", description="Spectral indices of satellite scenes: STAC in, COG out.")
+    made = _Parser(
+        prog="spectral_index.py",
+        description="Spectral indices of satellite scenes: STAC in, COG out.",
+        allow_abbrev=False,
+    )
     made.add_argument("--input", type=Path, default=container.INPUT, metavar="DIR", help="folder with scenes as JSON")
     made.add_argument("--output", type=Path, default=container.OUTPUT, metavar="DIR", help="folder for the products")
     made.add_argument(

@@ -171,7 +171,7 @@ def test_an_item_that_names_a_missing_asset_is_no_product(pipeline: Pipeline) ->
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"assets": {}}, "its Item names no asset"),
+        ({"assets": {}}, "its Item names no asset of its own"),
         ({"id": scene_id(3)}, f'its Item has the id "{scene_id(3)}", not the scene\'s'),
         (
             {"assets": {"ndvi": {"href": f"../{scene_id(3)}/{scene_id(3)}_ndvi.tif"}}},

@@ -118,7 +118,11 @@ def test_a_product_with_a_missing_asset_is_made_again(plan: Any, outputs: Bucket
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
-        ({"assets": {}}, "its Item names no asset"),
+        ({"assets": {}}, "its Item names no asset of its own"),
+        ({"assets": {"red": {"href": "https://example.com/a.tif"}}}, "its Item names no asset of its own"),
+        ({"assets": {"ndvi": {"href": "/a.tif"}}}, "/a.tif"),
+        ({"assets": {"ndvi": {"href": "../../../../a.tif"}}}, "../../../../a.tif"),
+        ({"assets": {"ndvi": {"href": "file:///opt/ml/processing/a.tif"}}}, "file:///opt/ml/processing/a.tif"),
         ({"id": "another"}, 'its Item has the id "another", not the scene\'s'),
         ({"id": ["a"]}, 'its Item has the id ["a"], not the scene\'s'),
         ({"assets": {"ndvi": {"href": "../other/a.tif"}}}, "../other/a.tif"),

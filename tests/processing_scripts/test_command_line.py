@@ -214,7 +214,10 @@ def test_a_stopped_job_leaves_no_drafts(filled: Folder):
         assert len(list(filled.output.glob(f"*/*/{scene_id}/*"))) == 3
 
 
-@pytest.mark.parametrize(("given", "code"), [(["--indices", "NDVI"], 0), (["--indices", "NOPE"], 2), (["--nosuch"], 2)])
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [(["--indices", "NDVI"], 0), (["--indices", "NOPE"], 2), (["--nosuch"], 2), (["--indi", "NDVI"], 2)],
+)
 def test_arguments_can_be_checked_without_any_folder(tmp_path: Path, given: list[str], code: int):
     ended = run("--check", "--input", str(tmp_path / "none"), "--output", str(tmp_path / "none"), *given)
     assert ended.returncode == code, ended.stderr
