@@ -111,9 +111,8 @@ def _items(search: ItemSearch) -> Iterator[Item]:
         features = page["features"]
         identities = {_identity(feature) for feature in features}
         following = _following(page)
-        # A page may be empty, by a filter of the server's, and have pages behind it.
-        without_news = without_news + bool(identities) if identities <= seen else 0
-        if identities <= seen and (following in asked or without_news == _PAGES_WITHOUT_NEWS):
+        without_news = without_news + 1 if identities <= seen else 0
+        if without_news and (following in asked or without_news == _PAGES_WITHOUT_NEWS):
             raise ValueError("its pages repeat themselves without end")
         seen |= identities
         if following is not None:
