@@ -18,7 +18,13 @@ from urllib.parse import urlsplit
 from geocadence.catalogue.query import OPERATORS
 from geocadence.definition.area import read_area
 from geocadence.definition.arguments import EVALUATED, argument_problems, is_evaluated, render_arguments
-from geocadence.definition.files import BUILT_IN_SCRIPTS, find_file, find_script
+from geocadence.definition.files import (
+    BUILT_IN_OF_SCENES,
+    BUILT_IN_SCRIPTS,
+    find_file,
+    find_script,
+    is_built_in_of_scenes,
+)
 from geocadence.definition.items import read_item_collection
 from geocadence.definition.model import Limits, Processing, Source
 from geocadence.definition.problems import KeyPath
@@ -33,8 +39,6 @@ _MAX_ENVIRONMENT_LENGTH = 256
 # The history of an execution ends at 25,000 events; so many batches leave each a dozen for its states and retries:
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 _MAX_BATCHES = 2000
-# Makes a product of each scene that it finds; several instances that find the same would write the same.
-_BUILT_IN_OF_SCENES = "spectral_index"
 
 
 def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[Finding]:
@@ -181,12 +185,10 @@ def _each_instance_makes_all(data: dict[str, Any], folder: Path, root: Path) -> 
     script = _at(processing, "script", kind=str)
     if processing.get("distribution") != "FullyReplicated" or not instances or instances < 2 or not script:
         return
-    path = find_script(script, folder=folder, root=root)
-    built_in = find_script(_BUILT_IN_OF_SCENES, folder=folder, root=root)
-    if path is not None and built_in is not None and path.resolve() == built_in.resolve():
+    if is_built_in_of_scenes(script, folder=folder, root=root):
         yield (
             ("processing", "distribution"),
-            f"FullyReplicated gives each of {instances} instances every scene, and {_BUILT_IN_OF_SCENES} would make "
+            f"FullyReplicated gives each of {instances} instances every scene, and {BUILT_IN_OF_SCENES} would make "
             "every product as often (take ShardedByS3Key, or one instance)",
         )
 
@@ -216,7 +218,7 @@ def _built_in_arguments(data: dict[str, Any], root: Path) -> Iterator[Finding]:
     arguments = _at(data, "processing", "arguments", kind=dict, default={}) or {}
     script = root / BUILT_IN_SCRIPTS / f"{name}.py"
     # Scripts of others may lie beside it; they know no --check, and would do their work.
-    if name != _BUILT_IN_OF_SCENES or not script.is_file() or any(argument_problems(arguments)):
+    if name != BUILT_IN_OF_SCENES or not script.is_file() or any(argument_problems(arguments)):
         return
     for reserved in ("check", "help", "input", "output"):
         if reserved in arguments:

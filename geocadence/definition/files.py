@@ -6,6 +6,8 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN_SCRIPTS = "processing_scripts"
+# Makes a product of each scene that it finds; several instances that find the same would write the same.
+BUILT_IN_OF_SCENES = "spectral_index"
 
 
 def find_file(name: str, *, folder: Path, root: Path) -> Path | None:
@@ -20,6 +22,12 @@ def find_script(name: str, *, folder: Path, root: Path) -> Path | None:
             if built_in.exists():
                 return built_in
     return next((path for base in (folder, root) if (path := base / name).exists()), None)
+
+
+def is_built_in_of_scenes(name: str, *, folder: Path, root: Path) -> bool:
+    """Whether the script `name` is the built-in one for scenes, however it is named."""
+    path = find_script(name, folder=folder, root=root)
+    return path is not None and path.resolve() == (root / BUILT_IN_SCRIPTS / f"{BUILT_IN_OF_SCENES}.py").resolve()
 
 
 def shown(path: Path) -> str:

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from geocadence.definition.area import read_area
 from geocadence.definition.checks import LOCAL_STAGE, contradictions, is_loopback
-from geocadence.definition.files import PROJECT_ROOT, find_file, find_script, shown
+from geocadence.definition.files import PROJECT_ROOT, find_file, find_script, is_built_in_of_scenes, shown
 from geocadence.definition.items import read_item_collection
 from geocadence.definition.model import Pipeline
 from geocadence.definition.problems import DefinitionErrors, KeyPath, Problem
 from geocadence.definition.sentences import sentence
 from geocadence.definition.yaml_lines import Document, read
+from geocadence.execution_input import MAX_INSTANCES
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class Definition:
         stac = self.pipeline.source.stac
         return stac is not None and is_loopback(stac.api)
 
+    @property
+    def most_instances(self) -> int:
+        """What a run may raise the instances to: to one where each would make every product again."""
+        processing = self.pipeline.processing
+        repeats = processing.distribution == "FullyReplicated" and is_built_in_of_scenes(
+            processing.script, folder=self.path.parent, root=self.root
+        )
+        return 1 if repeats else MAX_INSTANCES
+
     def deploys_to(self, stage: str) -> bool:
         """Whether the stage takes the pipeline in; where the definition names no stages, every one that it works in."""
         if self.pipeline.stages is not None:
@@ -57,9 +67,10 @@ class Definition:
         """The definition as JSON for the Lambda functions, with the files that it names inlined.
 
         `source.stac.geometry` is the area's one geometry; `source.items.collection` an
-        ItemCollection that lies beside the definition.
+        ItemCollection that lies beside the definition; `processing.most_instances` bounds what a run may ask for.
         """
         data = self.pipeline.model_dump(mode="json")
+        data["processing"]["most_instances"] = self.most_instances
         source = self.pipeline.source
         if source.stac is not None:
             data["source"]["stac"]["geometry"] = read_area(self.area_path)

@@ -273,7 +273,9 @@ class Processing(Part):
     instance_count: int = Field(1, ge=1, le=100, description="Instances of one job, 1 to 100")
     volume_size_gb: int = Field(50, ge=1, le=16384, description="Disk of each instance")
     distribution: Literal["ShardedByS3Key", "FullyReplicated"] = Field(
-        "ShardedByS3Key", description="Whether each instance gets its share of the input, or all of it"
+        "ShardedByS3Key",
+        description="Whether each instance gets its share of the input, or all of it "
+        "(spectral_index then runs on one instance only: each would make every product)",
     )
     upload: Literal["Continuous", "EndOfJob"] = Field(
         "Continuous", description="Whether products appear in S3 while the job runs, or at its end"

@@ -66,6 +66,7 @@ def plan_run(
     stac = definition["source"].get("stac")
     lookback = Duration.parse(stac["lookback"]) if stac else None
     asked = read_execution_input(run.input, started_at=run.started_at, lookback=lookback)
+    _refuse_repetition(asked, definition)
     try:
         if kind in ("stac", "items"):
             draft = _plan_scenes(asked, kind, definition, outputs, sources)
@@ -74,6 +75,17 @@ def plan_run(
     except CatalogueRefused as error:
         raise InvalidInput(str(error)) from error
     return _write(run, asked, draft, definition, inputs, clock)
+
+
+def _refuse_repetition(asked: ExecutionInput, definition: dict[str, Any]) -> None:
+    """What the definition may not say of the instances (`Definition.most_instances`), a run may not ask for."""
+    processing = definition["processing"]
+    if asked.instance_count is not None and asked.instance_count > processing["most_instances"]:
+        raise InvalidInput(
+            f"`instance_count` is {asked.instance_count}, but {processing['distribution']} gives each instance every "
+            f"scene, and {processing['script']} would make every product as often (leave the key out, or take "
+            "ShardedByS3Key in the definition)."
+        )
 
 
 @dataclass(frozen=True)

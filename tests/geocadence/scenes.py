@@ -58,6 +58,7 @@ def definition(**source: Any) -> dict[str, Any]:
             "image": "sagemaker-geospatial",
             "instance_count": 3,
             "distribution": "ShardedByS3Key",
+            "most_instances": 100,
         },
         "limits": {"max_scenes_per_run": 100, "scenes_per_job": 5, "concurrent_jobs": 2, "max_cost_usd": None},
     }

@@ -54,6 +54,25 @@ def test_the_resolved_definition_is_json(tmp_path: Path) -> None:
     assert resolved["schedule"]["rate"] == "P7D"
 
 
+@pytest.mark.parametrize(
+    ("script", "distribution", "most"),
+    [
+        ("spectral_index", "FullyReplicated", 1),
+        ("processing_scripts/spectral_index.py", "FullyReplicated", 1),
+        ("spectral_index", "ShardedByS3Key", 100),
+        ("script.py", "FullyReplicated", 100),
+    ],
+)
+def test_a_run_may_not_raise_the_instances_where_each_would_make_every_product(
+    tmp_path: Path, script: str, distribution: str, most: int
+) -> None:
+    path = write(tmp_path, "prefix: {uri: s3://bucket/scenes/}")
+    processing = f"{{script: {script}, distribution: {distribution}, arguments: {{indices: [NDVI]}}}}"
+    path.write_text(path.read_text().replace("{script: script.py}", processing))
+
+    assert load_pipeline(path).resolved()["processing"]["most_instances"] == most
+
+
 def test_paths_lead_from_the_definition_first_and_from_the_project_then(tmp_path: Path) -> None:
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "mine.py").touch()

@@ -236,6 +236,23 @@ def test_no_scene_means_no_batch(plan: Any, stac_api: str) -> None:
     assert (result["planned"], result["batches"], result["rejected"]) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("kind", ["items", "prefix"])
+def test_more_instances_than_may_share_the_work_are_refused(plan: Any, inputs: Bucket, kind: str) -> None:
+    source = {"items": items_source([item(0)]), "prefix": {"uri": inputs.uri("images/")}}[kind]
+    resolved = definition(**{kind: source})
+    resolved["processing"] |= {"instance_count": 1, "distribution": "FullyReplicated", "most_instances": 1}
+
+    assert plan(resolved, {"instance_count": 1})["instance_count"] == 1
+    with pytest.raises(InvalidInput) as refusal:
+        plan(resolved, {"instance_count": 4}, run_id="20261122T060000Z-refused0")
+
+    assert str(refusal.value) == (
+        "`instance_count` is 4, but FullyReplicated gives each instance every scene, and spectral_index would make "
+        "every product as often (leave the key out, or take ShardedByS3Key in the definition)."
+    )
+    assert list(inputs.listing("ndvi/runs/20261122T060000Z-refused0/")) == []
+
+
 def test_unfit_scenes_are_rejected_with_a_reason(plan: Any, inputs: Bucket) -> None:
     hostile = [
         item(0, id="../../etc/passwd"),
