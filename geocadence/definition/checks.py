@@ -54,7 +54,7 @@ def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterato
     yield from _each_instance_makes_all(data, folder, root)
     yield from _batches(data)
     yield from _arguments(data)
-    yield from _built_in_arguments(data, root)
+    yield from _built_in_arguments(data, folder, root)
     yield from _environment(data)
     yield from _repeated(data, ("notify", "email"))
     yield from _repeated(data, ("stages",))
@@ -212,28 +212,29 @@ def _arguments(data: dict[str, Any]) -> Iterator[Finding]:
         yield ("processing", "arguments", *([name] if name is not None else [])), sentence
 
 
-def _built_in_arguments(data: dict[str, Any], root: Path) -> Iterator[Finding]:
+def _built_in_arguments(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
     """What the built-in script itself says of its arguments: it knows them best, and tells by `--check`."""
     name = _at(data, "processing", "script", kind=str)
     arguments = _at(data, "processing", "arguments", kind=dict, default={}) or {}
-    script = root / BUILT_IN_SCRIPTS / f"{name}.py"
     # Scripts of others may lie beside it; they know no --check, and would do their work.
-    if name != BUILT_IN_OF_SCENES or not script.is_file() or any(argument_problems(arguments)):
+    if not name or not is_built_in_of_scenes(name, folder=folder, root=root) or any(argument_problems(arguments)):
         return
     for reserved in ("check", "help", "input", "output"):
-        if reserved in arguments:
+        if render_arguments({reserved: arguments.get(reserved)}):
             yield (
                 ("processing", "arguments", reserved),
                 "is not for a definition (leave it out: a job sets its folders)",
             )
+    script = root / BUILT_IN_SCRIPTS / f"{BUILT_IN_OF_SCENES}.py"
     command = [sys.executable, str(script), *render_arguments(arguments), "--check"]
     try:
         told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        yield ("processing", "arguments"), f"could not be put before {name}: {error}"
+        yield ("processing", "arguments"), f"could not be put before {BUILT_IN_OF_SCENES}: {error}"
         return
     if told.returncode:
-        yield ("processing", "arguments"), f"{name} refuses them: {told.stderr.strip().rpartition('error: ')[2]}"
+        said = told.stderr.strip().rpartition("error: ")[2]
+        yield ("processing", "arguments"), f"{BUILT_IN_OF_SCENES} refuses them: {said}"
 
 
 def _environment(data: dict[str, Any]) -> Iterator[Finding]:

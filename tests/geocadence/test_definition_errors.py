@@ -175,6 +175,7 @@ def test_a_mistake_is_named_with_its_place(project: Path, there: str, instead: s
         ("scenes_per_job: 50", "scenes_per_job: 50, max_scenes_per_run: 100000"),
         ("instance_count: 4", "distribution: FullyReplicated"),
         ("script: spectral_index", "distribution: FullyReplicated\n  script: mine.py"),
+        ("instance_count: 4", "arguments: {check: false, help: null, output: false}"),
         ("instance_count: 4", 'arguments: {template: "{%", other: "{% a %} b", more: "a {% b %}"}'),
         ("name: ndvi-weekly", "name: storage-of-grain"),
     ],
@@ -274,9 +275,12 @@ def test_no_message_sounds_of_pydantic(project: Path) -> None:
         ("{}", "the following arguments are required: --indices"),
     ],
 )
-def test_a_built_in_script_is_asked_about_its_arguments(tmp_path: Path, arguments: str, refused: str) -> None:
+@pytest.mark.parametrize("script", ["spectral_index", "processing_scripts/spectral_index.py"])
+def test_a_built_in_script_is_asked_about_its_arguments(
+    tmp_path: Path, script: str, arguments: str, refused: str
+) -> None:
     path = tmp_path / "built-in.yaml"
-    processing = f"processing:\n  script: spectral_index\n  arguments: {arguments}\n"
+    processing = f"processing:\n  script: {script}\n  arguments: {arguments}\n"
     path.write_text("name: built-in\nsource: {prefix: {uri: s3://bucket/scenes/}}\n" + processing)
     with pytest.raises(DefinitionErrors) as refusal:
         load_pipeline(path)
