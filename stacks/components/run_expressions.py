@@ -10,6 +10,8 @@ from typing import Any
 
 from aws_cdk import Aws
 
+from stacks.components.processing_job.causes import told
+
 
 def _expression(text: str) -> str:
     return "{% " + " ".join(text.split()) + " %}"
@@ -32,12 +34,10 @@ ERROR = _expression("""
 """)
 
 # What a function raised. Lambda's Cause is JSON with the exception's text; a time-out or a lost function's is not.
-FUNCTION_ERROR = _expression("""(
+FUNCTION_ERROR = _expression(f"""(
   $cause := $exists($states.errorOutput.Cause) ? $string($states.errorOutput.Cause) : '';
-  $raised := $substring($cause, 0, 2) = '{"' and $substring($cause, -1) = '}' ? $parse($cause) : {};
-  $exists($raised.errorMessage)
-    ? $substring($string($raised.errorMessage), 0, 2000)
-    : $substring($states.errorOutput.Error & ': ' & $cause, 0, 2000)
+  $raised := {told("$cause", "errorMessage")};
+  $substring($raised != '' ? $raised : $states.errorOutput.Error & ': ' & $cause, 0, 2000)
 )""")
 
 # What the Map's jobs come to.

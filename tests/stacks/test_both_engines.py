@@ -30,6 +30,11 @@ CAUSES = [
     '{"ProcessingJobName": "j", "FailureReason": "CapacityError: none", "ExitMessage": "Übung \\\\ ende"}',
     '{"ProcessingJobName": "j", "ProcessingJobStatus": "Stopped"}',
     '{"cut off',
+    '{"ProcessingJobName": "j", "Environment": {"A": "b"}',
+    '{"errorMessage": "too long", "stackTrace": ["a = {b}',
+    '{"ProcessingJobName": "j", "FailureReason": "ClientError: a \\"b\\" c\\u00fc \\ud83d\\ude00 \\ud83d',
+    '{"ProcessingJobName": "", "ExitMessage": "", "FailureReason": "cut in an escape \\u00',
+    '{"ExitMessage": "\\"FailureReason\\": \\"not this\\"", "FailureReason":"this\\/that\\\\',
     "x" * 3000,
 ]
 

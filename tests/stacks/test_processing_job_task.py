@@ -284,6 +284,36 @@ def test_what_the_script_said_is_kept_beside_a_long_failure_reason(states: dict)
     assert len(judged["reason"]) <= 600
 
 
+@pytest.mark.parametrize(
+    ("left", "reason"),
+    [
+        # Cut behind a brace that closes something else: it looks like JSON and is none.
+        ('{"ProcessingJobName": "j", "FailureReason": "ClientError: no", "Tags": {"A": "b"}', "ClientError: no; j"),
+        ('{"ExitMessage": "{a}", "FailureReason": "AlgorithmError: {x}', "AlgorithmError: {x}; {a}"),
+        # Cut within the reason, within an escape, within half of a character.
+        ('{"FailureReason":"ClientError: a \\"b\\" c\\', 'ClientError: a "b" c'),
+        ('{"FailureReason": "ClientError: caf\\u00e9 \\u00', "ClientError: café "),
+        ('{"FailureReason": "\\ud83d\\ude00 \\ud83d', "😀 "),
+        # Its own words quote the key.
+        ('{"ExitMessage": "\\"FailureReason\\": \\"x\\"", "FailureReason": "Error', 'Error; "FailureReason": "x"'),
+        ('{"ProcessingInputs": [{"InputName": "a"}', 'States.TaskFailed: {"ProcessingInputs": [{"InputName": "a"}'),
+    ],
+)  # fmt: skip
+def test_of_a_cause_that_was_cut_off_the_reason_is_found_all_the_same(states: dict, left: str, reason: str) -> None:
+    assert _judge(states, "States.TaskFailed", left)["reason"] == reason
+
+
+def test_a_cause_as_long_as_step_functions_has_them_is_read(states: dict) -> None:
+    job = {
+        "Environment": {"A": 'b"\\' * 4000},
+        "ProcessingJobName": "j",
+        "FailureReason": "AlgorithmError: " + '"' * 500,
+        "Tags": ["c" * 20000],
+    }
+    judged = _judge(states, "States.TaskFailed", json.dumps(job)[:32768])
+    assert judged["reason"] == "AlgorithmError: " + '"' * 264 + "; j"
+
+
 def test_a_cause_that_was_cut_off_is_judged_by_what_is_left_of_it(states: dict) -> None:
     job = {"ProcessingJobName": "maps-1", "FailureReason": "CapacityError: none left", "Environment": {"A": "b" * 99}}
     for text, heals in ((json.dumps(job)[:150], True), (json.dumps(job).replace("Capacity", "Algorithm")[:150], False)):

@@ -179,6 +179,8 @@ def test_invalid_input_ends_with_the_functions_sentence(states: dict) -> None:
     ("caught", "sentence"),
     [
         (_lambda_error("boom", "RuntimeError"), "boom"),
+        # Cut off by Step Functions, behind a brace.
+        ({"errorOutput": {"Error": "R", "Cause": '{"errorMessage": "boom", "stackTrace": ["x = {y}'}}, "boom"),
         ({"errorOutput": {"Error": "States.Timeout"}}, "States.Timeout: "),
         (
             {"errorOutput": {"Error": "Lambda.Unknown", "Cause": "The Lambda function returned: {"}},

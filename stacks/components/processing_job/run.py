@@ -14,6 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from .causes import told
 from .fields import Job
 from .names import ATTEMPT
 from .task import ProcessingJobTask
@@ -26,7 +27,7 @@ QUOTAS = "https://console.aws.amazon.com/servicequotas/home/services/sagemaker/q
 # FailureReason of a job that was accepted, by what it begins with
 # (https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html: CAPACITY_ERROR and
 # JOB_INTERNAL_ERROR are worth a new job; AlgorithmError and ClientError are not).
-# Looked for in the raw Cause, which Step Functions cuts where it is too long to parse.
+# Looked for in the raw Cause (`causes` says why).
 HEALING_JOBS = '"FailureReason": ?"(CapacityError|InternalServerError)'
 # Cause of a call that was not accepted. Its wording depends on the version of the SDK in Step Functions. A validation
 # error quotes the refused value, which may say anything.
@@ -40,14 +41,12 @@ _JUDGE = f"""(
   $name := $given($states.errorOutput.Error);
   $cause := $given($states.errorOutput.Cause);
   $isJob := $substring($cause, 0, 2) = '{{"';
-  $job := $isJob and $substring($cause, -1) = '}}' ? $parse($cause) : {{}};
-  $why := $substring($given($job.FailureReason), 0, {_FAILURE_LENGTH});
-  $message := $substring($given($job.ExitMessage), 0, {_MESSAGE_LENGTH});
+  $why := $substring({told("$cause", "FailureReason")}, 0, {_FAILURE_LENGTH});
+  $message := $substring({told("$cause", "ExitMessage")}, 0, {_MESSAGE_LENGTH});
+  $told := [$why, $message, {told("$cause", "ProcessingJobName")}][$ != ''];
   $refused := $contains($cause, /[Vv]alidation/);
   $heals := $isJob ? $contains($cause, /{HEALING_JOBS}/) : $contains($cause, /{HEALING_CALLS}/) and $not($refused);
-  $reason := $exists($job.ProcessingJobName)
-    ? $join([$why, $message, $given($job.ProcessingJobName)][$ != ''], '; ')
-    : $join([$name, $cause][$ != ''], ': ');
+  $reason := $isJob and $count($told) > 0 ? $join($told, '; ') : $join([$name, $cause][$ != ''], ': ');
   $hint := $contains($name, 'ResourceLimitExceeded') ? ' (raise it: {QUOTAS})' : '';
   $before := $exists($states.input.{ATTEMPT}) ? $states.input.{ATTEMPT} : 0;
   $merge([$states.input, {{
