@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -107,10 +108,7 @@ def _environment(folder: Path, lock: str, label: str) -> None:
         _call([uv(), "venv", "--quiet", "--clear", "--python", sys.executable, folder])
         made.write_text(place)
     options = ["--quiet", "--require-hashes", "--compile-bytecode", "--python", folder / BIN / "python"]
-    # uv brings certificates of its own; a company's proxy is known to the system's only, where there are any.
-    if ssl.create_default_context().cert_store_stats()["x509_ca"]:
-        options.append("--system-certs")
-    _call([uv(), "pip", "install", *options, "-r", path])
+    _call([uv(), "pip", "install", *options, *certificate_options(), "-r", path])
     installed.write_text(digest)
 
 
@@ -164,6 +162,21 @@ def uv() -> Path:
         )
         (here / ".made").write_text(UV_VERSION)
     return here / BIN / "uv"
+
+
+def certificate_options() -> list[str]:
+    """What tells uv to trust the system's certificates, where there are any.
+
+    uv brings certificates of its own, but a company's proxy is known to the system's only. OpenSSL knows them as
+    one file, which a new context has loaded, or as a folder, in which it looks a certificate up by a name made of
+    its subject's hash when it needs one.
+    """
+    loaded = ssl.create_default_context().cert_store_stats()["x509_ca"]
+    paths = ssl.get_default_verify_paths()
+    folders = os.environ.get(paths.openssl_capath_env, paths.openssl_capath).split(os.pathsep)
+    looked_up = (path for folder in filter(None, folders) for path in Path(folder).glob("*.[0-9]"))
+    hashed = any(re.fullmatch(r"[0-9a-f]{8}\.[0-9]", path.name) for path in looked_up)
+    return ["--system-certs"] if loaded or hashed else []
 
 
 def _digest(paths: list[Path], extra: str = "") -> str:

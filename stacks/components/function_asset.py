@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import ssl
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from stacks.refused import Refused
+from tools.setup import certificate_options
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / ".local" / "functions"
@@ -67,11 +67,8 @@ def _dependencies() -> Path:
         command = [
             *(_uv(), "pip", "install", "--quiet", "--no-config", "--require-hashes", "--no-compile-bytecode"),
             *("--only-binary", ":all:", "--python-platform", PLATFORM, "--python-version", PYTHON),
-            *("--target", str(folder), "--requirements", str(LOCK)),
+            *("--target", str(folder), "--requirements", str(LOCK), *certificate_options()),
         ]
-        # uv brings certificates of its own; a company's proxy is known to the system's only, where there are any.
-        if ssl.create_default_context().cert_store_stats()["x509_ca"]:
-            command.append("--system-certs")
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise NoDependencies(f"the functions' dependencies could not be resolved from {LOCK}:\n{done.stderr}")
