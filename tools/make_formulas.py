@@ -4,8 +4,8 @@
     .venv/bin/python tools/make_formulas.py --check    exit 1 when it is out of step
 
 The container has no `spyndex`, so the table travels with the script. Formulas, references and the
-default constants are spyndex's (Awesome Spectral Indices, MIT); constants differ only where the
-index's own reference gives another value (below). Reads spyndex's data files, not its code: importing
+default constants are spyndex's (Awesome Spectral Indices, MIT), except where the index's own reference
+says otherwise (below). Reads spyndex's data files, not its code: importing
 it takes seconds.
 """
 
@@ -14,10 +14,9 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
-
-import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "processing_scripts" / "spectral" / "formulas.json"
@@ -25,18 +24,45 @@ sys.path.insert(0, str(ROOT / "processing_scripts"))
 
 from spectral.bands import BANDS  # noqa: E402 (the path has to be set first)
 from spectral.expression import Formula  # noqa: E402
+from spectral.indices import stays_small  # noqa: E402
 
-# spyndex's default L = 1 is right for EVI. The references of these have 0.5:
+# spyndex has one default for a constant's name, whatever the index; L = 1 is right for EVI only. Version 1 of Awesome
+# Spectral Indices, a draft of August 2026 (output/v1 of its repository), gives each index the value of its own
+# reference. Where the two differ, ours is the latter:
 CONSTANTS = {
     "SAVI": {"L": 0.5},  # Huete 1988, https://doi.org/10.1016/0034-4257(88)90106-X
     "GSAVI": {"L": 0.5},  # Sripada et al. 2006, after Huete
     "SARVI": {"L": 0.5},  # Kaufman and Tanré 1992, https://doi.org/10.1109/36.134076
     "MNLI": {"L": 0.5},  # Gong et al. 2003, https://doi.org/10.1109/TGRS.2003.812910
     "IBI": {"L": 0.5},  # Xu 2008, https://doi.org/10.1080/01431160802039957
+    "NBUI": {"L": 0.5},  # Sinha et al. 2016, https://hdl.handle.net/1959.11/29500
+    "SAVIT": {"L": 0.5},  # Smith et al. 2007, https://doi.org/10.1080/01431160600954704
+    "SNDTI": {"L": 0.6},  # https://doi.org/10.1080/22797254.2017.1418186
+    "NDPI": {"alpha": 0.74},  # Wang et al. 2017, https://doi.org/10.1016/j.rse.2017.04.031
+    "sNIRvNDPI": {"alpha": 0.74},
+    "NDWIns": {"alpha": 2.0},
+    "NDVI4RE": {"alpha": 0.2, "beta": 0.2},
+    "SAVI4RE": {"alpha": 0.2, "beta": 0.2},
+    "RVI4RE": {"alpha": 0.3, "beta": 0.3},
+    "NDTI4RE": {"gamma": 0.4},
+    "SNDTI4RE": {"gamma": 0.4},
+    "STI4RE": {"gamma": 0.4},
+    "WCI1": {"epsilon": 1e-10},  # so says spyndex's own description of epsilon
+    "WCI2": {"epsilon": 1e-10},
 }
+# Kaufman and Tanré 1992 take R - gamma * (B - R); spyndex 0.12.0 has the sign the other way round, and no gamma in
+# SARVI. Corrected upstream after it: awesome-spectral-indices/awesome-spectral-indices#132.
+FORMULAS = {
+    "ARVI": "(N - (R - gamma * (B - R))) / (N + (R - gamma * (B - R)))",
+    "SARVI": "(1 + L) * (N - (R - gamma * (B - R))) / (N + (R - gamma * (B - R)) + L)",
+}
+# spyndex leaves the kernels of kNDVI and its like (kNR, kGB, …) to its callers. Here they are the RBF kernel
+# exp(-(a - b)² / (2 sigma²)) with sigma = (a + b) / 2, as Camps-Valls et al. 2021 advise
+# (https://doi.org/10.1126/sciadv.abc7447): kNDVI becomes tanh(NDVI²).
+_KERNEL = re.compile(r"\bk([A-Z])([A-Z])\b")
+_RBF = "2.718281828459045 ** (-2.0 * (({0} - {1}) / ({0} + {1})) ** 2.0)"
 # Kept as int16 although bright clouds can exceed it: everyone does, and clipped pixels are counted.
 PACKED_BY_CUSTOM = {"EVI"}
-_LARGEST_PACKED = 3.2767
 
 
 def make() -> str:
@@ -55,32 +81,22 @@ def make() -> str:
 
 
 def _entry(name: str, index: dict, defaults: dict[str, float]) -> dict:
-    formula = Formula(index["formula"])
+    text = FORMULAS.get(name, _KERNEL.sub(_kernel, index["formula"]))
+    formula = Formula(text)
     known = {**defaults, **CONSTANTS.get(name, {})}
     constants = {symbol: float(known[symbol]) for symbol in formula.names if symbol in known and symbol not in BANDS}
     return {
         "title": index["long_name"],
-        "formula": index["formula"],
+        "formula": text,
         "constants": constants,
-        "packed": name in PACKED_BY_CUSTOM or _stays_small(formula, constants),
+        "packed": name in PACKED_BY_CUSTOM or stays_small(formula, constants),
         "domain": index["application_domain"],
         "reference": index["reference"],
     }
 
 
-def _stays_small(formula: Formula, constants: dict[str, float]) -> bool:
-    """Whether int16 × 0.0001 holds the index for all reflectances from 0.0001 to 1.2.
-
-    Tried on random ones, and on all combinations of the extremes, rather than proved.
-    """
-    bands = [symbol for symbol in formula.names if symbol in BANDS]
-    if not bands or any(symbol not in constants and symbol not in bands for symbol in formula.names):
-        return False
-    random = np.random.default_rng(20261122)
-    spread = 10 ** random.uniform(-4, np.log10(1.2), (len(bands), 200_000))
-    extremes = np.array(np.meshgrid(*[[1e-4, 1.2]] * len(bands))).reshape(len(bands), -1)
-    values = formula({**constants, **dict(zip(bands, np.hstack([spread, extremes]), strict=True))})
-    return bool(np.all(np.abs(values[np.isfinite(values)]) <= _LARGEST_PACKED))
+def _kernel(symbol: re.Match) -> str:
+    return "1.0" if symbol[1] == symbol[2] else f"({_RBF.format(symbol[1], symbol[2])})"
 
 
 def main() -> None:

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spectral.failures import InputFailure
 
-# A band's symbol in formulas (those of Awesome Spectral Indices) → its common names, its asset keys.
-# Common names: https://github.com/stac-extensions/eo#common-band-names. The older `rededge` is left out:
-# it stands for three bands at once.
-BANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "A": (("coastal",), ("coastal", "b01")),
-    "B": (("blue",), ("blue", "b02")),
-    "G": (("green",), ("green", "b03")),
-    "R": (("red",), ("red", "b04")),
-    "RE1": (("rededge071",), ("rededge1", "b05")),
-    "RE2": (("rededge075",), ("rededge2", "b06")),
-    "RE3": (("rededge078",), ("rededge3", "b07")),
-    "N": (("nir",), ("nir", "b08")),
-    "N2": (("nir08",), ("nir08", "b8a")),
-    "WV": (("nir09",), ("nir09", "b09")),
-    "S1": (("swir16",), ("swir16", "b11")),
-    "S2": (("swir22",), ("swir22", "b12")),
+if TYPE_CHECKING:
+    from spectral.sensors import Sensor
+
+# A band's symbol in formulas (those of Awesome Spectral Indices) → its common name:
+# https://github.com/stac-extensions/eo#common-band-names. The older `rededge` is left out: it stands for three bands
+# at once.
+BANDS: dict[str, tuple[str, ...]] = {
+    "A": ("coastal",),
+    "B": ("blue",),
+    "G": ("green",),
+    "G1": ("green05",),
+    "Y": ("yellow",),
+    "R": ("red",),
+    "RE1": ("rededge071",),
+    "RE2": ("rededge075",),
+    "RE3": ("rededge078",),
+    "N": ("nir",),
+    "N2": ("nir08",),
+    "WV": ("nir09",),
+    "S1": ("swir16",),
+    "S2": ("swir22",),
+    "T": ("lwir",),
+    "T1": ("lwir11",),
 }
-MASK_KEYS = ("scl",)
+# In kelvin, the others are reflectance.
+THERMAL = frozenset({"T", "T1"})
 
 _JPEG2000 = "image/jp2"
 
 
-def find_band(item: dict[str, Any], symbol: str) -> tuple[str, dict[str, Any]]:
+def find_band(item: dict[str, Any], symbol: str, sensor: Sensor) -> tuple[str, dict[str, Any]]:
     """The key and the asset of the band that formulas call `symbol`.
 
     Of several (the same band at 10, 20 and 60 m, as COG and as JPEG 2000) the finest, then the COG, then
@@ -37,22 +45,27 @@ def find_band(item: dict[str, Any], symbol: str) -> tuple[str, dict[str, Any]]:
     Raises:
         InputFailure: the scene has no such band.
     """
-    common_names, keys = BANDS.get(symbol, ((), ()))
+    names, keys = sensor.names_of(symbol), sensor.keys_of(symbol)
     assets = {key: asset for key, asset in item["assets"].items() if isinstance(asset, dict)}
-    found = [(key, asset) for key, asset in assets.items() if _common_name(asset) in common_names]
-    found = found or [(key, asset) for key, asset in assets.items() if _base(key) in keys]
+    told_by_key = sensor.keys.get(symbol, ()) if symbol in sensor.by_key_first else ()
+    found = (
+        [(key, asset) for key, asset in assets.items() if not _forms(key).isdisjoint(told_by_key)]
+        or [(key, asset) for key, asset in assets.items() if _common_name(asset) in names]
+        or [(key, asset) for key, asset in assets.items() if not _forms(key).isdisjoint(keys)]
+    )
     if not found:
-        wanted = " or ".join(dict.fromkeys((*common_names, *keys))) or "a band that no optical scene has"
+        wanted = " or ".join(dict.fromkeys(keys)) or f"a band that {sensor.title} does not have"
         raise InputFailure(f"The scene has no band {symbol} (looked for {wanted} among {_listed(assets)}).")
-    return min(found, key=lambda pair: (resolution(pair[1]), pair[1].get("type") == _JPEG2000))
+    return min(found, key=_finest)
 
 
-def find_mask(item: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
-    """The key and the asset of the scene classification (SCL), the finest there is; None without one."""
-    found = [
-        (key, asset) for key, asset in item["assets"].items() if isinstance(asset, dict) and _base(key) in MASK_KEYS
-    ]
-    return min(found, key=lambda pair: (resolution(pair[1]), pair[1].get("type") == _JPEG2000), default=None)
+def find_mask(item: dict[str, Any], sensor: Sensor) -> tuple[str, dict[str, Any]] | None:
+    """The key and the asset of the sensor's mask band, the finest there is; None without one."""
+    if sensor.mask is None:
+        return None
+    assets = ((key, asset) for key, asset in item["assets"].items() if isinstance(asset, dict))
+    found = (pair for pair in assets if not _forms(pair[0]).isdisjoint(sensor.mask.keys))
+    return min(found, key=_finest, default=None)
 
 
 def raster_band(asset: dict[str, Any]) -> dict[str, Any]:
@@ -82,6 +95,10 @@ def resolution(asset: dict[str, Any]) -> float:
     return next((float(value) for value in candidates if _is_number(value) and value > 0), float("inf"))
 
 
+def _finest(pair: tuple[str, dict[str, Any]]) -> tuple[float, bool]:
+    return resolution(pair[1]), pair[1].get("type") == _JPEG2000
+
+
 def _common_name(asset: dict[str, Any]) -> str | None:
     """The common name of a single-band asset; a true-colour image has three bands and no one name."""
     for field, name in (("eo:bands", "common_name"), ("bands", "eo:common_name"), ("bands", "common_name")):
@@ -91,9 +108,10 @@ def _common_name(asset: dict[str, Any]) -> str | None:
     return asset.get("eo:common_name")
 
 
-def _base(key: str) -> str:
-    """`B04_10m`, `red-jp2`, `scl_60m` → `b04`, `red`, `scl`."""
-    return key.lower().replace("-", "_").split("_")[0]
+def _forms(key: str) -> set[str]:
+    """The names that a key may go by: `B04_10m`, `red-jp2`, `SR_B4.TIF` → also `b04`, `red`, `sr_b4`."""
+    whole = key.lower().replace("-", "_").removesuffix(".tif")
+    return {whole, whole.split("_")[0]}
 
 
 def _first(asset: dict[str, Any], field: str) -> dict[str, Any]:

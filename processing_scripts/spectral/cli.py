@@ -16,6 +16,7 @@ import os
 import platform
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,9 +49,21 @@ def parser() -> argparse.ArgumentParser:
         help="names of Awesome Spectral Indices, or your own: MINE=(N-R)/(N+R+0.5)",
     )
     made.add_argument(
+        "--constants",
+        default="",
+        metavar="L=0.25,EVI.L=1",
+        help="constants of the formulas, for all indices that have them or for one; default: those of their references",
+    )
+    made.add_argument(
+        "--dtype",
+        choices=("auto", "float32"),
+        default="auto",
+        help="auto: int16 × 0.0001 where it holds the index's values, else float32",
+    )
+    made.add_argument(
         "--mask",
         default="default",
-        help="default (nodata, saturated, cloud shadow, clouds, cirrus), none, or SCL classes by name or code",
+        help="default (what hides the ground: clouds, their shadows, cirrus, no data), none, or classes by name",
     )
     made.add_argument(
         "--offset", default="auto", help="auto (by the item's metadata), or the offset of the reflectance: -0.1 or 0"
@@ -73,14 +86,17 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.update(gdal_options(os.environ))
     try:
         from spectral.cog import has_compression
-        from spectral.indices import parse_indices
+        from spectral.indices import parse_constants, parse_indices
         from spectral.produce import Settings
         from spectral.shard import work_through
     except ImportError as error:
         return _unfit(f"numpy and rasterio are needed: {error}.")
     try:
         offset = _offset(given.offset)
-        indices, mask_classes = tuple(parse_indices(given.indices)), parse_mask(given.mask)
+        indices = tuple(parse_indices(given.indices, parse_constants(given.constants)))
+        if given.dtype == "float32":
+            indices = tuple(replace(index, packed=False) for index in indices)
+        mask = parse_mask(given.mask)
         if not given.check and not given.input.is_dir():
             raise ValueError(f"--input {given.input} is no folder")
         if given.threads < 1:
@@ -95,7 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     compression = given.compress if has_compression(given.compress) else "deflate"
     if compression != given.compress:
         progress.note("fallback", level="warning", reason=f"this GDAL has no {given.compress}: using deflate")
-    settings = Settings(indices, mask_classes, offset, given.collection or None, compression, given.threads)
+    settings = Settings(indices, mask, offset, given.collection or None, compression, given.threads)
     try:
         summary = work_through(
             input_folder=given.input,

@@ -61,7 +61,7 @@ class Job:
     bands: Mapping[str, Band]
     indices: tuple[Index, ...]
     mask: Source | None
-    mask_classes: frozenset[int]
+    hidden: masks.Chosen | None  # the classes to leave out; None without a mask
 
     def compute(self, window: Window) -> Block:
         """The indices of one window.
@@ -102,10 +102,10 @@ class Job:
         return band.source.read_at(*nearest(self.grid, own, window), outside=outside)
 
     def _masked(self, window: Window, shape: tuple[int, int]) -> np.ndarray:
-        if self.mask is None or not self.mask_classes:
+        if self.mask is None or self.hidden is None:
             return np.zeros(shape, dtype=bool)
         indices = nearest(self.grid, Grid.of(self.mask.dataset), window)
-        return masks.masked(self.mask.read_at(*indices, outside=masks.CLASSES["nodata"]), self.mask_classes)
+        return masks.masked(self.mask.read_at(*indices, outside=self.hidden.outside), self.hidden)
 
 
 def common_grid(bands: Mapping[str, Band], mask: Source | None) -> Grid:

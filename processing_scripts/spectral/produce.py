@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from spectral import mask as masks
 from spectral import radiometry
-from spectral.bands import find_band, find_mask
+from spectral.bands import THERMAL, find_band, find_mask
 from spectral.cog import CogWriter
 from spectral.engine import BLOCK, Band, Job, common_grid, in_order
 from spectral.failures import check_id
@@ -24,6 +24,7 @@ from spectral.item import Written, item_of, year_and_month
 from spectral.preview import write_preview
 from spectral.reading import Source
 from spectral.scenes import Scene
+from spectral.sensors import Sensor, sensor_of
 from spectral.staging import Staging
 from spectral.statistics import Statistics
 
@@ -33,7 +34,7 @@ class Settings:
     """What the arguments ask for, the same for every scene."""
 
     indices: tuple[Index, ...]
-    mask_classes: frozenset[int] = masks.DEFAULT_CLASSES
+    mask: tuple[str, ...] = (masks.DEFAULT,)  # words as `mask.parse_mask` gives them; none: no mask
     offset: float | None = None  # None: by the policy in `radiometry`
     collection: str | None = None
     compression: str = "zstd"
@@ -59,8 +60,9 @@ def produce(scene: Scene, settings: Settings, staging: Staging) -> Product:
     folder = f"{year_and_month(scene.item['properties'])}/{scene_id}"
     scratch = staging.scratch()
     try:
-        with _sources(scene, settings) as (bands, mask):
-            written, decisions, warnings, grid = _compute(scene_id, scene, settings, bands, mask, scratch)
+        sensor = sensor_of(scene.item)
+        with _sources(scene, settings, sensor) as (bands, mask):
+            written, decisions, warnings, grid = _compute(scene_id, sensor, settings, bands, mask, scratch)
         preview = scratch / f"{scene_id}_preview.png"
         decisions["geocadence:preview_range"] = list(
             write_preview(written[0].path, preview, written[0].index, written[0].statistics)
@@ -86,23 +88,29 @@ def produce(scene: Scene, settings: Settings, staging: Staging) -> Product:
 
 
 @contextmanager
-def _sources(scene: Scene, settings: Settings) -> Iterator[tuple[dict[str, Band], Source | None]]:
+def _sources(scene: Scene, settings: Settings, sensor: Sensor) -> Iterator[tuple[dict[str, Band], Source | None]]:
     """The bands that the indices need and the mask, open for reading."""
     bands: dict[str, Band] = {}
-    for symbol in dict.fromkeys(symbol for index in settings.indices for symbol in index.bands):
-        key, asset = find_band(scene.item, symbol)
-        decision = radiometry.decide(scene.item, asset, override=settings.offset, shape=scene.shape)
-        bands[symbol] = Band(symbol, key, Source(gdal_path(asset.get("href"), scene.base), f"Asset {key}"), decision)
-    found = find_mask(scene.item) if settings.mask_classes else None
-    mask = Source(gdal_path(found[1].get("href"), scene.base), f"Asset {found[0]}") if found else None
+    mask = None
     try:
+        for symbol in dict.fromkeys(symbol for index in settings.indices for symbol in index.bands):
+            key, asset = find_band(scene.item, symbol, sensor)
+            decision = radiometry.decide(
+                scene.item, asset, sensor=sensor, symbol=symbol, override=settings.offset, shape=scene.shape
+            )
+            source = Source(gdal_path(asset.get("href"), scene.base), f"Asset {key}")
+            bands[symbol] = Band(symbol, key, source, decision)
+            if decision.nodata is None:
+                bands[symbol] = replace(bands[symbol], radiometry=replace(decision, nodata=source.dataset.nodata))
+        if settings.mask and (found := find_mask(scene.item, sensor)):
+            mask = Source(gdal_path(found[1].get("href"), scene.base), f"Asset {found[0]}")
         yield bands, mask
     finally:
         for source in (*(band.source for band in bands.values()), *([mask] if mask else [])):
             source.close()
 
 
-def _compute(scene_id, scene, settings, bands, mask, scratch):
+def _compute(scene_id, sensor, settings, bands, mask, scratch):
     """The indices' files, in `scratch`, and what was decided on the way."""
     grid = common_grid(bands, mask)
     statistics = {index.name: Statistics(packed=index.packed) for index in settings.indices}
@@ -118,7 +126,8 @@ def _compute(scene_id, scene, settings, bands, mask, scratch):
         for index in settings.indices
     }
     masked = 0
-    job = Job(grid, bands, settings.indices, mask, settings.mask_classes)
+    hidden = sensor.mask.choose(settings.mask) if mask and sensor.mask else None
+    job = Job(grid, bands, settings.indices, mask, hidden)
     try:
         with ThreadPoolExecutor(settings.threads) as pool:
             for block in in_order(pool, job.compute, grid.windows(BLOCK), ahead=2 * settings.threads):
@@ -133,13 +142,17 @@ def _compute(scene_id, scene, settings, bands, mask, scratch):
     finally:
         for writer in writers.values():
             writer.abandon()
-    offset, warnings = _offset_record(bands, dark)
+    offset, warnings = _offset_record(bands, dark, sensor)
     decisions = {
+        "geocadence:sensor": sensor.title,
+        "geocadence:bands": {symbol: band.key for symbol, band in bands.items()},
         "geocadence:offset": offset,
-        "geocadence:mask": _mask_record(settings, mask, masked, grid.width * grid.height),
+        "geocadence:mask": _mask_record(settings, sensor, mask, hidden, masked / (grid.width * grid.height)),
     }
-    if settings.mask_classes and mask is None:
-        warnings.append("The scene has no scene classification (SCL): nothing was masked.")
+    if settings.mask and hidden is None:
+        warnings.append(f"{decisions['geocadence:mask']['reason'].removesuffix('.')}: nothing was masked.")
+    elif hidden and hidden.unknown:
+        warnings.append(f"The {sensor.mask.title} has no class {' or '.join(hidden.unknown)}.")
     written = [
         Written(index, writers[index.name].path, statistics[index.name].result(), statistics[index.name].clipped)
         for index in settings.indices
@@ -148,17 +161,22 @@ def _compute(scene_id, scene, settings, bands, mask, scratch):
     return written, decisions, warnings, grid
 
 
-def _offset_record(bands: dict[str, Band], dark: dict[str, np.ndarray]) -> tuple[dict[str, Any], list[str]]:
+def _offset_record(
+    bands: dict[str, Band], dark: dict[str, np.ndarray], sensor: Sensor
+) -> tuple[dict[str, Any], list[str]]:
     """`geocadence:offset`: what was applied and why, by band where bands differ; and what looks wrong."""
     # The darkest band tells most: over vegetation that is red, never nir.
     darkest: dict[str, int] = {}
     for symbol, histogram in dark.items():
-        found = radiometry.dark_dn(histogram)
+        found = None if symbol in THERMAL else radiometry.dark_dn(histogram)
         if found is not None:
             darkest[symbol] = found
-    symbol = min(darkest, key=darkest.__getitem__, default=next(iter(bands)))
+    first_band = min(bands, key=lambda symbol: symbol in THERMAL)
+    symbol = min(darkest, key=darkest.__getitem__, default=first_band)
     first = bands[symbol].radiometry
-    verdict, sentence = radiometry.plausible(dark=darkest.get(symbol), offset=first.offset, scale=first.scale)
+    verdict, sentence = radiometry.plausible(
+        dark=darkest.get(symbol), offset=first.offset, scale=first.scale, sensor=sensor
+    )
     record = {
         "value": first.offset,
         "scale": first.scale,
@@ -177,16 +195,19 @@ def _offset_record(bands: dict[str, Band], dark: dict[str, np.ndarray]) -> tuple
     return record, warnings
 
 
-def _mask_record(settings: Settings, mask: Source | None, masked: int, pixels: int) -> dict[str, Any]:
-    if not settings.mask_classes:
+def _mask_record(
+    settings: Settings, sensor: Sensor, mask: Source | None, hidden: masks.Chosen | None, share: float
+) -> dict[str, Any]:
+    if not settings.mask:
         return {"applied": False, "reason": "The arguments ask for no mask."}
-    if mask is None:
-        return {"applied": False, "reason": "The scene has no scene classification (SCL)."}
+    if mask is None or hidden is None:
+        return {"applied": False, "reason": f"The scene has no {sensor.mask.title if sensor.mask else 'mask band'}."}
     return {
         "applied": True,
         "asset": mask.name.removeprefix("Asset "),
-        "classes": masks.names(settings.mask_classes),
-        "masked_percent": round(100 * masked / pixels, 4),
+        "classes": list(hidden.names),
+        **({"unknown_classes": list(hidden.unknown)} if hidden.unknown else {}),
+        "masked_percent": round(100 * share, 4),
     }
 
 
@@ -194,10 +215,10 @@ def _lineage(scene_id: str, settings: Settings, decisions: dict[str, Any]) -> st
     offset, mask = decisions["geocadence:offset"], decisions["geocadence:mask"]
     names = ", ".join(index.name for index in settings.indices)
     if mask["applied"]:
-        masking = f"without pixels of the classes {', '.join(mask['classes'])} of the scene classification"
+        masking = f"without pixels of the classes {', '.join(mask['classes'])} of {mask['asset']}"
     else:
         masking = f"without a mask ({mask['reason'].rstrip('.')})"
     return (
-        f"{names} from surface reflectance of {scene_id} (DN × {offset['scale']:g} {offset['value']:+g}; "
+        f"{names} from reflectance of {scene_id} (DN × {offset['scale']:g} {offset['value']:+g}; "
         f"{offset['source']}), {masking}; reflectance ≤ 0 and saturated pixels left out."
     )

@@ -1,18 +1,20 @@
-"""From digital numbers to surface reflectance: which scale and offset a band has, and why.
+"""From digital numbers to reflectance: which scale and offset a band has, and why.
 
-Since processing baseline 04.00 Sentinel-2 L2A has `reflectance = (DN - 1000) / 10000`; before, the
-1000 was missing. Catalogues disagree with their own pixels: items of Earth Search carry
-`raster:bands[0].offset = -0.1` beside `earthsearch:boa_offset_applied = true`, where the pixels no
-longer hold the 1000 (https://github.com/Element84/earth-search/issues/66 and /71: and the flag itself is
-wrong at times). Therefore, in this order:
+The item comes first, what is known of the sensor (`sensors`) second. For Sentinel-2 that is not enough: since
+processing baseline 04.00 L2A has `reflectance = (DN - 1000) / 10000`; before, the 1000 was missing. And catalogues
+disagree with their own pixels: items of Earth Search carry `raster:bands[0].offset = -0.1` beside
+`earthsearch:boa_offset_applied = true`, where the pixels no longer hold the 1000
+(https://github.com/Element84/earth-search/issues/66 and /71: and the flag itself is wrong at times). Therefore, in
+this order:
 
 | given | offset | source |
 |---|---|---|
 | an override in the arguments | that | `argument` |
-| `earthsearch:boa_offset_applied` true | 0 | `boa_offset_applied` |
+| Sentinel-2: `earthsearch:boa_offset_applied` true | 0 | `boa_offset_applied` |
 | an offset in the asset's `raster:bands` (or STAC 1.1's `bands`) | that | `raster:bands` |
-| processing baseline ≥ 04.00 | −0.1 | `processing_baseline` |
-| processing baseline < 04.00 | 0 | `processing_baseline` |
+| Landsat, HLS | the sensor's | `sensor` |
+| Sentinel-2: processing baseline ≥ 04.00 | −0.1 | `processing_baseline` |
+| Sentinel-2: processing baseline < 04.00 | 0 | `processing_baseline` |
 | none of these | 0 | `unknown` |
 
 What was decided, and why, is written into the product's Item, whatever it was. The dark-pixel check
@@ -31,11 +33,10 @@ import numpy as np
 from spectral.bands import raster_band
 from spectral.failures import InputFailure
 from spectral.scenes import SEARCH_RASTER
+from spectral.sensors import OTHER, SENTINEL2, Sensor
 
-DEFAULT_SCALE = 1e-4
 BASELINE_OFFSET = -0.1
 OFFSET_SINCE = (4, 0)
-SENTINEL2_NODATA = 0
 SATURATED = 65535
 
 # The dark-pixel check works on the DN under which 1 % of a band's clear pixels lie.
@@ -48,7 +49,7 @@ _DARK_WITH_OFFSET = (750, 1600)
 
 @dataclass(frozen=True)
 class Radiometry:
-    """How one band's DN become reflectance: `DN * scale + offset`, DN equal to `nodata` being none."""
+    """How one band's DN become reflectance (or kelvin): `DN * scale + offset`, DN equal to `nodata` being none."""
 
     scale: float
     offset: float
@@ -58,44 +59,57 @@ class Radiometry:
 
 
 def decide(
-    item: dict[str, Any], asset: dict[str, Any], *, override: float | None = None, shape: str = ""
+    item: dict[str, Any],
+    asset: dict[str, Any],
+    *,
+    sensor: Sensor,
+    symbol: str,
+    override: float | None = None,
+    shape: str = "",
 ) -> Radiometry:
-    """The radiometry of one band, by the policy above.
+    """The radiometry of the band that formulas call `symbol`, by the policy above.
 
     Raises:
         InputFailure: the item gives a scale of zero or below.
     """
     given = raster_band(asset)
-    scale = _number(given.get("scale"))
+    scale, nodata = _number(given.get("scale")), _number(given.get("nodata"))
     if scale is not None and scale <= 0:
         raise InputFailure(f"raster:bands gives the scale {scale:g}; a scale is above zero.")
-    nodata = _number(given.get("nodata"))
-    offset, source, reason = _offset(item.get("properties", {}), _number(given.get("offset")), override, shape)
-    if scale is None:
-        reason += f" No scale given: {DEFAULT_SCALE:g} assumed."
+    in_asset = _number(given.get("offset"))
+    if symbol in sensor.thermal:
+        known_scale, known_offset = sensor.thermal[symbol]
+        offset, source, reason = in_asset, "raster:bands", f"The asset's raster:bands give {in_asset}."
+        if in_asset is None:
+            offset, source, reason = known_offset, "sensor", f"Surface temperature of {sensor.title} is in kelvin."
+    else:
+        known_scale = sensor.scale
+        offset, source, reason = _offset(item.get("properties", {}), in_asset, override, shape, sensor)
+    if scale is None and sensor is OTHER:
+        reason += f" No scale given, and the sensor is unknown: {known_scale:g} assumed."
     return Radiometry(
-        scale=DEFAULT_SCALE if scale is None else scale,
+        scale=known_scale if scale is None else scale,
         offset=offset,
-        nodata=SENTINEL2_NODATA if nodata is None else nodata,
+        nodata=sensor.nodata if nodata is None else nodata,
         source=source,
         reason=reason,
     )
 
 
 def _offset(
-    properties: dict[str, Any], in_asset: float | None, override: float | None, shape: str
+    properties: dict[str, Any], in_asset: float | None, override: float | None, shape: str, sensor: Sensor
 ) -> tuple[float, str, str]:
     if override is not None:
         return override, "argument", f"The argument --offset {override:g} overrides the item's metadata."
-    for flag in ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied"):
-        if properties.get(flag) is True:
-            contradiction = ""
-            if in_asset:
-                contradiction = f", though raster:bands gives {in_asset:g}"
-            return 0.0, "boa_offset_applied", f"{flag} is true: the offset is in the pixels already{contradiction}."
+    flag = _applied_flag(properties) if sensor is SENTINEL2 else None
+    if flag:
+        contradiction = f", though raster:bands gives {in_asset:g}" if in_asset else ""
+        return 0.0, "boa_offset_applied", f"{flag} is true: the offset is in the pixels already{contradiction}."
     if in_asset is not None:
         return in_asset, "raster:bands", f"The asset's raster:bands give the offset {in_asset:g}."
-    baseline = _baseline(properties)
+    if sensor.offset is not None:
+        return sensor.offset, "sensor", f"The offset of {sensor.title} is {sensor.offset:g}; the item gives none."
+    baseline = _baseline(properties) if sensor is SENTINEL2 else None
     if baseline is not None:
         version = f"{baseline[0]:02d}.{baseline[1]:02d}"
         if baseline >= OFFSET_SINCE:
@@ -106,7 +120,13 @@ def _offset(
         why = "Items of SearchRasterDataCollection carry neither offset nor processing baseline"
     else:
         why = "The item gives neither offset nor processing baseline"
-    return 0.0, "unknown", f"{why}: no offset applied. If the pixels hold one, give --offset -0.1."
+    remedy = "-0.1" if sensor is SENTINEL2 else "with its value"
+    return 0.0, "unknown", f"{why}: no offset applied. If the pixels hold one, give --offset {remedy}."
+
+
+def _applied_flag(properties: dict[str, Any]) -> str | None:
+    flags = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
+    return next((flag for flag in flags if properties.get(flag) is True), None)
 
 
 def _baseline(properties: dict[str, Any]) -> tuple[int, int] | None:
@@ -139,8 +159,8 @@ def dark_dn(histogram: np.ndarray) -> int | None:
     return int(np.searchsorted(np.cumsum(histogram), total * DARK_PERCENT / 100))
 
 
-def plausible(*, dark: int | None, offset: float, scale: float) -> tuple[bool | None, str]:
-    """Whether the darkest pixels agree with the offset, and a sentence; None where they can't tell.
+def plausible(*, dark: int | None, offset: float, scale: float, sensor: Sensor) -> tuple[bool | None, str]:
+    """Whether a Sentinel-2 scene's darkest pixels agree with the offset, and a sentence; None where they can't tell.
 
     | DN of the darkest 1 % | offset −0.1 applied | no offset applied |
     |---|---|---|
@@ -149,7 +169,7 @@ def plausible(*, dark: int | None, offset: float, scale: float) -> tuple[bool | 
     | 1000 to 1600 | plausible | implausible: it is still in the pixels |
     | above, or too few pixels | can't tell | can't tell |
     """
-    if not math.isclose(scale, DEFAULT_SCALE) or offset not in (0.0, BASELINE_OFFSET):
+    if sensor is not SENTINEL2 or not math.isclose(scale, SENTINEL2.scale) or offset not in (0.0, BASELINE_OFFSET):
         return None, "The dark-pixel check knows Sentinel-2's scale and offset only."
     if dark is None:
         return None, "Too few clear pixels for the dark-pixel check."

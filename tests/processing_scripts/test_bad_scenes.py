@@ -78,7 +78,7 @@ def test_a_missing_band(good: Folder):
     good.scene("BAD", red=random_dn((300, 300)))
     record = only_failure(good)
     assert record["class"] == "input"
-    assert record["reason"] == "The scene has no band N (looked for nir or b08 among red)."
+    assert record["reason"] == "The scene has no band N (looked for nir or b8 or b08 among red)."
 
 
 @pytest.mark.parametrize("href", [None, "", 5, "ftp://example.com/red.tif", "/vsizip/x.zip/red.tif", "a\x00b"])

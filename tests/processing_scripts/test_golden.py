@@ -151,7 +151,7 @@ def test_any_dn_gives_the_exact_ratio_or_nodata(red, nir):
     radiometry = Radiometry(1e-4, -0.1, 0, "", "")
     bands = {s: Band(s, s, InMemory(pixels), radiometry) for s, pixels in (("R", red), ("N", nir))}
     grid = Grid(7, 5, rasterio.Affine.identity(), None)
-    block = Job(grid, bands, tuple(parse_indices("NDVI")), None, frozenset()).compute(Window(0, 0, 7, 5))
+    block = Job(grid, bands, tuple(parse_indices("NDVI")), None, None).compute(Window(0, 0, 7, 5))
     for found, r, n in zip(block.values["NDVI"].flat, red.flat, nir.flat, strict=True):
         if min(r, n) <= 1000 or max(r, n) == 65535:
             assert found == PACKED_NODATA

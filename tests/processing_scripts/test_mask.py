@@ -10,7 +10,7 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 from spectral.failures import InputFailure
 from spectral.grids import Grid, check_aligned, nearest
-from spectral.mask import CLASSES, DEFAULT_CLASSES, masked, parse_mask
+from spectral.mask import DEFAULT, FMASK, QA_PIXEL, SCL, masked, parse_mask
 
 from tests.processing_scripts.factory import Folder, write
 
@@ -52,7 +52,7 @@ def test_pixels_past_the_masks_end_count_as_nodata(folder: Folder):
 def test_the_classes_asked_for_are_hidden(folder: Folder, text, hidden):
     scl = np.arange(12).reshape(3, 4)
     folder.scene(red=np.full((6, 8), 2000), nir=np.full((6, 8), 4000), scl=scl)
-    folder.run(mask_classes=parse_mask(text))
+    folder.run(mask=parse_mask(text))
     assert set(scl[np.isnan(folder.values())[::2, ::2]]) == hidden
     assert folder.item()["properties"]["geocadence:mask"]["applied"] is bool(hidden)
 
@@ -65,31 +65,109 @@ def test_a_scene_without_classification_is_processed_and_says_so(folder: Folder)
     assert record == {"applied": False, "reason": "The scene has no scene classification (SCL)."}
 
 
+def hidden_codes(scheme, text, codes=range(12)):
+    """The codes that the scheme leaves out, of `codes`."""
+    pixels = np.array(list(codes), dtype=np.uint16 if scheme is QA_PIXEL else np.uint8)
+    return set(pixels[masked(pixels, scheme.choose(parse_mask(text)))].tolist())
+
+
 def test_default_classes_are_those_that_hide_the_ground():
-    assert {name for name, code in CLASSES.items() if code in DEFAULT_CLASSES} == {
+    assert SCL.choose((DEFAULT,)).names == (
         "nodata", "saturated", "cloud_shadow", "cloud_medium", "cloud_high", "cirrus",
-    }  # fmt: skip
+    )  # fmt: skip
+    assert QA_PIXEL.choose((DEFAULT,)).names == ("nodata", "dilated_cloud", "cirrus", "cloud", "cloud_shadow")
+    assert FMASK.choose((DEFAULT,)).names == ("nodata", "cloud", "adjacent", "cloud_shadow")
 
 
 @pytest.mark.parametrize(
-    ("text", "classes"),
-    [("8,9", {8, 9}), ("clouds", {8, 9}), ("Cloud-High, cirrus", {9, 10}), ("default,water", {*DEFAULT_CLASSES, 6})],
+    ("text", "codes"),
+    [
+        ("8,9", {8, 9}),
+        ("clouds", {8, 9}),
+        ("Cloud-High, cirrus", {9, 10}),
+        ("default,water", {0, 1, 3, 6, 8, 9, 10}),
+        ("nodata", {0}),
+        ("none", set()),
+    ],
 )
-def test_classes_go_by_name_and_by_code(text, classes):
-    assert parse_mask(text) == classes
+def test_scl_classes_go_by_name_and_by_code(text, codes):
+    assert hidden_codes(SCL, text) == codes
+
+
+# Codes as they stand in scenes: one state and the confidences that go with it.
+FILL, CLEAR_LAND, CLEAR_WATER, DILATED, CLOUDY, SHADOW, SNOW, CIRRUS = (
+    1, 21824, 21952, 21826, 22280, 23888, 30048, 54596,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("default", {FILL, DILATED, CLOUDY, SHADOW, CIRRUS}),
+        ("snow,nodata", {FILL, SNOW}),
+        ("water", {CLEAR_WATER}),
+        ("cloud-high", {CLOUDY}),
+        ("cloud-medium", set()),
+        ("cloud-shadow-high,snow-high,cirrus-high", {SHADOW, SNOW, CIRRUS}),
+        ("none", set()),
+    ],
+)
+def test_qa_pixel_hides_by_bits(text, codes):
+    every = [FILL, CLEAR_LAND, CLEAR_WATER, DILATED, CLOUDY, SHADOW, SNOW, CIRRUS]
+    assert hidden_codes(QA_PIXEL, text, every) == codes
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("default", {0b10, 0b100, 0b1000, 0b1110, 0b11001010, 255}),
+        ("cloud", {0b10, 0b1110, 0b11001010}),  # fill has every bit set and is no cloud
+        ("nodata", {255}),
+        ("water,snow", {0b100000, 0b10000}),
+        ("aerosol-high", {0b11000000, 0b11001010}),
+    ],
+)
+def test_fmask_hides_by_bits(text, codes):
+    some = [0, 0b1, 0b10, 0b100, 0b1000, 0b1110, 0b10000, 0b100000, 0b11000000, 0b01000000, 0b11001010, 255]
+    assert hidden_codes(FMASK, text, some) == codes
 
 
 @pytest.mark.parametrize("text", ["fog", "12", "-1", "", "8;9", "²"])
 def test_an_unknown_class_is_refused_with_the_known_ones(text):
-    with pytest.raises(ValueError, match=r"expected default, none, or nodata \(0\)"):
+    with pytest.raises(ValueError, match=r"expected default, none, or of the scene class.* nodata, saturated"):
         parse_mask(text)
 
 
+def test_a_class_of_another_sensor_is_named_not_guessed():
+    assert QA_PIXEL.choose(parse_mask("cloud,vegetation,8")).unknown == ("vegetation", "8")
+    assert SCL.choose(parse_mask("dilated-cloud")).unknown == ("dilated_cloud",)
+
+
 def test_codes_that_mean_nothing_count_as_nodata():
+    default, cloud = SCL.choose((DEFAULT,)), SCL.choose(("cloud_high",))
     codes = np.array([12, 255, 4], dtype=np.uint8)
-    assert masked(codes, DEFAULT_CLASSES).tolist() == [True, True, False]
-    assert masked(codes, frozenset({9})).tolist() == [False, False, False]
-    assert masked(np.array([-1, 300, 9], dtype=np.int16), DEFAULT_CLASSES).tolist() == [True, True, True]
+    assert masked(codes, default).tolist() == [True, True, False]
+    assert masked(codes, cloud).tolist() == [False, False, False]
+    assert masked(np.array([-1, 300, 9], dtype=np.int16), default).tolist() == [True, True, True]
+    assert masked(np.array([70000, 9], dtype=np.uint32), cloud).tolist() == [False, True]
+    assert masked(np.array([-5, 21824], dtype=np.int32), QA_PIXEL.choose((DEFAULT,))).tolist() == [True, False]
+
+
+@given(st.integers(0, 65535), st.lists(st.sampled_from(QA_PIXEL.names), min_size=1, max_size=4))
+def test_any_quality_code_is_hidden_exactly_when_one_of_its_bits_is_asked_for(code, names):
+    """Against bit arithmetic written here, by USGS's table of bits."""
+    single = {"dilated_cloud": 1, "cirrus": 2, "cloud": 3, "cloud_shadow": 4, "snow": 5, "water": 7}
+    double = {"cloud_medium": (8, 2), "cloud_high": (8, 3), "cloud_shadow_high": (10, 3), "snow_high": (12, 3),
+              "cirrus_high": (14, 3)}  # fmt: skip
+    fill = code % 2 == 1
+    expected = fill and "nodata" in names
+    for name in names:
+        if name in single and not fill:
+            expected |= bool(code >> single[name] & 1)
+        elif name in double and not fill:
+            low, value = double[name]
+            expected |= (code >> low & 3) == value
+    assert masked(np.array([code], dtype=np.uint16), QA_PIXEL.choose(tuple(names)))[0] == expected
 
 
 @settings(max_examples=80, deadline=None)

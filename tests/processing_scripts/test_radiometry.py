@@ -7,9 +7,11 @@ import json
 
 import numpy as np
 import pytest
+from spectral import radiometry
 from spectral.failures import InputFailure
-from spectral.radiometry import dark_dn, decide, plausible
+from spectral.radiometry import dark_dn
 from spectral.scenes import SEARCH_RASTER
+from spectral.sensors import HLS_S30, SENTINEL2
 
 from tests.processing_scripts.factory import Folder, random_dn
 
@@ -18,6 +20,14 @@ ZERO_IN_ASSET = {"raster:bands": [{"scale": 0.0001, "offset": 0}]}
 STAC_1_1 = {"bands": [{"name": "B04", "raster:scale": 0.0001, "raster:offset": -0.1}]}
 ON_ASSET = {"raster:scale": 0.0001, "raster:offset": -0.1}
 APPLIED, NOT_APPLIED = {"earthsearch:boa_offset_applied": True}, {"earthsearch:boa_offset_applied": False}
+
+
+def decide(item, asset, **keywords):
+    return radiometry.decide(item, asset, sensor=SENTINEL2, symbol="R", **keywords)
+
+
+def plausible(**keywords):
+    return radiometry.plausible(sensor=SENTINEL2, **keywords)
 
 
 def baseline(version):
@@ -98,6 +108,7 @@ def test_dark_pixels_speak_for_or_against_the_offset(dark, offset, verdict):
 
 def test_the_check_keeps_silent_on_other_sensors():
     assert plausible(dark=300, offset=-0.2, scale=2.75e-5)[0] is None
+    assert radiometry.plausible(dark=1200, offset=0.0, scale=1e-4, sensor=HLS_S30)[0] is None
 
 
 def test_the_darkest_percent():

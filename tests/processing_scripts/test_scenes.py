@@ -10,6 +10,7 @@ from spectral.bands import find_band, find_mask
 from spectral.failures import InputFailure
 from spectral.hrefs import gdal_path
 from spectral.scenes import read_scenes
+from spectral.sensors import SENTINEL2
 
 from tests.processing_scripts.factory import Folder, random_dn
 
@@ -96,23 +97,23 @@ def asset(name, key="eo:bands", field="common_name", **more):
     ],
 )
 def test_bands_are_found_by_common_name_then_by_key(assets, found):
-    assert find_band({"assets": assets}, "R")[0] == found
+    assert find_band({"assets": assets}, "R", SENTINEL2)[0] == found
 
 
 def test_rededge_of_old_catalogues_is_told_apart_by_key():
     assets = {f"rededge{i}": asset("rededge") for i in (1, 2, 3)}
-    assert [find_band({"assets": assets}, symbol)[0] for symbol in ("RE1", "RE2", "RE3")] == list(assets)
+    assert [find_band({"assets": assets}, symbol, SENTINEL2)[0] for symbol in ("RE1", "RE2", "RE3")] == list(assets)
 
 
 def test_the_finest_classification_is_taken():
     assets = {"scl_60m": {"href": "x", "gsd": 60}, "scl": {"href": "x", "gsd": 20}, "SCL-jp2": {"href": "x", "gsd": 20}}
-    assert find_mask({"assets": assets})[0] == "scl"
-    assert find_mask({"assets": {"red": {}}}) is None
+    assert find_mask({"assets": assets}, SENTINEL2)[0] == "scl"
+    assert find_mask({"assets": {"red": {}}}, SENTINEL2) is None
 
 
 def test_a_band_that_is_missing_is_named_with_what_there_is():
     with pytest.raises(InputFailure, match=r"no band S1 .*swir16 or b11 among red"):
-        find_band({"assets": {"red": asset("red"), "none": None}}, "S1")
+        find_band({"assets": {"red": asset("red"), "none": None}}, "S1", SENTINEL2)
 
 
 def test_an_empty_folder_has_no_scenes(folder: Folder):
