@@ -1,33 +1,37 @@
-"""Scenes of a STAC API: search, all pages, patiently."""
+"""Scenes of a STAC API: search, all pages, patiently, and none lost without a word.
+
+A window with more scenes than APIs page through well is searched in halves, and so is one whose pages die, stall
+or hold fewer scenes than the API itself has counted. What is still missing in the shortest window is an error.
+"""
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
-import requests
-from pystac_client import Client, ItemSearch
+from pystac_client import Client
 from pystac_client.conformance import ConformanceClasses
 from pystac_client.exceptions import APIError
-from pystac_client.stac_api_io import StacApiIO
-from urllib3.exceptions import MaxRetryError
 from urllib3.util.retry import Retry
 
+from geocadence.catalogue.cql2 import Filter
 from geocadence.catalogue.http import TIMEOUT, CatalogueRefused, CatalogueUnavailable, retries
+from geocadence.catalogue.paging import Item, Pages, PatientIO, Stalled, identity
 from geocadence.catalogue.query import matches
 from geocadence.execution_input import Window
 from geocadence.instants import format_instant
 
-Item = dict[str, Any]
-
 # Items of Sentinel-2 have about 20 KB, and many APIs answer through a Lambda, with 6 MB at most.
 PAGE_SIZE = 100
-_BROKEN_ANSWERS = 4
-# Pages shift while a catalogue takes scenes in, so that one may hold nothing new; so many in a row are no shift.
-_PAGES_WITHOUT_NEWS = 5
+# Elasticsearch pages through so many results (index.max_result_window), and APIs on top of it stall there.
+SPLIT_ABOVE = 10_000
+# A stall before this many scenes is no matter of how many there are.
+_MANY = 10 * PAGE_SIZE
+SHORTEST_WINDOW = timedelta(minutes=1)
 
 
 def search_stac_api(
@@ -37,29 +41,35 @@ def search_stac_api(
     scenes: Sequence[str] | None = None,
     retry: Retry | None = None,
     sleep: Callable[[float], None] = time.sleep,
-) -> list[Item]:
-    """The Items that `source.stac` of a resolved definition finds in `window`, as the API gives them.
+) -> Iterator[Item]:
+    """The Items that `source.stac` of a resolved definition finds in `window`, as the API gives them, one by one.
 
-    `scenes` are asked for by id: then the property filter does not apply, and the window only where
-    its start was given, as whoever names a scene wants that scene.
+    Each listed Item comes once, whatever pages repeat it. `scenes` are asked for by id: then the filters do not
+    apply, and the window only where its start was given, as whoever names a scene wants that scene.
 
-    Raises CatalogueRefused where the API says no, CatalogueUnavailable where it fails for good.
+    Raises CatalogueRefused where the API says no, CatalogueUnavailable where it fails for good or says that there
+    are more scenes than it gives.
     """
     api = source["api"]
-    io = _PatientIO(timeout=TIMEOUT, max_retries=retry or retries(), sleep=sleep)
+    io = PatientIO(timeout=TIMEOUT, max_retries=retry or retries(), sleep=sleep)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # on APIs that leave parts of the standard out
-            client = Client.open(api, stac_io=io)
-            if scenes is None:
-                return _search_window(client, source, window)
-            return _search_ids(client, source, scenes, window if window.is_given else None)
+            # Without it here, the client takes the time-out of its `stac_io` away.
+            client = Client.open(api, stac_io=io, timeout=TIMEOUT)
+            if not client.get_search_link():
+                raise NotImplementedError("its landing page has no link to a search")
+            search = _Search(client, io, source)
+        if scenes is None:
+            yield from search.within(window)
+        else:
+            yield from search.named(scenes, window if window.is_given else None)
     except APIError as error:
         status = getattr(error, "status_code", None)
-        if status is not None and 400 <= status < 500 and status != 429:
+        if _is_refusal(error):
             raise CatalogueRefused(
                 f"{api} refused the search with HTTP {status}: {_brief(error)} "
-                "(are source.stac.api, collection, area and query right?)"
+                "(are source.stac.api, collection, area, query and filter right?)"
             ) from error
         answer = f"HTTP {status}" if status is not None else "no answer"
         raise CatalogueUnavailable(f"{api} gave {answer}, again and again: {_brief(error)}") from error
@@ -69,93 +79,103 @@ def search_stac_api(
         raise CatalogueRefused(f"{api} offers no item search: {_brief(error)}") from error
 
 
-def _search_window(client: Client, source: dict[str, Any], window: Window) -> list[Item]:
-    query = source.get("query") or None
-    # An API without the query extension would ignore the filter, or answer with nothing.
-    asks_api = query is not None and client.conforms_to(ConformanceClasses.QUERY)
-    start = format_instant(window.start) if window.start else ".."
-    search = client.search(
-        method="POST",
-        collections=[source["collection"]],
-        intersects=source["geometry"],
-        datetime=f"{start}/{format_instant(window.end)}",
-        query=query if asks_api else None,
-        limit=PAGE_SIZE,
-    )
-    items = list(_items(search))
-    return items if query is None or asks_api else [item for item in items if matches(item, query)]
+class _Search:
+    def __init__(self, client: Client, io: PatientIO, source: dict[str, Any]) -> None:
+        self._io, self._source, self._api = io, source, source["api"]
+        self._url = client.get_search_link().get_absolute_href()
+        query, cql2 = source.get("query") or None, source.get("filter") or None
+        # An API without the extension would ignore the filter, or answer with nothing.
+        self._asked: dict[str, Any] = {}
+        self._query = self._filter = None
+        if query is not None and client.conforms_to(ConformanceClasses.QUERY):
+            self._asked["query"] = query
+        else:
+            self._query = query
+        if cql2 is not None and client.conforms_to(ConformanceClasses.FILTER):
+            self._asked |= {"filter-lang": "cql2-json", "filter": Filter(cql2).as_json}
+        elif cql2 is not None:
+            self._filter = Filter(cql2)
+        self._given: set[str] = set()
+
+    def within(self, window: Window) -> Iterator[Item]:
+        pages = self._pages(window, **self._asked)
+        shown = f"from {format_instant(window.start)} to " if window.start else "until "
+        shown += format_instant(window.end)
+        try:
+            for features in pages:
+                if (pages.matched or 0) > SPLIT_ABOVE and _is_divisible(window):
+                    break
+                yield from self._new(features)
+            else:
+                missing = (pages.matched or 0) - len(pages.seen)
+                if missing <= 0:
+                    return
+                if not _is_divisible(window):
+                    raise CatalogueUnavailable(
+                        f"{self._api} says that {pages.matched} scenes match {shown}, and gave {len(pages.seen)}"
+                    )
+        except Stalled:
+            expected = pages.matched if pages.matched is not None else _MANY
+            if len(pages.seen) >= expected > 0 and pages.matched is not None:
+                return  # all are there; only the end of the pages is not
+            if len(pages.seen) < min(expected, _MANY) or not _is_divisible(window):
+                raise
+        except APIError as error:
+            # The first page is as good as the API; a later one may be too far in, or too large.
+            if pages.count == 0 or _is_rejected_at_once(error) or not _is_divisible(window):
+                raise
+        for half in _halves(window):
+            yield from self.within(half)
+
+    def named(self, scenes: Sequence[str], window: Window | None) -> Iterator[Item]:
+        for n in range(0, len(scenes), PAGE_SIZE):
+            for features in self._pages(window, ids=list(scenes[n : n + PAGE_SIZE])):
+                yield from self._new(features, is_filtered=False)
+
+    def _pages(self, window: Window | None, **asked: Any) -> Pages:
+        body = {
+            "collections": [self._source["collection"]],
+            "intersects": self._source["geometry"],
+            "limit": PAGE_SIZE,
+            **asked,
+        }
+        if window is not None:
+            start = format_instant(window.start) if window.start else ".."
+            body["datetime"] = f"{start}/{format_instant(window.end)}"
+        return Pages(self._io, self._url, body)
+
+    def _new(self, features: list[Item], *, is_filtered: bool = True) -> Iterator[Item]:
+        """What has not come before: halves share an instant, and pages shift."""
+        for feature in features:
+            which = identity(feature)
+            if which in self._given:
+                continue
+            self._given.add(which)
+            if is_filtered and self._query is not None and not matches(feature, self._query):
+                continue
+            if is_filtered and self._filter is not None and not self._filter.matches(feature):
+                continue
+            yield feature
 
 
-def _search_ids(client: Client, source: dict[str, Any], scenes: Sequence[str], window: Window | None) -> list[Item]:
-    items: list[Item] = []
-    for n in range(0, len(scenes), PAGE_SIZE):
-        start = format_instant(window.start) if window and window.start else ".."
-        search = client.search(
-            method="POST",
-            collections=[source["collection"]],
-            ids=list(scenes[n : n + PAGE_SIZE]),
-            intersects=source["geometry"],
-            datetime=f"{start}/{format_instant(window.end)}" if window else None,
-            limit=PAGE_SIZE,
-        )
-        items.extend(_items(search))
-    return items
+def _is_divisible(window: Window) -> bool:
+    return window.start is not None and window.end - window.start > SHORTEST_WINDOW
 
 
-def _items(search: ItemSearch) -> Iterator[Item]:
-    """The Items of all pages; ValueError where the pages lead in a circle."""
-    seen: set[str] = set()
-    asked: set[str] = set()
-    without_news = 0
-    for page in search.pages_as_dicts():
-        features = page["features"]
-        identities = {_identity(feature) for feature in features}
-        following = _following(page)
-        without_news = without_news + 1 if identities <= seen else 0
-        if without_news and (following in asked or without_news == _PAGES_WITHOUT_NEWS):
-            raise ValueError("its pages repeat themselves without end")
-        seen |= identities
-        if following is not None:
-            asked.add(following)
-        yield from features
+def _halves(window: Window) -> tuple[Window, Window]:
+    assert window.start is not None
+    middle = (window.start + (window.end - window.start) / 2).replace(microsecond=0)
+    return replace(window, end=middle), replace(window, start=middle)
 
 
-def _identity(feature: Item) -> str:
-    """The id; the whole Item where it has none that can be one, which is for `decisions` to reject."""
-    scene = feature.get("id")
-    return scene if isinstance(scene, str) else json.dumps(feature, sort_keys=True)
+def _is_refusal(error: APIError) -> bool:
+    status = getattr(error, "status_code", None)
+    return status is not None and 400 <= status < 500 and status != 429
 
 
-def _following(page: dict[str, Any]) -> str | None:
-    """The request for the next page."""
-    link = next((link for link in page.get("links", []) if link["rel"] == "next"), None)
-    return json.dumps(link, sort_keys=True) if link is not None else None
-
-
-class _PatientIO(StacApiIO):
-    """Asks again when an answer breaks off; refusals and 5xx are the session's retries' business."""
-
-    def __init__(self, *, sleep: Callable[[float], None], **settings: Any) -> None:
-        super().__init__(**settings)
-        self._sleep = sleep
-
-    def read_json(self, source: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        for attempt in range(_BROKEN_ANSWERS):
-            try:
-                return super().read_json(source, *args, **kwargs)
-            except (APIError, ValueError) as error:
-                if attempt == _BROKEN_ANSWERS - 1 or not _is_broken_off(error):
-                    raise
-                self._sleep(2.0**attempt)
-        raise AssertionError("unreachable")
-
-
-def _is_broken_off(error: Exception) -> bool:
-    """Whether the answer began and broke off, as against a status or retries that ran out."""
-    if getattr(error, "status_code", None) is not None:
-        return False
-    origin = error.__context__  # pystac-client keeps nothing but the text
-    return not (isinstance(origin, requests.RequestException) and isinstance(origin.args[0], MaxRetryError))
+def _is_rejected_at_once(error: APIError) -> bool:
+    """Whether a page was refused for who asks, which no shorter window changes."""
+    return getattr(error, "status_code", None) in (401, 403)
 
 
 def _brief(error: Exception) -> str:

@@ -1,0 +1,106 @@
+"""The pages of one search of a STAC API: all of them, however they come, or a word that some are missing.
+
+pystac-client's own paging ends at the first page without features. APIs do send such pages amid others (their
+filter runs after their paging), and what lies behind one was lost without a word.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import requests
+from pystac import Link
+from pystac_client.exceptions import APIError
+from pystac_client.stac_api_io import StacApiIO
+from urllib3.exceptions import MaxRetryError
+
+Item = dict[str, Any]
+
+_BROKEN_ANSWERS = 4
+# Pages shift while a catalogue takes scenes in, so that one may hold nothing new; so many in a row are no shift.
+_PAGES_WITHOUT_NEWS = 5
+
+
+class Stalled(ValueError):
+    """The pages go on without end and without anything new."""
+
+
+class Pages:
+    """One search. Iterating gives the features of page after page; the attributes say how it went so far."""
+
+    def __init__(self, io: StacApiIO, url: str, body: dict[str, Any]) -> None:
+        self._io, self._url, self._body = io, url, body
+        self.matched: int | None = None  # how many the API says there are
+        self.count = 0  # pages read
+        self.seen: set[str] = set()  # identities of what came
+
+    def __iter__(self) -> Iterator[list[Item]]:
+        """Raises Stalled, and whatever `StacApiIO` raises for a page that can't be had."""
+        asked: set[str] = set()
+        without_news = 0
+        page = self._io.read_json(self._url, method="POST", parameters=self._body)
+        self.matched = _matched(page)
+        while True:
+            features = page["features"]
+            self.count += 1
+            identities = {identity(feature) for feature in features}
+            link = next((link for link in page.get("links", []) if link["rel"] == "next"), None)
+            following = json.dumps(link, sort_keys=True) if link is not None else None
+            without_news = without_news + 1 if identities <= self.seen else 0
+            if without_news and following is not None:
+                # An empty page is no circle by itself, but one that asks for the same page again is.
+                if following in asked or without_news == _PAGES_WITHOUT_NEWS:
+                    raise Stalled("its pages repeat themselves without end")
+            self.seen |= identities
+            yield features
+            if following is None:
+                return
+            asked.add(following)
+            page = self._io.read_json(Link.from_dict(link), parameters=self._body)
+
+
+def identity(feature: Item) -> str:
+    """What makes a listed Item this one: its id and version; the whole Item where its id can be none."""
+    scene, properties = feature.get("id"), feature.get("properties")
+    if not isinstance(scene, str) or not isinstance(properties, dict):
+        return json.dumps(feature, sort_keys=True)
+    version = [properties.get(name) for name in ("updated", "created", "s2:processing_baseline", "processing:version")]
+    return json.dumps([scene, *version], default=str)
+
+
+def _matched(page: dict[str, Any]) -> int | None:
+    """`numberMatched` of OGC API – Features, or `context.matched` of STAC's former Context extension."""
+    context = page.get("context")
+    for number in (page.get("numberMatched"), context.get("matched") if isinstance(context, dict) else None):
+        if isinstance(number, int) and not isinstance(number, bool) and number >= 0:
+            return number
+    return None
+
+
+class PatientIO(StacApiIO):
+    """Asks again when an answer breaks off; refusals and 5xx are the session's retries' business."""
+
+    def __init__(self, *, sleep: Callable[[float], None] = time.sleep, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._sleep = sleep
+
+    def read_json(self, source: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        for attempt in range(_BROKEN_ANSWERS):
+            try:
+                return super().read_json(source, *args, **kwargs)
+            except (APIError, ValueError) as error:
+                if attempt == _BROKEN_ANSWERS - 1 or not _is_broken_off(error):
+                    raise
+                self._sleep(2.0**attempt)
+        raise AssertionError("unreachable")
+
+
+def _is_broken_off(error: Exception) -> bool:
+    """Whether the answer began and broke off, as against a status or retries that ran out."""
+    if getattr(error, "status_code", None) is not None:
+        return False
+    origin = error.__context__  # pystac-client keeps nothing but the text
+    return not (isinstance(origin, requests.RequestException) and isinstance(origin.args[0], MaxRetryError))

@@ -1,0 +1,123 @@
+"""A STAC API with as many scenes as wanted, that really searches, and fails as large ones do.
+
+Scenes lie evenly in time, one every `step`, and are made as they are asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from tests.geocadence.misbehaving_api import CORE, SEARCH
+
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class LargeApi:
+    """What it holds, and how it fails."""
+
+    scenes: int
+    step: timedelta = timedelta(minutes=5)
+    says_matched: bool = True
+    pages_until: int | None = None  # results after which paging stalls: the same page again and again
+    dies_after: int | None = None  # results after which each page is HTTP 500
+    empty_every: int | None = None  # each n-th page has no features, and a next one
+    gives: float = 1.0  # the share of its scenes that it gives away
+    padding: int = 0  # bytes that make an Item as large as real ones
+    slow_once: float = 0.0  # seconds that the first search takes
+    url: str = ""
+    searches: list[dict[str, Any]] = field(default_factory=list)
+
+    def answer(self, body: dict[str, Any]) -> dict[str, Any] | int:
+        self.searches.append(body)
+        if self.slow_once:
+            pause, self.slow_once = self.slow_once, 0.0
+            time.sleep(pause)
+        low, high = self._range(body["datetime"])
+        at, limit = body.get("token", 0), body["limit"]
+        if self.dies_after is not None and at >= self.dies_after:
+            return 500
+        if self.pages_until is not None and at >= self.pages_until:
+            at = self.pages_until - limit
+        is_empty = self.empty_every is not None and len(self.searches) % self.empty_every == 0
+        end = at if is_empty else min(at + limit, high - low)
+        shown = [n for n in range(low + at, low + end) if n % 1000 < self.gives * 1000]
+        following = body | {"token": end, "page": len(self.searches)}
+        links = [self._next(following)] if end < high - low else []
+        matched = {"numberMatched": max(0, high - low)} if self.says_matched else {}
+        return {"type": "FeatureCollection", "features": [self.item(n) for n in shown], "links": links, **matched}
+
+    def item(self, n: int) -> dict[str, Any]:
+        west, south = -10 + (n * 0.01) % 5, 37 + (n * 0.003) % 3
+        ring = [[west, south], [west + 1, south], [west + 1, south + 1], [west, south + 1], [west, south]]
+        made = {"type": "Feature", "stac_version": "1.0.0", "stac_extensions": [], "links": []}
+        return made | {
+            "id": scene_id(n),
+            "collection": "sentinel-2-c1-l2a",
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+            "bbox": [west, south, west + 1, south + 1],
+            "properties": {
+                "datetime": f"{FIRST + n * self.step:%Y-%m-%dT%H:%M:%SZ}",
+                "s2:processing_baseline": "05.11",
+                "padding": f"{n:08d}" * (self.padding // 8),
+            },
+            "assets": {"red": {"href": f"https://example.com/{n}/B04.tif", "file:size": 100_000_000 + 1000 * (n % 97)}},
+        }
+
+    def _range(self, interval: str) -> tuple[int, int]:
+        start, end = (datetime.fromisoformat(text) for text in interval.split("/"))
+        low = max(0, -(-(start - FIRST) // self.step))
+        return low, max(low, min(self.scenes, (end - FIRST) // self.step + 1))
+
+    def _next(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {"rel": "next", "href": f"{self.url}/search", "method": "POST", "body": body}
+
+
+def scene_id(n: int) -> str:
+    return f"S2B_{n:07d}_L2A"
+
+
+@contextmanager
+def serving_many(api: LargeApi) -> Iterator[LargeApi]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            search = {"rel": "search", "href": f"{api.url}/search", "method": "POST", "type": "application/geo+json"}
+            links = [{"rel": "self", "href": api.url}, {"rel": "root", "href": api.url}, search]
+            landing = {"type": "Catalog", "stac_version": "1.0.0", "id": "large", "description": "d"}
+            self._send(landing | {"conformsTo": [CORE, SEARCH], "links": links})
+
+        def do_POST(self) -> None:
+            self._send(api.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+
+        def _send(self, answer: dict[str, Any] | int) -> None:
+            body = b"{}" if isinstance(answer, int) else json.dumps(answer).encode()
+            self.send_response(answer if isinstance(answer, int) else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    api.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield api
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,114 @@
+"""Catalogues with many scenes: nothing is lost, or it is said."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from geocadence.catalogue import stac_api
+from geocadence.catalogue.http import CatalogueRefused, CatalogueUnavailable, retries
+from geocadence.catalogue.stac_api import search_stac_api
+from geocadence.execution_input import Window
+from tests.geocadence.large_api import FIRST, LargeApi, scene_id, serving_many
+from tests.geocadence.misbehaving_api import Answer, misbehaving, page
+from tests.geocadence.scenes import item, stac_source
+
+WINDOW = Window(FIRST, FIRST + timedelta(days=365))
+
+
+def found(api: LargeApi) -> list[str]:
+    items = search_stac_api(
+        stac_source(api.url),
+        window=WINDOW,
+        retry=retries(total=1, backoff_seconds=0.001),
+        sleep=lambda seconds: None,
+    )
+    return [each["id"] for each in items]
+
+
+def everything(api: LargeApi) -> list[str]:
+    return [scene_id(n) for n in range(api.scenes)]
+
+
+def test_an_empty_page_amid_others_does_not_end_the_search() -> None:
+    with serving_many(LargeApi(950, empty_every=3, says_matched=False)) as api:
+        assert found(api) == everything(api)
+
+
+def test_a_page_that_asks_for_itself_again_is_told() -> None:
+    empty = page([], next_body={"token": "1"})
+    with misbehaving(page([item(0)], next_body={"token": "1"}), empty) as api:
+        items = search_stac_api(stac_source(api.url), window=WINDOW, sleep=lambda seconds: None)
+        with pytest.raises(CatalogueUnavailable, match="its pages repeat themselves without end"):
+            list(items)
+
+
+def test_more_scenes_than_an_api_pages_through_are_searched_in_shorter_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stac_api, "SPLIT_ABOVE", 1000)
+    with serving_many(LargeApi(3300, pages_until=1000)) as api:
+        assert sorted(found(api)) == everything(api)
+
+    assert len({search["datetime"] for search in api.searches}) < 40
+
+
+def test_a_stall_that_no_count_foretold_is_searched_in_shorter_windows() -> None:
+    with serving_many(LargeApi(3300, pages_until=1200, says_matched=False)) as api:
+        assert sorted(found(api)) == everything(api)
+
+
+def test_a_page_that_dies_is_gone_round() -> None:
+    with serving_many(LargeApi(1500, dies_after=700)) as api:
+        assert sorted(found(api)) == everything(api)
+
+
+def test_each_scene_comes_once_though_windows_share_an_instant() -> None:
+    # The middle of the year is a scene's very time.
+    with serving_many(LargeApi(365 * 4 + 1, step=timedelta(hours=6), dies_after=800)) as api:
+        assert sorted(found(api)) == everything(api)
+
+
+def test_a_catalogue_that_gives_half_of_what_it_counts_is_told() -> None:
+    with serving_many(LargeApi(900, gives=0.5)) as api, pytest.raises(CatalogueUnavailable) as trouble:
+        found(api)
+
+    assert str(trouble.value).startswith(f"{api.url} says that 1 scenes match from 2026-01-0")
+    assert str(trouble.value).endswith(", and gave 0")
+    assert len(api.searches) < 120
+
+
+def test_a_catalogue_that_counts_nonsense_is_not_asked_for_ever() -> None:
+    with misbehaving(Answer({"features": [], "links": [], "numberMatched": 10**6})) as api:
+        items = search_stac_api(stac_source(api.url), window=WINDOW, sleep=lambda seconds: None)
+        with pytest.raises(CatalogueUnavailable, match="says that 1000000 scenes match"):
+            list(items)
+
+    assert len(api.searches) < 40
+
+
+def test_a_search_that_takes_too_long_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stac_api, "TIMEOUT", (1, 0.3))
+    with serving_many(LargeApi(3, slow_once=1.0)) as api:
+        assert found(api) == everything(api)
+
+    assert len(api.searches) == 2
+
+
+def test_pystac_clients_own_paging_stops_at_an_empty_page() -> None:
+    """Why there is a paging of ours; when this fails, it may go."""
+    from pystac_client import Client
+
+    with serving_many(LargeApi(950, empty_every=3, says_matched=False)) as api:
+        client = Client.open(api.url)
+        client.add_conforms_to("ITEM_SEARCH")
+        search = client.search(method="POST", datetime="2026-01-01T00:00:00Z/2027-01-01T00:00:00Z", limit=100)
+        assert len(list(search.items_as_dicts())) == 200
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_page_that_is_forbidden_is_a_refusal(status: int) -> None:
+    first = page([item(n) for n in range(3)], next_body={"token": "1"})
+    with misbehaving(first, Answer({"detail": "no"}, status=status)) as api, pytest.raises(CatalogueRefused):
+        list(search_stac_api(stac_source(api.url), window=WINDOW, sleep=lambda seconds: None))
+
+    assert len(api.searches) == 2
