@@ -1,9 +1,11 @@
-"""Scenes of a static ItemCollection: inside the definition, in S3, or behind https."""
+"""Scenes of a static ItemCollection or stac-geoparquet: inside the definition, in S3, or behind https."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -11,6 +13,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
+from geocadence.catalogue.geoparquet import PARQUET, read_geoparquet
 from geocadence.catalogue.http import TIMEOUT, CatalogueRefused, CatalogueUnavailable, retries
 
 Item = dict[str, Any]
@@ -18,29 +21,48 @@ Item = dict[str, Any]
 
 def read_item_collection(
     source: dict[str, Any], *, read_s3: Callable[[str], bytes | None], retry: Retry | None = None
-) -> list[Item]:
-    """The Items of `source.items` of a resolved definition, their assets' hrefs made absolute.
+) -> Iterator[Item]:
+    """The Items of `source.items` of a resolved definition, one by one, their assets' hrefs made absolute.
 
-    Raises CatalogueRefused where there is no ItemCollection, CatalogueUnavailable where the server
-    fails for good.
+    Raises CatalogueRefused where there is neither an ItemCollection nor stac-geoparquet, CatalogueUnavailable
+    where the server fails for good.
     """
     href = source["href"]
     if (inlined := source.get("collection")) is not None:
-        data = inlined
+        yield from _features(inlined, href)
+        return
+    body = _fetch(href, retry or retries()) if href.startswith("https://") else read_s3(href)
+    if body is None:
+        raise CatalogueRefused(f"{href} is not there (source.items.href must name an ItemCollection or *.parquet)")
+    if urlsplit(href).path.endswith(PARQUET):
+        items = _rows(body, href)
     else:
-        body = _fetch(href, retry or retries()) if href.startswith("https://") else read_s3(href)
-        if body is None:
-            raise CatalogueRefused(f"{href} is not there (source.items.href must name an ItemCollection)")
         try:
             data = json.loads(body)
         except ValueError as error:
             raise CatalogueRefused(
-                f"{href} is no JSON (source.items.href must name an ItemCollection): {error}"
+                f"{href} is no JSON (source.items.href must name an ItemCollection or *.parquet): {error}"
             ) from error
+        items = _features(data, href)
+    for item in items:
+        yield _with_absolute_assets(item, href)
+
+
+def _features(data: Any, href: str) -> Iterator[Item]:
     features = data.get("features") if isinstance(data, dict) else None
     if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
         raise CatalogueRefused(f"{href} is no ItemCollection (expected a GeoJSON FeatureCollection of STAC Items)")
-    return [_with_absolute_assets(feature, href) for feature in features] if "://" in href else features
+    yield from features
+
+
+def _rows(body: bytes, href: str) -> Iterator[Item]:
+    with tempfile.NamedTemporaryFile(suffix=PARQUET) as file:
+        file.write(body)
+        file.flush()
+        try:
+            yield from read_geoparquet(Path(file.name))
+        except ValueError as error:
+            raise CatalogueRefused(f"{href} {error} (source.items.href must name stac-geoparquet)") from error
 
 
 def _fetch(href: str, retry: Retry) -> bytes | None:

@@ -50,10 +50,10 @@ class Pages:
             link = next((link for link in page.get("links", []) if link["rel"] == "next"), None)
             following = json.dumps(link, sort_keys=True) if link is not None else None
             without_news = without_news + 1 if identities <= self.seen else 0
-            if without_news and following is not None:
-                # An empty page is no circle by itself, but one that asks for the same page again is.
-                if following in asked or without_news == _PAGES_WITHOUT_NEWS:
-                    raise Stalled("its pages repeat themselves without end")
+            # An empty page is no circle by itself, but one that asks for the same page again is.
+            circles = following in asked or without_news == _PAGES_WITHOUT_NEWS
+            if without_news and following is not None and circles:
+                raise Stalled("its pages repeat themselves without end")
             self.seen |= identities
             yield features
             if following is None:

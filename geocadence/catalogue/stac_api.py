@@ -124,8 +124,13 @@ class _Search:
             # The first page is as good as the API; a later one may be too far in, or too large.
             if pages.count == 0 or _is_rejected_at_once(error) or not _is_divisible(window):
                 raise
-        for half in _halves(window):
-            yield from self.within(half)
+        yield from self._halves(window)
+
+    def _halves(self, window: Window) -> Iterator[Item]:
+        if window.start is not None:
+            middle = (window.start + (window.end - window.start) / 2).replace(microsecond=0)
+            yield from self.within(replace(window, end=middle))
+            yield from self.within(replace(window, start=middle))
 
     def named(self, scenes: Sequence[str], window: Window | None) -> Iterator[Item]:
         for n in range(0, len(scenes), PAGE_SIZE):
@@ -160,12 +165,6 @@ class _Search:
 
 def _is_divisible(window: Window) -> bool:
     return window.start is not None and window.end - window.start > SHORTEST_WINDOW
-
-
-def _halves(window: Window) -> tuple[Window, Window]:
-    assert window.start is not None
-    middle = (window.start + (window.end - window.start) / 2).replace(microsecond=0)
-    return replace(window, end=middle), replace(window, start=middle)
 
 
 def _is_refusal(error: APIError) -> bool:

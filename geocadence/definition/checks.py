@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from geocadence.catalogue.cql2 import Filter
 from geocadence.catalogue.query import OPERATORS
 from geocadence.definition.area import read_area
 from geocadence.definition.arguments import EVALUATED, argument_problems, is_evaluated, render_arguments
@@ -47,6 +48,7 @@ def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterato
     yield from _one_source(data)
     yield from _loopback_api(data)
     yield from _query(data)
+    yield from _filter(data)
     yield from _area(data, folder, root)
     yield from _items(data, folder, root)
     yield from _script(data, folder, root)
@@ -116,6 +118,15 @@ def _query(data: dict[str, Any]) -> Iterator[Finding]:
         for comparison in comparisons if isinstance(comparisons, dict) else {}:
             if comparison not in OPERATORS:
                 yield (*key, name, comparison), f"is no comparison (expected one of {', '.join(OPERATORS)})"
+
+
+def _filter(data: dict[str, Any]) -> Iterator[Finding]:
+    key = ("source", "stac", "filter")
+    if expression := _at(data, *key, kind=(str, dict)):
+        try:
+            Filter(expression)
+        except ValueError as error:
+            yield key, f'{error} (expected e.g. "eo:cloud_cover" < 60)'
 
 
 def _area(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:

@@ -204,13 +204,18 @@ class StacSource(Part):
     query: dict[str, dict[str, Any]] = Field(
         {}, description="Property filters of the API's query extension", examples=[{"eo:cloud_cover": {"lt": 60}}]
     )
+    filter: str | dict[str, Any] | None = Field(
+        None,
+        description="A CQL2 filter, as text or as JSON, beside query or in its place",
+        examples=["\"eo:cloud_cover\" < 60 AND platform = 'sentinel-2b'"],
+    )
 
 
 class ItemsSource(Part):
-    """Scenes listed in a static ItemCollection."""
+    """Scenes listed in a static ItemCollection or in stac-geoparquet."""
 
     href: Annotated[Text, AfterValidator(_href)] = Field(
-        description="An ItemCollection: a file beside the definition, s3:// or https://"
+        description="An ItemCollection or stac-geoparquet (*.parquet): a file beside the definition, s3:// or https://"
     )
 
 

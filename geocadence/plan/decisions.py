@@ -6,11 +6,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum, unique
 from typing import Any
 
+from geocadence.catalogue.area import Area
 from geocadence.execution_input import InvalidInput
 from geocadence.instants import format_instant, parse_instant
 from geocadence.products import Product
@@ -78,6 +79,17 @@ def reject_unfit(items: Iterable[Item]) -> tuple[list[Decision], list[Decision]]
         else:
             candidates.append(Decision(scene, Verdict.NEW, "no product yet", parse_instant(_datetime(item)), item))
     return candidates, rejected
+
+
+def reject_outside(candidates: Iterable[Decision], area: Area) -> tuple[list[Decision], list[Decision]]:
+    """APIs may search by the footprint's box, or not know `intersects` at all."""
+    inside, outside = [], []
+    for candidate in candidates:
+        if area.intersects(candidate.item):
+            inside.append(candidate)
+        else:
+            outside.append(replace(candidate, verdict=Verdict.REJECTED, reason="its footprint does not touch the area"))
+    return inside, outside
 
 
 def keep_named(

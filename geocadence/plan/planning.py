@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from geocadence.bucket import Bucket
+from geocadence.catalogue.area import Area
 from geocadence.catalogue.http import CatalogueRefused
 from geocadence.catalogue.item_collection import read_item_collection
 from geocadence.catalogue.objects import count_manifest, count_objects
@@ -21,7 +22,7 @@ from geocadence.execution_input import ExecutionInput, InvalidInput, read_execut
 from geocadence.instants import format_instant
 from geocadence.layout import BATCH_TAGS, RunLayout
 from geocadence.plan.batches import cut, instances_of_a_job
-from geocadence.plan.decisions import Decision, counts, decide, keep_named, reject_unfit
+from geocadence.plan.decisions import Decision, counts, decide, keep_named, reject_outside, reject_unfit
 from geocadence.products import find_products
 
 Item = dict[str, Any]
@@ -34,8 +35,8 @@ class Sources:
 
     read_s3: Callable[[str], bytes | None]
     list_s3: Callable[[str], Iterator[Any]]
-    search_stac_api: Callable[..., list[Item]] = search_stac_api
-    read_item_collection: Callable[..., list[Item]] = read_item_collection
+    search_stac_api: Callable[..., Iterator[Item]] = search_stac_api
+    read_item_collection: Callable[..., Iterator[Item]] = read_item_collection
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,9 @@ def _plan_scenes(
         where = source["href"]
         items = sources.read_item_collection(source, read_s3=sources.read_s3)
     candidates, rejected = reject_unfit(items)
+    if kind == "stac":
+        candidates, outside = reject_outside(candidates, Area(source["geometry"]))
+        rejected += outside
     if kind == "items" and asked.window.is_given:
         candidates = [d for d in candidates if d.instant is None or asked.window.holds(d.instant)]
     if asked.scenes is not None:

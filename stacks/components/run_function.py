@@ -13,6 +13,8 @@ from constructs import Construct
 
 from stacks.components.acknowledged import acknowledge
 
+RUNTIME = lambda_.Runtime.PYTHON_3_13
+
 
 class RunFunction(lambda_.Function):
     """What it may do is `own_role`'s, which starts with writing its own log and nothing else."""
@@ -25,6 +27,7 @@ class RunFunction(lambda_.Function):
         name: str,
         handler: str,
         code: Path,
+        libraries: lambda_.ILayerVersion,
         environment: Mapping[str, str],
         memory: int,
         timeout: Duration,
@@ -55,12 +58,13 @@ class RunFunction(lambda_.Function):
             id,
             function_name=name,
             description=description,
-            runtime=lambda_.Runtime.PYTHON_3_13,
-            # x86_64 because the asset's compiled wheels are; laptops fall back to their pure Python parts.
+            runtime=RUNTIME,
+            # x86_64 because the layer's compiled wheels are.
             architecture=lambda_.Architecture.X86_64,
             handler=handler,
             # Whoever imports from the cached folder leaves caches there, which must not change the asset.
             code=lambda_.Code.from_asset(str(code), exclude=["__pycache__"]),
+            layers=[libraries],
             environment=dict(environment),
             memory_size=memory,
             timeout=timeout,

@@ -6,18 +6,19 @@ import json
 import tempfile
 from pathlib import Path
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from geocadence.definition import Definition
 from stacks.components.acknowledged import grant
-from stacks.components.function_asset import function_asset
+from stacks.components.function_asset import function_code, function_libraries
 from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.processing_job import job_name_pattern
-from stacks.components.run_function import RunFunction
+from stacks.components.run_function import RUNTIME, RunFunction
 from stacks.components.s3_access import Location, read, write
 from stacks.names import job_prefix
 
@@ -41,8 +42,18 @@ class RunFunctions(Construct):
             path = Path(staging) / f"{definition.name}.json"
             path.write_text(json.dumps(definition.resolved(), indent=1, sort_keys=True))
             asset = assets.Asset(self, "Definition", path=str(path))
+        libraries = lambda_.LayerVersion(
+            self,
+            "Libraries",
+            description="What requirements/functions.txt holds",
+            code=lambda_.Code.from_asset(str(function_libraries())),
+            compatible_runtimes=[RUNTIME],
+            compatible_architectures=[lambda_.Architecture.X86_64],
+            removal_policy=RemovalPolicy.DESTROY,
+        )
         common = {
-            "code": function_asset(),
+            "code": function_code(),
+            "libraries": libraries,
             "environment": {
                 "DEFINITION": asset.s3_object_url,
                 "INPUT_BUCKET": places.input_bucket,

@@ -12,6 +12,7 @@ from typing import Any
 CORE = "https://api.stacspec.org/v1.0.0/core"
 SEARCH = "https://api.stacspec.org/v1.0.0/item-search"
 QUERY = "https://api.stacspec.org/v1.0.0/item-search#query"
+FILTER = "https://api.stacspec.org/v1.0.0/item-search#filter"
 
 
 class Answer:

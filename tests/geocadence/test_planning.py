@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+import rustac
 
 from geocadence.bucket import Bucket
 from geocadence.catalogue.http import CatalogueUnavailable
 from geocadence.execution_input import InvalidInput
 from geocadence.layout import product_item
 from geocadence.plan.planning import Run, Sources, plan_run
+from tests.geocadence.misbehaving_api import CORE, FILTER, SEARCH, misbehaving, page
 from tests.geocadence.scenes import FIRST, commit_product, definition, item, items_source, scene_id, stac_source
 
 STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
@@ -342,6 +346,76 @@ def test_an_item_collection_in_s3_gets_absolute_hrefs(plan: Any, inputs: Bucket)
 
     written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(0)}.json")
     assert written["assets"]["red"]["href"] == inputs.uri("catalogue/images/B04.tif")
+
+
+def test_scenes_that_only_their_box_brings_near_are_rejected(plan: Any) -> None:
+    ring = [[-9, 37], [-7, 37], [-9, 37.8], [-9, 37]]  # below the area, but its box touches it
+    near = item(3, geometry={"type": "Polygon", "coordinates": [ring]}, bbox=[-9, 37, -7, 38])
+    with misbehaving(page([item(2), near])) as api:
+        result = plan(definition(stac=stac_source(api.url)))
+
+    assert verdicts(result) == {scene_id(2): "new", scene_id(3): "rejected"}
+    assert result["document"]["decisions"][1]["reason"] == "its footprint does not touch the area"
+
+
+def test_a_cql2_filter_is_evaluated_here_for_an_api_that_does_not_know_it(plan: Any) -> None:
+    items = [item(n) for n in range(6)] + [item(6, properties={"datetime": "2026-11-07T00:00:00Z"})]
+    with misbehaving(page(items)) as api:
+        text = plan(
+            definition(stac=stac_source(api.url, filter="\"eo:cloud_cover\" < 11 AND platform = 'sentinel-2b'"))
+        )
+        as_json = {"op": "<", "args": [{"property": "eo:cloud_cover"}, 11]}
+        same = plan(definition(stac=stac_source(api.url, filter=as_json)))
+
+    assert list(verdicts(text)) == [scene_id(n) for n in range(3)]
+    assert verdicts(same) == verdicts(text)
+    assert "filter" not in api.searches[0]
+
+
+def test_a_cql2_filter_is_sent_to_an_api_that_knows_it(plan: Any) -> None:
+    knows = "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter"
+    with misbehaving(page([item(2)]), conforms_to=(CORE, SEARCH, FILTER, knows)) as api:
+        plan(definition(stac=stac_source(api.url, filter='"eo:cloud_cover" < 11')))
+
+    assert api.searches[0]["filter-lang"] == "cql2-json"
+    assert api.searches[0]["filter"] == {"op": "<", "args": [{"property": "eo:cloud_cover"}, 11.0]}
+
+
+def test_stac_geoparquet_in_s3_is_read_as_its_items(plan: Any, inputs: Bucket, tmp_path: Path) -> None:
+    given = [item(0), item(1, assets={"red": {"href": "./B04.tif", "file:size": 7}, "nir": {"href": "s3://a/B08.tif"}})]
+    rustac.write_sync(str(tmp_path / "items.parquet"), given)
+    inputs.write("catalogue/items.parquet", (tmp_path / "items.parquet").read_bytes(), content_type="application/x")
+
+    result = plan(definition(items={"href": inputs.uri("catalogue/items.parquet")}))
+
+    assert verdicts(result) == {scene_id(0): "new", scene_id(1): "new"}
+    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(1)}.json")
+    assert written["properties"] == given[1]["properties"]
+    assert written["geometry"] == given[1]["geometry"]
+    assert written["bbox"] == given[1]["bbox"]
+    assert written["assets"] == {
+        "red": {"href": inputs.uri("catalogue/B04.tif"), "file:size": 7},
+        "nir": {"href": "s3://a/B08.tif"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"PK", "is no Parquet file"), (None, "is not there"), ("other", "is no stac-geoparquet: it has no column id")],
+)
+def test_what_is_no_stac_geoparquet_is_refused(
+    plan: Any, inputs: Bucket, tmp_path: Path, content: Any, sentence: str
+) -> None:
+    if content == "other":
+        duckdb.sql(f"COPY (SELECT 1 AS a) TO '{tmp_path}/a.parquet'")
+        content = (tmp_path / "a.parquet").read_bytes()
+    if content is not None:
+        inputs.write("items.parquet", content, content_type="application/x")
+
+    with pytest.raises(InvalidInput) as refusal:
+        plan(definition(items={"href": inputs.uri("items.parquet")}))
+
+    assert str(refusal.value).startswith(f"{inputs.uri('items.parquet')} {sentence}")
 
 
 def test_a_prefix_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:

@@ -72,38 +72,64 @@ def test_a_folder_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
 LAMBDA_BRINGS = ("boto3", "botocore", "s3transfer", "jmespath", "six.py")
 
 
-def test_functions_import_with_nothing_but_their_asset_and_what_lambda_brings(tmp_path: Path) -> None:
+def test_functions_import_with_nothing_but_their_assets_and_what_lambda_brings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import boto3
 
+    # Lambda's own Python is not on this machine; what goes to the local cloud is for the one that is.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://127.0.0.1:4566")
     site = Path(boto3.__file__).parent.parent
     for name in LAMBDA_BRINGS:
         if (site / name).exists():
             (tmp_path / name).symlink_to(site / name)
-    asset = function_asset.function_asset()
+    asset = function_asset.function_code()
+    libraries = function_asset.function_dependencies()
     program = (
         "import sys; sys.path[:0] = sys.argv[1:]; sys.path = [p for p in sys.path if 'site-packages' not in p]\n"
         "import run_functions.plan_run, run_functions.close_run\n"
         "print(run_functions.plan_run.handler.__name__, run_functions.close_run.__file__)"
     )
-    command = [sys.executable, "-I", "-B", "-c", program, str(asset), str(tmp_path)]
+    command = [sys.executable, "-I", "-B", "-c", program, str(asset), str(libraries), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"handler {asset / 'run_functions' / 'close_run.py'}"
 
 
 def test_the_command_line_and_boto3_stay_at_home() -> None:
-    asset = function_asset.function_asset()
-    names = {path.name for path in asset.iterdir()}
-    assert {"geocadence", "run_functions"} <= names
+    asset = function_asset.function_code()
+    names = {path.name for folder in (asset, function_asset.function_dependencies()) for path in folder.iterdir()}
+    assert {"geocadence", "run_functions", "duckdb", "shapely"} <= names
     assert not names & {"boto3", "botocore", "pydantic", "aws_cdk", "rich"}
     assert not (asset / "geocadence" / "cli").exists()
 
 
+def test_the_libraries_are_lambdas_and_far_below_its_limit() -> None:
+    with zipfile.ZipFile(function_asset.function_libraries()) as archive:
+        entries = archive.infolist()
+    assert all(entry.filename.startswith("python/") for entry in entries)
+    compiled = [entry.filename for entry in entries if entry.filename.endswith(".so")]
+    assert any("shapely" in name and "cpython-313-x86_64-linux-gnu" in name for name in compiled)
+    assert sum(entry.file_size for entry in entries) < 0.75 * function_asset.LARGEST
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_here"),
+    [("https://127.0.0.1:4566", True), ("http://localhost:1", True), ("https://s3.amazonaws.com", False), ("", False)],
+)
+def test_what_goes_to_an_aws_on_this_machine_is_resolved_for_its_python(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, is_here: bool
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    assert (sys.executable in function_asset._target()) is is_here
+    assert (function_asset.PLATFORM in function_asset._target()) is not is_here
+
+
 def test_the_same_sources_are_gathered_once() -> None:
-    first = function_asset.function_asset()
-    made = first.stat().st_mtime_ns
-    assert function_asset.function_asset() == first
-    assert first.stat().st_mtime_ns == made
+    first = function_asset.function_code(), function_asset.function_libraries()
+    made = [path.stat().st_mtime_ns for path in first]
+    assert (function_asset.function_code(), function_asset.function_libraries()) == first
+    assert [path.stat().st_mtime_ns for path in first] == made
 
 
 def test_without_uv_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,91 @@
+"""A pipeline's area: which footprints really intersect it, on a globe.
+
+Longitudes go round: a ring whose neighbours are more than half a turn apart crosses the antimeridian (GeoJSON wants
+it cut there, https://www.rfc-editor.org/rfc/rfc7946#section-3.1.9, and catalogues often don't). Such rings are
+unrolled to longitudes beyond 180, and the area is looked for one turn to either side too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import shapely
+from shapely.affinity import translate
+from shapely.errors import ShapelyError
+from shapely.geometry import box, shape
+from shapely.geometry.base import BaseGeometry
+
+_TURN = 360.0
+
+
+class Area:
+    """One GeoJSON geometry of any type, in degrees."""
+
+    def __init__(self, geometry: dict[str, Any]) -> None:
+        area = _shape(geometry)
+        if area is None:
+            raise ValueError("is no GeoJSON geometry")
+        self._places = shapely.union_all([area, translate(area, -_TURN), translate(area, _TURN)])
+        shapely.prepare(self._places)
+
+    def intersects(self, item: dict[str, Any]) -> bool:
+        """Whether the Item's footprint, or its bbox where it has none, touches the area; True where it has neither."""
+        footprint = _shape(item.get("geometry"))
+        if footprint is None:
+            footprint = _box(item.get("bbox"))
+        return footprint is None or bool(self._places.intersects(footprint))
+
+
+def _shape(geometry: Any) -> BaseGeometry | None:
+    if not isinstance(geometry, dict):
+        return None
+    try:
+        made = shape(_unrolled(geometry))
+        return None if made.is_empty else shapely.make_valid(made)
+    except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None  # footprints are other people's: what can't be read decides nothing
+
+
+def _box(bbox: Any) -> BaseGeometry | None:
+    numbers = bbox if isinstance(bbox, list) and all(isinstance(n, int | float) for n in bbox) else []
+    if len(numbers) not in (4, 6):
+        return None
+    west, south, east, north = (*numbers[:2], *numbers[len(numbers) // 2 :][:2])
+    return box(west, south, east if east >= west else east + _TURN, north)
+
+
+def _unrolled(geometry: dict[str, Any]) -> dict[str, Any]:
+    if geometry["type"] == "GeometryCollection":
+        return {"type": geometry["type"], "geometries": [_unrolled(part) for part in geometry["geometries"]]}
+    if geometry["type"] in ("Point", "MultiPoint"):
+        return geometry
+    if geometry["type"] == "Polygon":
+        return {"type": "Polygon", "coordinates": _rings(geometry["coordinates"])}
+    if geometry["type"] == "MultiPolygon":
+        return {"type": "MultiPolygon", "coordinates": [_rings(rings) for rings in geometry["coordinates"]]}
+    lines = geometry["coordinates"] if geometry["type"] == "MultiLineString" else [geometry["coordinates"]]
+    return {"type": "MultiLineString", "coordinates": [_line(line) for line in lines]}
+
+
+def _rings(rings: Sequence[Any]) -> list[Any]:
+    """Holes go where their outer ring is."""
+    outer, *holes = [_line(ring) for ring in rings]
+    middle = (min(x for x, _ in outer) + max(x for x, _ in outer)) / 2
+    return [outer, *([(x + _turns(hole[0][0], middle), y) for x, y in hole] for hole in holes)]
+
+
+def _line(positions: Sequence[Any]) -> list[tuple[float, float]]:
+    """Each position at most half a turn from the one before; a whole turn is the globe's own width."""
+    line: list[tuple[float, float]] = []
+    turns, before = 0.0, None
+    for x, y, *_ in positions:
+        if before is not None and abs(x - before) != _TURN:
+            turns += _turns(x, before)
+        line.append((x + turns, y))
+        before = x
+    return line
+
+
+def _turns(longitude: float, near: float) -> float:
+    return round((near - longitude) / _TURN) * _TURN

@@ -1,0 +1,104 @@
+"""Real intersection of areas and footprints, on a globe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from geocadence.catalogue.area import Area
+
+
+def square(west: float, south: float, east: float, north: float) -> dict[str, Any]:
+    return {
+        "type": "Polygon",
+        "coordinates": [[[west, south], [east, south], [east, north], [west, north], [west, south]]],
+    }
+
+
+def footprint(geometry: Any, bbox: Any = None) -> dict[str, Any]:
+    return {"id": "a", "geometry": geometry, "bbox": bbox}
+
+
+# Lies in the box of (0, 0, 10, 10), only above its diagonal.
+TRIANGLE = {"type": "Polygon", "coordinates": [[[0, 0], [10, 10], [0, 10], [0, 0]]]}
+RING = {"type": "Polygon", "coordinates": [square(0, 0, 9, 9)["coordinates"][0], square(3, 3, 6, 6)["coordinates"][0]]}
+# Taveuni, Fiji, as GeoJSON wants it, and as one ring over the antimeridian
+CUT = {
+    "type": "MultiPolygon",
+    "coordinates": [square(179.7, -17, 180, -16.6)["coordinates"], square(-180, -17, -179.8, -16.6)["coordinates"]],
+}
+UNCUT = {
+    "type": "Polygon",
+    "coordinates": [[[179.7, -17], [-179.8, -17], [-179.8, -16.6], [179.7, -16.6], [179.7, -17]]],
+}
+
+
+@pytest.mark.parametrize(
+    ("area", "scene", "touches"),
+    [
+        (TRIANGLE, square(1, 8, 2, 9), True),
+        (TRIANGLE, square(8, 1, 9, 2), False),  # within the box only
+        (RING, square(4, 4, 5, 5), False),  # in the hole
+        (RING, square(2, 4, 5, 5), True),
+        (
+            {
+                "type": "MultiPolygon",
+                "coordinates": [square(0, 0, 1, 1)["coordinates"], square(5, 5, 6, 6)["coordinates"]],
+            },
+            square(2, 2, 4, 4),
+            False,
+        ),
+        ({"type": "Point", "coordinates": [0.5, 0.5]}, square(0, 0, 1, 1), True),
+        ({"type": "LineString", "coordinates": [[-1, -1], [2, 2]]}, square(0, 0, 1, 1), True),
+        (
+            {
+                "type": "GeometryCollection",
+                "geometries": [{"type": "Point", "coordinates": [7, 7]}, square(0, 0, 1, 1)],
+            },
+            square(6, 6, 8, 8),
+            True,
+        ),
+        (square(0, 0, 1, 1), square(1, 1, 2, 2), True),  # a shared corner
+        (CUT, square(179.9, -16.9, 180, -16.7), True),
+        (CUT, square(-180, -16.9, -179.9, -16.7), True),
+        (CUT, square(0, -17, 1, -16.6), False),  # a planar reading of UNCUT would span the globe
+        (UNCUT, square(0, -17, 1, -16.6), False),
+        (UNCUT, square(179.9, -16.9, 180, -16.7), True),
+        (UNCUT, square(-179.9, -16.9, -179.85, -16.7), True),
+        (square(-179.9, -16.9, -179.85, -16.7), UNCUT, True),
+        (square(178, -17, 179, -16), UNCUT, False),
+        (square(-180, -90, 180, 90), square(10, 10, 11, 11), True),  # the whole globe
+        (square(178, -17, 180, -16), square(180, -17, 181, -16), True),
+        (square(-180, -17, -179, -16), square(180.2, -17, 181, -16), True),
+    ],
+)
+def test_what_touches_what(area: dict[str, Any], scene: dict[str, Any], touches: bool) -> None:
+    assert Area(area).intersects(footprint(scene)) is touches
+
+
+def test_a_bow_tie_is_taken_for_what_it_covers() -> None:
+    bow_tie = {"type": "Polygon", "coordinates": [[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]}
+    assert Area(square(1.5, 0.9, 1.8, 1.1)).intersects(footprint(bow_tie))
+    assert not Area(square(0.9, 0.1, 1.1, 0.3)).intersects(footprint(bow_tie))
+
+
+@pytest.mark.parametrize(
+    ("item", "touches"),
+    [
+        (footprint(None, [8, 1, 9, 2]), False),
+        (footprint(None, [8, 1, 0, 9, 2, 100]), False),
+        (footprint(None, [0, 8, 1, 9]), True),
+        (footprint(None), True),
+        (footprint({"type": "Polygon", "coordinates": "here"}), True),
+        (footprint({"type": "Polygon", "coordinates": []}, ["a"]), True),
+        (footprint("POLYGON", [8, 1, 9, 2]), False),
+    ],
+)
+def test_without_a_footprint_the_box_counts_and_without_either_the_catalogues_word(item: Any, touches: bool) -> None:
+    assert Area(TRIANGLE).intersects(item) is touches
+
+
+def test_a_box_over_the_antimeridian() -> None:
+    assert Area(UNCUT).intersects(footprint(None, [179.9, -17, -179.9, -16]))
+    assert not Area(square(0, -17, 1, -16)).intersects(footprint(None, [179.9, -17, -179.9, -16]))
