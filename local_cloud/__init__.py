@@ -11,6 +11,6 @@ The cloud keeps its state while it runs, in memory; `down` and a reboot leave an
 """
 
 from local_cloud.cloud import Cloud, CloudError
-from local_cloud.launcher import down, status, up
+from local_cloud.launcher import FOLDER, down, status, up
 
-__all__ = ["Cloud", "CloudError", "down", "status", "up"]
+__all__ = ["FOLDER", "Cloud", "CloudError", "down", "status", "up"]

@@ -1,4 +1,4 @@
-"""Processes by pid: which one it is, what it started, how it ends.
+"""Processes by pid: which one it is, what it started, how it ends; and which one has a port.
 
 The gateway outlives whoever started it, so nothing here relies on being a process's parent.
 """
@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def start_time(pid: int) -> float | None:
     if PROC.is_dir():
         fields = _stat(pid)
         return None if fields is None or fields[0] in "ZX" else float(fields[19])
-    words = _ps("-o", "lstart=", "-p", str(pid)).strip()
+    words = _run("ps", "-o", "lstart=", "-p", str(pid)).strip()
     return time.mktime(time.strptime(words, "%a %b %d %H:%M:%S %Y")) if words else None
 
 
@@ -35,6 +36,28 @@ def descendants(pid: int) -> list[int]:
             found.append(child)
             queue.append(child)
     return found
+
+
+def listener(port: int) -> int | None:
+    """The process that listens on `port` of this machine; None without one, or where it is another user's."""
+    if not PROC.is_dir():
+        told = _run("lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-t").split()
+        return int(told[0]) if told else None
+    sockets = {f"socket:[{inode}]" for inode in _listening_sockets(port)}
+    for pid, _ in _parents() if sockets else ():
+        with suppress(OSError):
+            if any(str(each.readlink()) in sockets for each in (PROC / str(pid) / "fd").iterdir()):
+                return pid
+    return None
+
+
+def command_line(pid: int) -> str:
+    """What process `pid` was started as, its words parted by blanks; empty where that can't be told."""
+    if not PROC.is_dir():
+        return _run("ps", "-o", "command=", "-p", str(pid)).strip()
+    with suppress(OSError):
+        return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    return ""
 
 
 def stop(pid: int, *, patience: float) -> None:
@@ -61,9 +84,20 @@ def _wait_for(condition, seconds: float) -> None:
         time.sleep(0.05)
 
 
+def _listening_sockets(port: int) -> Iterator[str]:
+    """Inodes of the sockets that listen on `port`, as proc(5) lists them: `sl local rem st … inode`, in hex."""
+    for table in ("tcp", "tcp6"):
+        with suppress(OSError):
+            for line in (PROC / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                    yield fields[9]
+
+
 def _parents() -> list[tuple[int, int]]:
     if not PROC.is_dir():
-        return [(int(pid), int(parent)) for pid, parent in map(str.split, _ps("-axo", "pid=,ppid=").splitlines())]
+        table = _run("ps", "-axo", "pid=,ppid=").splitlines()
+        return [(int(pid), int(parent)) for pid, parent in map(str.split, table)]
     pairs = []
     for entry in PROC.iterdir():
         if entry.name.isdigit():
@@ -81,7 +115,7 @@ def _stat(pid: int) -> list[str] | None:
         return None
 
 
-def _ps(*arguments: str) -> str:
-    """Where there is no /proc (macOS)."""
+def _run(*command: str) -> str:
+    """What a tool of the system prints, where there is no /proc (macOS)."""
     environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
-    return subprocess.run(["ps", *arguments], capture_output=True, text=True, env=environment, check=False).stdout  # noqa: S607
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False).stdout

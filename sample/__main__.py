@@ -26,9 +26,10 @@ from geocadence.cli.screen import Screen
 from geocadence.definition import LOCAL_STAGE, Definition, DefinitionErrors, load_pipeline
 from geocadence.follow import Finished, fetch_run, follow, start
 from geocadence.target import Target, TargetError
+from sample import kept_stac_api
 from sample.deploy import DeployFailed, bootstrap, deploy
 from sample.imagery import put_sample
-from sample.stac_api import StacApiError, keep
+from sample.stac_api import StacApiError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,7 +58,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make run", description=__doc__.splitlines()[0])
     parser.add_argument("pipeline", help="a definition's name under pipelines/, or its file")
     parser.add_argument("--out", type=Path, default=ROOT / "out", help="where runs are kept")
-    parser.add_argument("--cloud", type=Path, default=None, help="folder of the local cloud, if not the clone's own")
+    parser.add_argument("--cloud", type=Path, default=local_cloud.FOLDER, help="folder of the local cloud")
     return parser.parse_args()
 
 
@@ -74,9 +75,10 @@ def _run(
     definition: Definition, path: Path, options: argparse.Namespace, screen: Screen
 ) -> tuple[Finished, Path | None]:
     port = _sample_port(definition)
-    folder = {"folder": options.cloud} if options.cloud else {}
+    if port is not None:
+        kept_stac_api.check(options.cloud / "stac", port=port)
     with _step("local cloud"):
-        cloud = local_cloud.up(**folder)
+        cloud = local_cloud.up(folder=options.cloud)
         os.environ.update(cloud.environment())
     log = cloud.folder / "cdk.log"
     with _step("bootstrap"):
@@ -109,7 +111,7 @@ def _serve_sample(definition: Definition, target: Target, cloud: local_cloud.Clo
     The sample's dates stay what they are, so its runs are told their window; any other run has the definition's.
     """
     items = put_sample(bucket=target.inputs.name, pipeline=definition.name)
-    keep(items, folder=cloud.folder / "stac", port=port, beside=cloud.pid)
+    kept_stac_api.keep(items, folder=cloud.folder / "stac", port=port, beside=cloud.pid)
     days = sorted(item["properties"]["datetime"][:10] for item in items)
     return {"window": {"start": days[0], "end": f"{days[-1]}T23:59:59Z"}}
 

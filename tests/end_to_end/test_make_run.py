@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,6 +73,16 @@ def test_make_run_ends_non_zero_with_a_sentence_when_something_is_wrong(tmp_path
     unknown = run([sys.executable, "-m", "sample", "no-such-pipeline"])
     assert unknown.returncode == 1
     assert "known: ndvi-alentejo, ndvi-sample" in unknown.stderr
+
+
+def test_make_run_says_that_the_catalogues_port_is_taken_before_it_does_anything(sample: list[str], tmp_path: Path):
+    (port,) = re.findall(r"http://127\.0\.0\.1:(\d+)", (tmp_path / "ndvi-sample.yaml").read_text())
+    with socket.create_server(("127.0.0.1", int(port))):
+        ended = run(sample)
+    assert ended.returncode == 1
+    assert f"port {port} of 127.0.0.1" in ended.stderr
+    assert f"process {os.getpid()} " in ended.stderr
+    assert not (tmp_path / "cloud").exists()
 
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
