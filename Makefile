@@ -6,9 +6,14 @@ STAGE    ?= dev
 PIPELINE ?= ndvi-sample
 # More for the CDK CLI, e.g. CDK_ARGS="-c region=eu-central-1"
 CDK_ARGS ?=
+# make bench: which suites (all: none named), how many rounds, pixels along the scene's side, where results go
+SUITE    ?=
+ROUNDS   ?= 3
+SIZE     ?= 10980
+OUT      ?= benchmarks/results
 SETUP    := $(PYTHON) tools/setup.py
 
-.PHONY: run test lint deploy destroy lock clean
+.PHONY: run test lint bench deploy destroy lock clean
 
 run:
 	@$(SETUP) run
@@ -21,6 +26,10 @@ test:
 lint:
 	@$(SETUP) test
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+bench:
+	@$(SETUP) bench
+	@.local/bench/env/bin/python -m benchmarks --suite "$(SUITE)" --rounds $(ROUNDS) --size $(SIZE) --output $(OUT)
 
 deploy:
 	@$(SETUP) deploy

@@ -15,7 +15,7 @@ import numpy as np
 from sample.weather import smooth_noise
 
 _SEED = 1973  # of the map, which is the same on every date
-_PATCH = 300
+PATCH_SIZE = 300
 _PARCEL = 46  # pixels across, roughly
 # Reflectance of a dense crop and of dry stubble.
 _CROP = {"blue": 0.028, "green": 0.062, "red": 0.034, "nir": 0.43}
@@ -34,7 +34,7 @@ _SHARES = {"cereals": 0.34, "pasture": 0.36, "irrigated": 0.1, "fallow": 0.2}
 def ground(*, west: int, north: int, shape: tuple[int, int], month: int) -> dict[str, np.ndarray]:
     """Reflectance by band name; `west` and `north` in pixels place the scene on the map."""
     rows, columns = _places(west, north, shape)
-    blue, green, red, nir = (band[rows, columns] for band in _patch())
+    blue, green, red, nir = (band[rows, columns] for band in patch())
     bands = {"blue": blue, "green": green, "red": red, "nir": nir}
     ndvi = (nir - red) / (nir + red)
     # 1 in open fields, 0 in woods, soft between.
@@ -53,7 +53,7 @@ def ground(*, west: int, north: int, shape: tuple[int, int], month: int) -> dict
 
 
 @cache
-def _patch() -> np.ndarray:
+def patch() -> np.ndarray:
     """The patch that spyndex ships: reflectance (4, 300, 300), in the order blue, green, red, nir."""
     # Read as a file: importing spyndex takes seconds.
     (package,) = importlib.util.find_spec("spyndex").submodule_search_locations
@@ -66,13 +66,13 @@ def _places(west: int, north: int, shape: tuple[int, int]) -> tuple[np.ndarray, 
     random = np.random.default_rng([_SEED, west, north])
     bend = [36 * smooth_noise(shape, random, octaves=2) for _ in range(2)]
     rows, columns = np.indices(shape)
-    return _mirrored(rows + 140 + bend[0]), _mirrored(columns + 90 + bend[1])
+    return mirrored(rows + 140 + bend[0], PATCH_SIZE), mirrored(columns + 90 + bend[1], PATCH_SIZE)
 
 
-def _mirrored(place: np.ndarray) -> np.ndarray:
-    """0 … 299, 299 … 0, 0 …: without a seam."""
-    place = np.rint(place).astype(int) % (2 * _PATCH)
-    return np.where(place < _PATCH, place, 2 * _PATCH - 1 - place)
+def mirrored(place: np.ndarray, size: int) -> np.ndarray:
+    """Places on a line as indices 0 … size − 1, size − 1 … 0, 0 …: without a seam."""
+    place = np.rint(place).astype(int) % (2 * size)
+    return np.where(place < size, place, 2 * size - 1 - place)
 
 
 def _parcels(west: int, north: int, shape: tuple[int, int], month: int) -> tuple[np.ndarray, np.ndarray]:

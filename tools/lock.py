@@ -20,6 +20,7 @@ SETS = (
     (FOLDER / "dev.in", FOLDER / "dev.txt", "3.11", True),
     (FOLDER / "emulator.in", FOLDER / "emulator.txt", "3.11", False),
     (FOLDER / "container.in", FOLDER / "container.txt", "3.10", False),
+    (FOLDER / "bench.in", FOLDER / "bench.txt", "3.11", False),
     (FOLDER / "functions.in", FOLDER / "functions.txt", "3.11", False),
 )
 

@@ -39,6 +39,7 @@ sys.exit(main())
 STEPS_FOR = {
     "run": ("project", "node", "emulator", "container"),
     "test": ("project", "node", "emulator", "container", "development"),
+    "bench": ("project", "container", "bench"),
     "deploy": ("project", "node"),
 }
 
@@ -80,6 +81,10 @@ def _container() -> None:
     _environment(LOCAL / "container", "requirements/container.txt", "the jobs' container libraries")
 
 
+def _bench() -> None:
+    _environment(LOCAL / "bench" / "env", "requirements/bench.txt", "the benchmarks' peers")
+
+
 def _node() -> None:
     _npm(include_dev=False)
 
@@ -89,6 +94,7 @@ STEPS = {
     "development": _development,
     "emulator": _emulator,
     "container": _container,
+    "bench": _bench,
     "node": _node,
 }
 

@@ -1,0 +1,81 @@
+"""Two methods really run side by side on a small scene, and what comes of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.agreement import Disagreement
+from benchmarks.bench import Bench
+from benchmarks.harness import free_cores
+from benchmarks.methods import AWS, METHODS, OURS
+from benchmarks.results import Target, at_least, at_most, markdown, save
+from benchmarks.suites import SUITES, tile
+
+FACTS = {
+    "date": "2026-11-22T20:00:00+00:00", "size": 1100, "rounds": 1, "cores_used": 2, "cores": 2, "cpu": "a CPU",
+    "memory_gb": 16, "kernel": "Linux 6", "commit": "abc", "quiet": True,
+}  # fmt: skip
+
+
+@pytest.fixture
+def bench(small_scene, monkeypatch) -> Bench:
+    told: list[str] = []
+    made = Bench(size=1100, rounds=1, say=told.append, cores=free_cores()[:2])
+    monkeypatch.setattr(Bench, "scene_of", lambda self, size: small_scene)
+    return made
+
+
+def test_a_tile_by_two_methods_and_one_that_is_not_there(bench, tmp_path):
+    absent = replace(METHODS[4], needs="no-such-program")
+    result = tile.run(bench, (OURS, AWS, absent))
+    ours, aws, missing = result.rows
+    assert (ours["wall_ratio"], ours["cpu_ratio"]) == (1, 1)
+    assert aws["wall_ratio"] == pytest.approx(aws["wall"] / ours["wall"])
+    assert ours["error"] <= 5.1e-5
+    assert aws["error"] <= 1e-6
+    assert min(ours["peak_mb"], aws["peak_mb"]) > 50
+    assert missing["output"] == "not measured: `no-such-program` is not on this machine"
+    assert [target.met for target in result.targets[2:]] == [None]
+    path = save(result, FACTS, tmp_path / "results")
+    assert path.name == "2026-11-22-tile"
+    kept = json.loads(path.with_suffix(".json").read_text())
+    assert [list(kept["raw"]), len(kept["raw"]["aws"])] == [["geocadence", "aws"], 1]
+    absent_row = "| gdal_calc | not measured: `no-such-program` is not on this machine | – |"
+    assert absent_row in path.with_suffix(".md").read_text()
+
+
+def test_a_method_that_computes_something_else_is_not_timed(bench):
+    copies_red = lambda task, folder: ["cp", task.href("red"), folder / "ndvi_red.tif"]  # noqa: E731
+    wrong = replace(AWS, command=copies_red)
+    with pytest.raises(Disagreement, match="is off by up to"):
+        bench.verify(wrong, bench.task, wrong.run(bench.task))
+
+
+def test_a_busy_machine_and_missed_targets_stand_in_the_table():
+    from benchmarks.results import Chart, Column, Result
+
+    result = Result(
+        "tile", "A title", [Column("what", "what"), Column("wall", "wall s", 1)], [{"what": "ours", "wall": 1.25}],
+        Chart("bars", "what", ("wall",), "s"), [at_least("speed", 4, 3.2), at_least("other", 1, None)],
+    )  # fmt: skip
+    text = markdown(result, {**FACTS, "quiet": False}, image="x.svg")
+    assert "| speed | ≥ 4 × | 3.20 | **no** |" in text
+    assert "| other | ≥ 1 × | – | not measured |" in text
+    assert "| ours | 1.2 |" in text
+    assert "The machine was busy" in text
+    assert "busy" not in markdown(result, FACTS, image="x.svg")
+
+
+def test_targets_are_met_at_their_limit():
+    assert at_least("a", 4, 4.0) == Target("a", "≥ 4 ×", 4.0, True)
+    assert at_most("a", 400, 400.0, "MB") == Target("a", "≤ 400 MB", 400.0, True)
+    assert at_least("a", 4, 3.99).met is False
+    assert at_most("a", 2, 2.01).met is False
+
+
+def test_every_suite_is_called_by_the_name_of_its_results():
+    assert set(SUITES) >= {"tile", "floor", "memory", "remote", "cores", "shard", "indices"}
+    assert len({method.key for method in METHODS}) == len(METHODS)
