@@ -19,6 +19,7 @@ SETS = (
     (FOLDER / "run.in", FOLDER / "run.txt", "3.11", True),
     (FOLDER / "dev.in", FOLDER / "dev.txt", "3.11", True),
     (FOLDER / "emulator.in", FOLDER / "emulator.txt", "3.11", False),
+    (FOLDER / "codecs.in", FOLDER / "codecs.txt", "3.10", False),
     (FOLDER / "container.in", FOLDER / "container.txt", "3.10", False),
     (FOLDER / "bench.in", FOLDER / "bench.txt", "3.11", False),
     (FOLDER / "functions.in", FOLDER / "functions.txt", "3.11", False),

@@ -85,6 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = made.parse_args(_with_negative_offset(arguments))
     os.environ.update(gdal_options(os.environ))
     try:
+        from spectral import codecs
         from spectral.cog import has_compression
         from spectral.indices import parse_constants, parse_indices
         from spectral.produce import Settings
@@ -111,6 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
     compression = given.compress if has_compression(given.compress) else "deflate"
     if compression != given.compress:
         progress.note("fallback", level="warning", reason=f"this GDAL has no {given.compress}: using deflate")
+    if not codecs.FAST:
+        progress.note("fallback", level="warning", reason="imagecodecs doesn't load: the same pixels, more slowly")
     settings = Settings(indices, mask, offset, given.collection or None, compression, given.threads)
     try:
         summary = work_through(

@@ -1,33 +1,69 @@
-"""Writing an index as a Cloud Optimized GeoTIFF."""
+"""Writing an index as a Cloud Optimized GeoTIFF, tile by tile as they are computed.
+
+A COG begins with its directories and its smallest overview, so nothing of it can be written before the last
+tile is known. Packed tiles wait in a draft; `finish` puts them behind the header in their final order.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import struct
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import rasterio
-import rasterio.shutil
-from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
-from rasterio.windows import Window
 
-from spectral.engine import FLOAT_NODATA, PACKED_NODATA, SCALE
+from spectral import codecs, pyramid, tiff
 from spectral.grids import Grid
 from spectral.indices import Index
+from spectral.values import FLOAT_NODATA, PACKED_NODATA, SCALE
 
 _TILE = 512
 # No power of two: of a pyramid with a level 512 wide, none is this wide.
 _OTHER_TILE = 384
-COMPRESSIONS = ("zstd", "deflate")
+COMPRESSIONS = {"zstd": codecs.ZSTD, "deflate": codecs.DEFLATE}
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What one unit of pixels turns into.
+
+    Attributes:
+        tiles: by (level, row, column) the packed tiles that it fills.
+        squares: its part of the deeper levels, from the second overview on.
+    """
+
+    tiles: dict[tuple[int, int, int], bytes]
+    squares: list[np.ndarray]
+
+
+@dataclass
+class _Level:
+    """One resolution: its size, and where its tiles are in the draft."""
+
+    width: int
+    height: int
+    tile: int
+    places: np.ndarray = field(init=False)
+    sizes: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape = -(-self.height // self.tile), -(-self.width // self.tile)
+        self.places = np.full(shape, -1, np.int64)
+        self.sizes = np.zeros(shape, np.int64)
 
 
 class CogWriter:
-    """Takes an index's blocks as they come, then writes the COG in one go.
+    """Takes an index's units as they come, in the order of their rows, then writes the COG in one go.
 
-    Blocks go to a plain tiled GeoTIFF first: a COG begins with its smallest overview, so it can't be
-    written until the last block is known.
+    A unit is a square of `unit` pixels, two tiles wide: it fills four tiles of the full resolution and one of
+    the first overview. Units that never come are nodata.
     """
 
     def __init__(self, path: Path, index: Index, grid: Grid, *, compression: str, tags: dict[str, str]) -> None:
@@ -38,86 +74,153 @@ class CogWriter:
             tags: what the file says of itself (GDAL metadata).
         """
         self.path = path
-        self._index = index
-        self._grid = grid
-        self._compression = compression
-        self._draft = path.with_name(f"{path.stem}.draft.tif")
-        self._dataset = rasterio.open(
-            self._draft,
-            "w",
-            driver="GTiff",
-            width=grid.width,
-            height=grid.height,
-            count=1,
+        self._dtype = "int16" if index.packed else "float32"
+        self._nodata = PACKED_NODATA if index.packed else FLOAT_NODATA
+        self._tile = tile_size(grid.width, grid.height)
+        self._tags = tiff.template(
+            tags=tags,
+            description=index.name,
+            scale=SCALE if index.packed else None,
             crs=grid.crs,
             transform=grid.transform,
-            dtype="int16" if index.packed else "float32",
-            nodata=PACKED_NODATA if index.packed else FLOAT_NODATA,
-            tiled=True,
-            blockxsize=_TILE,
-            blockysize=_TILE,
-            bigtiff="IF_SAFER",
+            dtype=self._dtype,
+            nodata=self._nodata,
+            blockxsize=self._tile,
+            blockysize=self._tile,
+            compress=compression,
+            predictor=codecs.predictor(self._dtype),
         )
-        self._dataset.set_band_description(1, index.name)
-        self._dataset.update_tags(**tags)
-        if index.packed:
-            self._dataset.scales = (SCALE,)
-            self._dataset.offsets = (0.0,)
+        self._encode = codecs.encoder(COMPRESSIONS[compression], self._dtype, self._tile)
+        self._levels = [
+            _Level(-(-grid.width // factor), -(-grid.height // factor), self._tile)
+            for factor in (1, *overview_factors(grid.width, grid.height))
+        ]
+        self._deeper = [
+            pyramid.Rows(level.width, self._tile, self._dtype, self._nodata, self._taker(number))
+            for number, level in enumerate(self._levels[2:], start=2)
+        ]
+        self._empty = _framed(self._encode(np.full((self._tile, self._tile), self._nodata, self._dtype)))
+        self._draft_path = path.with_name(f"{path.stem}.draft")
+        self._draft = self._draft_path.open("w+b", buffering=0)
+        self._end = 0
 
-    def write(self, window: Window, values: np.ndarray) -> None:
-        """One block of stored values."""
-        self._dataset.write(values, 1, window=window)
+    @property
+    def unit(self) -> int:
+        """The side of a unit in pixels."""
+        return 2 * self._tile
 
-    def finish(self, *, threads: int) -> None:
-        """Overviews, each the average of its valid pixels, and the COG itself."""
-        self._dataset.close()
-        levels = overview_factors(self._grid.width, self._grid.height)
-        if levels:
-            with rasterio.open(self._draft, "r+") as draft:
-                draft.build_overviews(levels, Resampling.average)
-        options = {
-            "compress": self._compression,
-            "level": "1" if self._compression == "zstd" else "6",
-            "predictor": "STANDARD" if self._index.packed else "FLOATING_POINT",
-        }
-        rasterio.shutil.copy(
-            self._draft,
-            self.path,
-            driver="COG",
-            blocksize=tile_size(self._grid.width, self._grid.height),
-            overviews="FORCE_USE_EXISTING" if levels else "NONE",
-            bigtiff="IF_SAFER",
-            num_threads=threads,
-            **options,
-        )
-        self._draft.unlink()
+    def pack(self, row: int, column: int, values: np.ndarray) -> Packed:
+        """Pack the unit at (row, column) of units; any thread may, in any order.
+
+        Args:
+            values: stored values (unit, unit; int16 or float32), nodata beyond the grid.
+        """
+        tiles = {}
+        for down in range(2):
+            for across in range(2):
+                place = 2 * row + down, 2 * column + across
+                if all(p < n for p, n in zip(place, self._levels[0].sizes.shape, strict=True)):
+                    top, left = down * self._tile, across * self._tile
+                    tiles[(0, *place)] = self._encode(values[top : top + self._tile, left : left + self._tile])
+        squares = pyramid.reduced(values, self._nodata, len(self._levels) - 1)
+        if squares:
+            tiles[1, row, column] = self._encode(squares.pop(0))
+        return Packed(tiles, squares)
+
+    def add(self, row: int, column: int, packed: Packed) -> None:
+        """Take in a unit; units come row by row.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        for (level, down, across), tile in packed.tiles.items():
+            self._keep(level, down, across, tile)
+        for rows, square in zip(self._deeper, packed.squares, strict=True):
+            rows.put(row * square.shape[0], column * square.shape[1], square)
+
+    def finish(self) -> str:
+        """Write the COG; returns its SHA-256 in hexadecimal digits.
+
+        Raises:
+            OSError: the disk is full.
+        """
+        for rows in self._deeper:
+            rows.flush()
+        empty = len(self._empty) - 8
+        images = [
+            tiff.Image(level.width, level.height, level.tile, np.where(level.places < 0, empty, level.sizes))
+            for level in self._levels
+        ]
+        head, _ = tiff.header(self._tags, images)
+        digest = hashlib.sha256(head)
+        with self.path.open("wb", buffering=0) as file:
+            _write(file, head)
+            for level in reversed(self._levels):
+                for content in self._in_order(level):
+                    digest.update(content)
+                    _write(file, content)
+        self._draft.close()
+        self._draft_path.unlink()
+        return digest.hexdigest()
 
     def abandon(self) -> None:
         """Close without finishing."""
-        self._dataset.close()
+        self._draft.close()
+
+    def _keep(self, level: int, row: int, column: int, tile: bytes) -> None:
+        framed = _framed(tile)
+        _write(self._draft, framed)
+        self._levels[level].places[row, column] = self._end
+        self._levels[level].sizes[row, column] = len(tile)
+        self._end += len(framed)
+
+    def _taker(self, level: int):
+        def take(row: int, pixels: np.ndarray) -> None:
+            for column in range(pixels.shape[1] // self._tile):
+                left = column * self._tile
+                self._keep(level, row, column, self._encode(pixels[:, left : left + self._tile]))
+
+        return take
+
+    def _in_order(self, level: _Level):
+        """The level's framed tiles, those that lie one behind the other in the draft in one go."""
+        buffer = bytearray(_CHUNK)
+        start = end = 0
+        for place, size in zip(level.places.flat, level.sizes.flat, strict=True):
+            if place != end:
+                yield from self._read(start, end, buffer)
+                start = end = max(0, int(place))
+            if place < 0:
+                yield self._empty
+            else:
+                end += int(size) + 8
+        yield from self._read(start, end, buffer)
+
+    def _read(self, start: int, end: int, buffer: bytearray):
+        while start < end:
+            view = memoryview(buffer)[: min(_CHUNK, end - start)]
+            count = os.preadv(self._draft.fileno(), [view], start)
+            yield view[:count]
+            start += count
 
 
 def overview_factors(width: int, height: int) -> list[int]:
-    """2, 4, 8, … until the smallest overview fits into one tile."""
-    factors: list[int] = []
-    while max(width, height) / (factors[-1] if factors else 1) > _TILE:
-        factors.append(2 ** (len(factors) + 1))
-    return factors
+    """2, 4, …: each level half of the last, until one tile holds everything."""
+    return pyramid.factors(width, height, _TILE)
 
 
 def tile_size(width: int, height: int) -> int:
-    """512, or 384 where a level of the pyramid is exactly 512 wide and higher than that.
+    """512, unless a level of the pyramid would be exactly one tile wide and longer than that.
 
-    Validators compare a level's width with its tiles' and would call such a level "not tiled".
+    Readers that compare the tile's width to the level's (rasterio, hence rio-cogeo) would take it for untiled.
     """
-    factors = [1, *overview_factors(width, height)]
-    levels = [(-(-width // factor), -(-height // factor)) for factor in factors]
+    levels = [(-(-width // factor), -(-height // factor)) for factor in (1, *overview_factors(width, height))]
     return _OTHER_TILE if any(across == _TILE and down > _TILE for across, down in levels) else _TILE
 
 
 @cache
 def has_compression(name: str) -> bool:
-    """Whether this GDAL can write GeoTIFFs compressed so (some are built without zstd)."""
+    """Whether this GDAL knows GeoTIFFs compressed so (some are built without zstd)."""
     try:
         with MemoryFile() as memory, memory.open(
             driver="GTiff", width=16, height=16, count=1, dtype="int16", compress=name,
@@ -127,3 +230,15 @@ def has_compression(name: str) -> bool:
     except RasterioError:
         return False
     return True
+
+
+def _framed(tile: bytes) -> bytes:
+    """A tile as GDAL's COGs have it: behind its size, before its last four bytes once more."""
+    return b"".join((struct.pack("<I", len(tile)), tile, tile[-4:]))
+
+
+def _write(file, content: bytes | memoryview) -> None:
+    """All of it: an unbuffered file may take less at a time."""
+    view = memoryview(content)
+    while view:
+        view = view[file.write(view) :]

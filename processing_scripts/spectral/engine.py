@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,21 +13,17 @@ import numpy as np
 from rasterio.windows import Window
 
 from spectral import mask as masks
-from spectral.grids import Grid, check_aligned, nearest
+from spectral.cog import CogWriter, Packed
+from spectral.grids import Grid, check_aligned, nearest, spread
 from spectral.indices import Index
+from spectral.kernel import Kernel, holds_data
 from spectral.radiometry import SATURATED, Radiometry
 from spectral.reading import Source
+from spectral.statistics import Tally, tally
+from spectral.values import FLOAT_NODATA, PACKED_NODATA
 
-SCALE = 1e-4
-PACKED_NODATA = -32768
-PACKED_LARGEST = 32767
-# Not NaN: STAC writes that as the text "nan", which rustac, and with it stac-geoparquet, can't read.
-FLOAT_NODATA = -9999.0
-BLOCK = 1024
 # DN are counted at every fourth pixel of every fourth row: plenty for the darkest percent.
 _SAMPLED = slice(None, None, 4)
-# Below this a reflectance is zero but for rounding.
-_SMALLEST_REFLECTANCE = 1e-9
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,70 +39,140 @@ class Band:
     radiometry: Radiometry
 
 
+@dataclass(frozen=True)
+class Unit:
+    """One square of work: its number in the order of work, its place among the units, and its pixels."""
+
+    number: int
+    row: int
+    column: int
+    window: Window
+
+
 @dataclass
 class Block:
-    """What one window turns into: by index name its values, and what was left out."""
+    """What one unit turns into: by index name its packed tiles and its tally, and what was left out."""
 
-    window: Window
-    values: dict[str, np.ndarray]
+    unit: Unit
+    packed: dict[str, Packed]
+    tallies: dict[str, Tally]
     clipped: dict[str, int]
     masked: int
     dark: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+class _Workspace(threading.local):
+    """A thread's own buffers: asking the system for megabytes per block costs as much as the arithmetic."""
+
+    kernel: Kernel | None = None
+    stored: dict[str, np.ndarray]
+
+
 class Job:
-    """All that a block's computation needs; holds no state, so any thread may compute any block."""
+    """All that a block's computation needs; any thread may compute any block."""
 
-    grid: Grid
-    bands: Mapping[str, Band]
-    indices: tuple[Index, ...]
-    mask: Source | None
-    hidden: masks.Chosen | None  # the classes to leave out; None without a mask
-
-    def compute(self, window: Window) -> Block:
-        """The indices of one window.
-
-        Values are int16 (× 0.0001, nodata −32768) for packed indices, float32 (nodata −9999) for others; a
-        pixel has a value where every band of the formula holds data above zero reflectance, below
-        saturation, where the mask leaves it, and where the formula is finite.
+    def __init__(
+        self,
+        grid: Grid,
+        bands: Mapping[str, Band],
+        indices: tuple[Index, ...],
+        mask: Source | None,
+        hidden: masks.Chosen | None,
+    ) -> None:
         """
-        shape = (int(window.height), int(window.width))
-        hidden = self._masked(window, shape)
-        reflectance: dict[str, np.ndarray] = {}
-        usable: dict[str, np.ndarray] = {}
-        dark: dict[str, np.ndarray] = {}
-        for symbol, band in self.bands.items():
-            stored = self._pixels(band, window)
-            holds_data = _holds_data(stored, band.radiometry.nodata)
-            if stored.dtype == np.uint16:
-                clear = (holds_data & ~hidden)[_SAMPLED, _SAMPLED]
-                dark[symbol] = np.bincount(stored[_SAMPLED, _SAMPLED][clear], minlength=SATURATED + 1)
-            # float64: near zero reflectance float32 would cost more than half a step of the packed index.
-            reflectance[symbol] = stored * np.float64(band.radiometry.scale) + band.radiometry.offset
-            usable[symbol] = holds_data & (reflectance[symbol] > _SMALLEST_REFLECTANCE)
-        block = Block(window, {}, {}, int(np.count_nonzero(hidden)), dark)
-        for index in self.indices:
-            valid = ~hidden
-            for symbol in index.bands:
-                valid &= usable[symbol]
-            values = index.formula({**index.constants, **{symbol: reflectance[symbol] for symbol in index.bands}})
-            valid &= np.isfinite(values)
-            block.values[index.name], block.clipped[index.name] = _stored(values, valid, packed=index.packed)
-        return block
+        Args:
+            hidden: the classes of the mask to leave out; None without a mask.
+        """
+        self.grid = grid
+        self.bands = bands
+        self.indices = indices
+        self.mask = mask if hidden else None
+        self.hidden = hidden
+        self._own = _Workspace()
 
-    def _pixels(self, band: Band, window: Window) -> np.ndarray:
-        own = Grid.of(band.source.dataset)
-        if own == self.grid:
-            return band.source.read(window)
+    def plan(self, units: list[Unit]) -> None:
+        """Tell every source what will be read, and in which order."""
+        for source in (*(band.source for band in self.bands.values()), *([self.mask] if self.mask else [])):
+            if source.grid == self.grid:
+                source.plan([unit.window for unit in units])
+            else:
+                source.plan([_under(source.grid, *nearest(self.grid, source.grid, unit.window)) for unit in units])
+
+    def compute(self, unit: Unit, writers: Mapping[str, CogWriter]) -> Block:
+        """The indices of one unit, packed for `writers`."""
+        window = unit.window
+        shown = self._shown(unit)
+        bands = {symbol: self._pixels(band, unit) for symbol, band in self.bands.items()}
+        values = self._values(window, bands, shown, unit=next(iter(writers.values())).unit)
+        rows, columns = slice(window.height), slice(window.width)
+        return Block(
+            unit,
+            packed={name: writers[name].pack(unit.row, unit.column, array) for name, (array, _) in values.items()},
+            tallies={name: tally(array[rows, columns]) for name, (array, _) in values.items()},
+            clipped={name: clipped for name, (_, clipped) in values.items()},
+            masked=0 if shown is None else shown.size - int(np.count_nonzero(shown)),
+            dark=self._dark(bands, shown),
+        )
+
+    def _values(
+        self, window: Window, bands: Mapping[str, np.ndarray], shown: np.ndarray | None, *, unit: int
+    ) -> dict[str, tuple[np.ndarray, int]]:
+        """By index name the stored values (unit, unit), nodata beyond the grid, and how many were clipped."""
+        if self._own.kernel is None:
+            self._own.kernel = Kernel(self.indices, {symbol: band.radiometry for symbol, band in self.bands.items()})
+            self._own.stored = {
+                index.name: np.empty((unit, unit), np.int16 if index.packed else np.float32) for index in self.indices
+            }
+        stored = self._own.stored
+        if (window.height, window.width) != (unit, unit):
+            for index in self.indices:
+                stored[index.name][:] = PACKED_NODATA if index.packed else FLOAT_NODATA
+        inside = {name: array[: window.height, : window.width] for name, array in stored.items()}
+        clipped = self._own.kernel(bands, shown, inside)
+        return {name: (stored[name], clipped[name]) for name in stored}
+
+    def _pixels(self, band: Band, unit: Unit) -> np.ndarray:
+        if band.source.grid == self.grid:
+            return band.source.read(unit.window, unit.number)
         outside = 0 if band.radiometry.nodata is None else band.radiometry.nodata
-        return band.source.read_at(*nearest(self.grid, own, window), outside=outside)
+        return self._coarse(band.source, unit, outside=outside)
 
-    def _masked(self, window: Window, shape: tuple[int, int]) -> np.ndarray:
+    def _shown(self, unit: Unit) -> np.ndarray | None:
         if self.mask is None or self.hidden is None:
-            return np.zeros(shape, dtype=bool)
-        indices = nearest(self.grid, Grid.of(self.mask.dataset), window)
-        return masks.masked(self.mask.read_at(*indices, outside=self.hidden.outside), self.hidden)
+            return None
+        # At the mask's own resolution first: it has a quarter of the pixels.
+        hidden = self.hidden
+        outside = not hidden.table[hidden.outside]
+        return self._coarse(self.mask, unit, outside=outside, convert=lambda codes: ~masks.masked(codes, hidden))
+
+    def _coarse(
+        self, source: Source, unit: Unit, *, outside: float, convert: Callable[[np.ndarray], np.ndarray] = np.asarray
+    ) -> np.ndarray:
+        """The unit's pixels of a source on another grid, each the one under the pixel's centre."""
+        rows, columns = nearest(self.grid, source.grid, unit.window)
+        window = _under(source.grid, rows, columns)
+        pixels = convert(source.read(window, unit.number))
+        return spread(pixels, rows - window.row_off, columns - window.col_off, outside=outside)
+
+    def _dark(self, bands: Mapping[str, np.ndarray], shown: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Of each band of uint16, how often each DN occurs among sampled clear pixels."""
+        found = {}
+        for symbol, stored in bands.items():
+            if stored.dtype == np.uint16:
+                sampled = stored[_SAMPLED, _SAMPLED]
+                clear = holds_data(sampled, self.bands[symbol].radiometry.nodata)
+                if shown is not None:
+                    clear &= shown[_SAMPLED, _SAMPLED]
+                found[symbol] = np.bincount(sampled[clear], minlength=SATURATED + 1)
+        return found
+
+
+def units(grid: Grid, size: int) -> list[Unit]:
+    """The whole grid in squares of `size` pixels, row by row."""
+    return [
+        Unit(number, window.row_off // size, window.col_off // size, window)
+        for number, window in enumerate(grid.windows(size))
+    ]
 
 
 def common_grid(bands: Mapping[str, Band], mask: Source | None) -> Grid:
@@ -114,12 +181,12 @@ def common_grid(bands: Mapping[str, Band], mask: Source | None) -> Grid:
     Raises:
         InputFailure: a band or the mask is on a grid that doesn't fit.
     """
-    grids = {symbol: Grid.of(band.source.dataset) for symbol, band in bands.items()}
+    grids = {symbol: band.source.grid for symbol, band in bands.items()}
     finest = min(grids.values(), key=lambda grid: grid.pixel_size)
     for symbol, grid in grids.items():
         check_aligned(finest, grid, name=bands[symbol].source.name)
     if mask:
-        check_aligned(finest, Grid.of(mask.dataset), name=mask.name)
+        check_aligned(finest, mask.grid, name=mask.name)
     return finest
 
 
@@ -138,26 +205,8 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], things: Iterable[
             future.cancel()
 
 
-def _holds_data(stored: np.ndarray, nodata: float | None) -> np.ndarray:
-    if np.issubdtype(stored.dtype, np.floating):
-        holds = np.isfinite(stored)
-    elif stored.dtype == np.uint16:
-        holds = stored != SATURATED
-    else:
-        holds = np.ones(stored.shape, dtype=bool)
-    return holds if nodata is None else holds & (stored != nodata)
-
-
-def _stored(values: np.ndarray, valid: np.ndarray, *, packed: bool) -> tuple[np.ndarray, int]:
-    """The values as the file holds them, and how many had to be clipped."""
-    if not packed:
-        with np.errstate(over="ignore", invalid="ignore"):
-            narrowed = values.astype(np.float32)
-        # A value that happens to be nodata moves by the smallest step there is.
-        narrowed[narrowed == FLOAT_NODATA] = np.nextafter(np.float32(FLOAT_NODATA), np.float32(0))
-        return np.where(valid & np.isfinite(narrowed), narrowed, np.float32(FLOAT_NODATA)), 0
-    steps = np.rint(np.where(valid, values, 0.0) / SCALE)
-    clipped = int(np.count_nonzero(np.abs(steps) > PACKED_LARGEST))
-    steps = np.clip(steps, -PACKED_LARGEST, PACKED_LARGEST).astype(np.int16)
-    steps[~valid] = PACKED_NODATA
-    return steps, clipped
+def _under(grid: Grid, rows: np.ndarray, columns: np.ndarray) -> Window:
+    """The window of `grid` that holds `rows` and `columns` (ascending), as far as it reaches."""
+    top, left = min(int(rows[0]), grid.height - 1), min(int(columns[0]), grid.width - 1)
+    bottom, right = min(int(rows[-1]), grid.height - 1), min(int(columns[-1]), grid.width - 1)
+    return Window(left, top, right - left + 1, bottom - top + 1)

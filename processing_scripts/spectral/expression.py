@@ -8,19 +8,14 @@ formula from a definition can compute a number and do nothing else.
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Mapping
 
 import numpy as np
 
-_BINARY = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
-}
-_UNARY = {ast.UAdd: operator.pos, ast.USub: operator.neg}
+from spectral.program import Program
+
+_BINARY = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
+_UNARY = (ast.UAdd, ast.USub)
 _LONGEST = 1000
 _DEEPEST = 50
 
@@ -51,22 +46,30 @@ class Formula:
         self.text = text
         self.names = tuple(dict.fromkeys(_admit(self._tree, text, 0)))
 
+    def program(self, constants: Mapping[str, float]) -> Program:
+        """The formula ready to run over the arrays of all names that are not among `constants`."""
+        return Program(self._tree, constants)
+
     def __call__(self, values: Mapping[str, np.ndarray | float]) -> np.ndarray:
         """The formula over float64 arrays of one shape and scalar constants.
 
         Where it divides by zero or takes a root of a negative number the result is not finite.
         """
+        arrays = {name: np.asarray(value, dtype=np.float64) for name, value in values.items() if np.ndim(value)}
+        program = self.program({name: float(value) for name, value in values.items() if not np.ndim(value)})
+        shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
         with np.errstate(all="ignore"):
-            return np.asarray(_evaluate(self._tree, values), dtype=np.float64)
+            result = program(arrays, [np.empty(shape) for _ in range(program.scratch)])
+        return np.array(np.broadcast_to(result, shape))
 
 
 def _admit(node: ast.expr, text: str, depth: int) -> list[str]:
     """The names in an admitted expression."""
     if depth > _DEEPEST:
         raise FormulaError(f"{text!r} is nested deeper than {_DEEPEST} levels")
-    if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, _BINARY):
         return [*_admit(node.left, text, depth + 1), *_admit(node.right, text, depth + 1)]
-    if isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, _UNARY):
         return _admit(node.operand, text, depth + 1)
     if isinstance(node, ast.Constant) and type(node.value) in (int, float) and abs(node.value) < 1e12:
         return []
@@ -74,12 +77,3 @@ def _admit(node: ast.expr, text: str, depth: int) -> list[str]:
         return [node.id]
     part = ast.get_source_segment(text.strip(), node) or type(node).__name__
     raise FormulaError(f"{part!r} is not allowed in a formula: only names, numbers, + - * / ** and parentheses are")
-
-
-def _evaluate(node: ast.expr, values: Mapping[str, np.ndarray | float]) -> np.ndarray | np.float64:
-    if isinstance(node, ast.BinOp):
-        return _BINARY[type(node.op)](_evaluate(node.left, values), _evaluate(node.right, values))
-    if isinstance(node, ast.UnaryOp):
-        return _UNARY[type(node.op)](_evaluate(node.operand, values))
-    # float64 throughout: Python's own integers would grow without bounds under **.
-    return np.float64(node.value) if isinstance(node, ast.Constant) else np.asarray(values[node.id], dtype=np.float64)

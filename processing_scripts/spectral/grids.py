@@ -100,5 +100,19 @@ def nearest(finest: Grid, other: Grid, window: Window) -> tuple[np.ndarray, np.n
     return np.clip(found_rows, 0, other.height), np.clip(found_columns, 0, other.width)
 
 
+def spread(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray, *, outside: float) -> np.ndarray:
+    """`pixels` at all pairs of `rows` and `columns` (ascending): shape (rows, columns).
+
+    Rows and columns past the last pixel give `outside`.
+    """
+    height, width = pixels.shape
+    # Across first, among the few rows there are; then whole rows are copied.
+    across = np.take(pixels, columns, axis=1, mode="clip")
+    found = np.take(across, rows, axis=0, mode="clip")
+    found[np.searchsorted(rows, height) :] = outside
+    found[:, np.searchsorted(columns, width) :] = outside
+    return found
+
+
 def _shown(crs: CRS | None) -> str:
     return crs.to_string() if crs else "no coordinate system"

@@ -17,10 +17,10 @@ from rasterio.errors import RasterioError
 from rasterio.warp import transform_geom
 
 from spectral import __version__
-from spectral.engine import FLOAT_NODATA, PACKED_NODATA, SCALE
 from spectral.failures import InputFailure
 from spectral.grids import Grid
 from spectral.indices import Index
+from spectral.values import FLOAT_NODATA, PACKED_NODATA, SCALE
 
 EXTENSIONS = {
     "proj:": "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
@@ -44,6 +44,7 @@ class Written:
 
     index: Index
     path: Path
+    sha256: str  # of the file, in hexadecimal digits
     statistics: dict[str, Any]
     clipped: int
 
@@ -74,7 +75,7 @@ def item_of(
             "type": "image/png",
             "title": f"Preview of {written[0].index.name}",
             "roles": ["thumbnail"],
-            **_file(preview),
+            **_file(preview, hashlib.sha256(preview.read_bytes()).hexdigest()),
         }
     geometry, bbox = _footprint(source, grid)
     item = {
@@ -153,17 +154,13 @@ def _index_asset(one: Written, grid: Grid) -> dict[str, Any]:
         "processing:expression": {"format": "awesome-spectral-indices", "expression": index.formula.text},
         **({"geocadence:constants": dict(index.constants)} if index.constants else {}),
         **({"geocadence:reference": index.reference} if index.reference else {}),
-        **_file(one.path),
+        **_file(one.path, one.sha256),
     }
 
 
-def _file(path: Path) -> dict[str, Any]:
+def _file(path: Path, sha256: str) -> dict[str, Any]:
     """Size and checksum: a multihash, 12 for SHA-256 and 20 for its 32 bytes."""
-    with path.open("rb") as stream:
-        digest = hashlib.sha256()
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return {"file:size": path.stat().st_size, "file:checksum": f"1220{digest.hexdigest()}"}
+    return {"file:size": path.stat().st_size, "file:checksum": f"1220{sha256}"}
 
 
 def _projection(grid: Grid) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from spectral import mask as masks
 from spectral import radiometry
 from spectral.bands import THERMAL, find_band, find_mask
 from spectral.cog import CogWriter
-from spectral.engine import BLOCK, Band, Job, common_grid, in_order
+from spectral.engine import Band, Job, common_grid, in_order, units
 from spectral.failures import check_id
 from spectral.hrefs import gdal_path
 from spectral.indices import Index
 from spectral.item import Written, item_of, year_and_month
+from spectral.opening import open_source
 from spectral.preview import write_preview
 from spectral.reading import Source
 from spectral.scenes import Scene
@@ -90,24 +92,25 @@ def produce(scene: Scene, settings: Settings, staging: Staging) -> Product:
 @contextmanager
 def _sources(scene: Scene, settings: Settings, sensor: Sensor) -> Iterator[tuple[dict[str, Band], Source | None]]:
     """The bands that the indices need and the mask, open for reading."""
-    bands: dict[str, Band] = {}
-    mask = None
-    try:
+    with ExitStack() as opened:
+
+        def source(key: str, asset: dict[str, Any]) -> Source:
+            found = open_source(gdal_path(asset.get("href"), scene.base), f"Asset {key}")
+            opened.callback(found.close)
+            return found
+
+        bands: dict[str, Band] = {}
         for symbol in dict.fromkeys(symbol for index in settings.indices for symbol in index.bands):
             key, asset = find_band(scene.item, symbol, sensor)
             decision = radiometry.decide(
                 scene.item, asset, sensor=sensor, symbol=symbol, override=settings.offset, shape=scene.shape
             )
-            source = Source(gdal_path(asset.get("href"), scene.base), f"Asset {key}")
-            bands[symbol] = Band(symbol, key, source, decision)
+            band = source(key, asset)
             if decision.nodata is None:
-                bands[symbol] = replace(bands[symbol], radiometry=replace(decision, nodata=source.dataset.nodata))
-        if settings.mask and (found := find_mask(scene.item, sensor)):
-            mask = Source(gdal_path(found[1].get("href"), scene.base), f"Asset {found[0]}")
-        yield bands, mask
-    finally:
-        for source in (*(band.source for band in bands.values()), *([mask] if mask else [])):
-            source.close()
+                decision = replace(decision, nodata=band.nodata)
+            bands[symbol] = Band(symbol, key, band, decision)
+        found = find_mask(scene.item, sensor) if settings.mask else None
+        yield bands, source(*found) if found else None
 
 
 def _compute(scene_id, sensor, settings, bands, mask, scratch):
@@ -128,17 +131,19 @@ def _compute(scene_id, sensor, settings, bands, mask, scratch):
     masked = 0
     hidden = sensor.mask.choose(settings.mask) if mask and sensor.mask else None
     job = Job(grid, bands, settings.indices, mask, hidden)
+    planned = units(grid, next(iter(writers.values())).unit)
+    job.plan(planned)
     try:
         with ThreadPoolExecutor(settings.threads) as pool:
-            for block in in_order(pool, job.compute, grid.windows(BLOCK), ahead=2 * settings.threads):
+            work = partial(job.compute, writers=writers)
+            for block in in_order(pool, work, planned, ahead=2 * settings.threads):
                 masked += block.masked
                 for symbol, counts in block.dark.items():
                     dark[symbol] += counts
-                for name, values in block.values.items():
-                    writers[name].write(block.window, values)
-                    statistics[name].add(values, block.clipped[name])
-        for writer in writers.values():
-            writer.finish(threads=settings.threads)
+                for name, writer in writers.items():
+                    writer.add(block.unit.row, block.unit.column, block.packed[name])
+                    statistics[name].add(block.tallies[name], block.clipped[name])
+        digests = {name: writer.finish() for name, writer in writers.items()}
     finally:
         for writer in writers.values():
             writer.abandon()
@@ -154,7 +159,13 @@ def _compute(scene_id, sensor, settings, bands, mask, scratch):
     elif hidden and hidden.unknown:
         warnings.append(f"The {sensor.mask.title} has no class {' or '.join(hidden.unknown)}.")
     written = [
-        Written(index, writers[index.name].path, statistics[index.name].result(), statistics[index.name].clipped)
+        Written(
+            index,
+            writers[index.name].path,
+            digests[index.name],
+            statistics[index.name].result(),
+            statistics[index.name].clipped,
+        )
         for index in settings.indices
     ]
     warnings += [f"{one.clipped} pixels of {one.index.name} were clipped to ±3.2767." for one in written if one.clipped]

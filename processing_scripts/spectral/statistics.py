@@ -2,42 +2,71 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
-from spectral.engine import FLOAT_NODATA, PACKED_NODATA, SCALE
+from spectral.values import FLOAT_NODATA, PACKED_NODATA, SCALE
 
 PERCENTILES = (2, 25, 50, 75, 98)
 _BUCKETS = 40
 # Every how many rows and columns a float32 index is sampled for its percentiles.
 _STEP = 8
+_ROWS = 128
+
+
+class Tally(NamedTuple):
+    """What one block adds to the statistics; any thread may count it."""
+
+    pixels: int
+    counts: np.ndarray | None  # of packed values, by value in uint16's order
+    sums: tuple[int, float, float]  # of float32 values: how many, their sum, the sum of their squares
+    range: tuple[float, float]
+    sample: np.ndarray
+
+
+def tally(values: np.ndarray) -> Tally:
+    """Count one block's stored values (int16 or float32)."""
+    if values.dtype == np.int16:
+        # int16 has 65536 values only: their counts hold every statistic exactly.
+        return Tally(values.size, _counts(values), (0, 0.0, 0.0), (np.inf, -np.inf), values[:0])
+    valid = values[values != FLOAT_NODATA].astype(np.float64)
+    sample = values[::_STEP, ::_STEP]
+    return Tally(
+        values.size,
+        None,
+        (valid.size, float(valid.sum()), float((valid**2).sum())),
+        (float(valid.min()), float(valid.max())) if valid.size else (np.inf, -np.inf),
+        sample[sample != FLOAT_NODATA],
+    )
 
 
 class Statistics:
-    """Takes blocks in their order; the result doesn't depend on the number of threads."""
+    """Takes the tallies of blocks in their order; the result doesn't depend on the number of threads."""
 
     def __init__(self, *, packed: bool) -> None:
         self.pixels = 0
         self.clipped = 0
         self._packed = packed
-        # int16 has 65536 values only: their counts hold every statistic exactly.
         self._counts = np.zeros(65536, dtype=np.int64)
         self._sample: list[np.ndarray] = []
         self._sums = [0, 0.0, 0.0]
         self._range = [np.inf, -np.inf]
 
-    def add(self, values: np.ndarray, clipped: int) -> None:
-        """Count one block's stored values (int16 or float32)."""
-        self.pixels += values.size
+    def add(self, part: Tally, clipped: int) -> None:
+        """Take in one block."""
+        self.pixels += part.pixels
         self.clipped += clipped
-        if self._packed:
-            self._counts += np.bincount(values.ravel().view(np.uint16), minlength=65536)
+        if part.counts is not None:
+            self._counts += part.counts
             return
-        valid = values[values != FLOAT_NODATA].astype(np.float64)
-        if valid.size:
-            self._sums = [self._sums[0] + valid.size, self._sums[1] + valid.sum(), self._sums[2] + (valid**2).sum()]
-            self._range = [min(self._range[0], valid.min()), max(self._range[1], valid.max())]
-        sample = values[::_STEP, ::_STEP]
-        self._sample.append(sample[sample != FLOAT_NODATA])
+        self._sums = [known + more for known, more in zip(self._sums, part.sums, strict=True)]
+        self._range = [min(self._range[0], part.range[0]), max(self._range[1], part.range[1])]
+        self._sample.append(part.sample)
+
+    def add_nodata(self, pixels: int) -> None:
+        """Take in pixels that were never computed, being outside of the area."""
+        self.pixels += pixels
 
     def result(self) -> dict:
         """STAC's `statistics` of a band (minimum, maximum, mean, stddev, count, valid_percent), with
@@ -99,3 +128,11 @@ class Statistics:
 
 def _rounded(value: float) -> float:
     return round(float(value), 6)
+
+
+def _counts(values: np.ndarray) -> np.ndarray:
+    # In parts: bincount makes eight bytes of each value, which are to stay in the cache.
+    counts = np.zeros(65536, dtype=np.int64)
+    for top in range(0, values.shape[0], _ROWS):
+        counts += np.bincount(values[top : top + _ROWS].reshape(-1).view(np.uint16), minlength=65536)
+    return counts

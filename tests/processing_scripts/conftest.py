@@ -23,3 +23,13 @@ def folder(tmp_path: Path) -> Folder:
 def log() -> io.StringIO:
     """Where the script's log lines end up."""
     return io.StringIO()
+
+
+@pytest.fixture(params=["imagecodecs", "numpy and GDAL only"])
+def libraries(request, monkeypatch) -> str:
+    """Both ways of packing and unpacking: with imagecodecs, and where it doesn't load."""
+    from spectral import codecs
+
+    assert codecs.FAST, "the tests are to see both ways"
+    monkeypatch.setattr(codecs, "FAST", request.param == "imagecodecs")
+    return request.param

@@ -127,10 +127,10 @@ def test_what_is_not_there_is_the_inputs_fault_at_once(remote: Folder, server: S
 )
 def test_what_gdal_says_decides_whether_to_try_again(details, kind):
     from spectral.failures import failure_class
-    from spectral.reading import Source
+    from spectral.reading import failure_of
 
-    source = Source("/vsicurl/https://example.com/404/red.tif", "Asset red")
-    assert failure_class(source._failure("read", OSError(details))) == kind
+    failure = failure_of("/vsicurl/https://example.com/404/red.tif", "Asset red", "read", OSError(details))
+    assert failure_class(failure) == kind
 
 
 def test_a_host_that_does_not_answer_is_transient(remote: Folder, server: Server):

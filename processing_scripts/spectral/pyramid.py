@@ -1,0 +1,111 @@
+"""Overviews made while the full resolution streams by: each pixel is the average of the valid ones under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+# A value above its type's smallest needs 16 bits, four of them 18; the number of valid ones goes above.
+_BITS = 18
+_ROWS = 32
+
+
+def factors(width: int, height: int, tile: int) -> list[int]:
+    """Each level half of the last, until one tile holds everything.
+
+    A level ends where a unit of two tiles has become less than a pixel: after half a million pixels.
+    """
+    found: list[int] = []
+    while -(-max(width, height) // (2 ** len(found))) > tile and (2 * tile) % (2 ** (len(found) + 1)) == 0:
+        found.append(2 ** (len(found) + 1))
+    return found
+
+
+def reduced(values: np.ndarray, nodata: float, depth: int) -> list[np.ndarray]:
+    """The averages over 2 × 2, 4 × 4, … 2^depth × 2^depth pixels of `values` (int16 or float32), each exact but
+    for its own rounding; `nodata` where no pixel is valid.
+
+    Args:
+        values: rows and columns are multiples of 2^depth.
+    """
+    levels: list[np.ndarray] = []
+    if not depth:
+        return levels
+    sums, counts = _first(values, nodata)
+    for level in range(depth):
+        if level:
+            sums, counts = _halved(sums), _halved(counts)
+        levels.append(_averages(sums, counts, values.dtype, nodata))
+        if not level:
+            sums, counts = sums.astype(np.float64 if values.dtype.kind == "f" else np.int64), counts.astype(np.int32)
+    return levels
+
+
+class Rows:
+    """One level, growing downwards by small squares; hands over each row of tiles when it is complete."""
+
+    def __init__(self, width: int, tile: int, dtype: str, nodata: float, take: Callable[[int, np.ndarray], None]):
+        """
+        Args:
+            width: of the level, in pixels.
+            take: gets the number of a row of tiles and its pixels (tile, a multiple of tile), which it must not keep.
+        """
+        self._tile = tile
+        self._nodata = nodata
+        self._take = take
+        self._row: int | None = None
+        self._pixels = np.full((tile, -(-width // tile) * tile), nodata, dtype)
+
+    def put(self, top: int, left: int, square: np.ndarray) -> None:
+        """Squares come row by row, `top` never decreasing by a row of tiles; those that don't come are nodata."""
+        row = top // self._tile
+        if row != self._row:
+            self.flush()
+            self._row = row
+        top -= row * self._tile
+        self._pixels[top : top + square.shape[0], left : left + square.shape[1]] = square
+
+    def flush(self) -> None:
+        """Hand over what has come."""
+        if self._row is not None:
+            self._take(self._row, self._pixels)
+            self._pixels[:] = self._nodata
+            self._row = None
+
+
+def _first(values: np.ndarray, nodata: float) -> tuple[np.ndarray, np.ndarray]:
+    """Sums and counts of the valid ones among 2 × 2; integers count from their type's smallest value."""
+    rows, columns = values.shape
+    if values.dtype.kind == "f":
+        valid = values != nodata
+        return _halved(np.where(valid, values, 0).astype(np.float64)), _halved(valid.astype(np.int32))
+    both = np.empty((rows // 2, columns // 2), np.int32)
+    strip, invalid = np.empty((_ROWS, columns), np.int32), np.empty((_ROWS, columns), bool)
+    for top in range(0, rows, _ROWS):
+        pixels = values[top : top + _ROWS]
+        some, none = strip[: len(pixels)], invalid[: len(pixels)]
+        np.add(pixels, np.int32(32768 + (1 << _BITS)), out=some)
+        np.equal(pixels, nodata, out=none)
+        np.copyto(some, 0, where=none)
+        pairs = some[0::2]
+        pairs += some[1::2]
+        np.add(pairs[:, 0::2], pairs[:, 1::2], out=both[top // 2 : (top + _ROWS) // 2])
+    return both & ((1 << _BITS) - 1), both >> _BITS
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    pairs = values[0::2] + values[1::2]
+    return pairs[:, 0::2] + pairs[:, 1::2]
+
+
+def _averages(sums: np.ndarray, counts: np.ndarray, dtype: np.dtype, nodata: float) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        if dtype.kind == "f":
+            return np.where(counts, sums / counts, nodata).astype(dtype)
+        # Sums of the first level are exact in float32; those of the deeper ones are few.
+        exact = np.float32 if sums.dtype == np.int32 else np.float64
+        means = np.rint(np.divide(sums, counts, dtype=exact) - exact(32768))
+        found = means.astype(dtype)
+    found[counts == 0] = nodata
+    return found

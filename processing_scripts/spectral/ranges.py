@@ -1,0 +1,75 @@
+"""Ranges of bytes of one file, near or far."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from spectral.failures import InputFailure
+
+
+class Ranges(Protocol):
+    """Where a source's bytes come from."""
+
+    def plan(self, wanted: Sequence[tuple[int, int, int]]) -> None:
+        """What will be read, once each: (turn in which it is needed first, first byte, number of bytes)."""
+
+    def reached(self, turn: int) -> None:
+        """Work has come to this turn: what the next turns need may be fetched."""
+
+    def read(self, start: int, size: int) -> bytes | memoryview:
+        """The bytes, valid until the thread's next read.
+
+        Raises:
+            InputFailure: they are not there.
+            TransientFailure: they can't be had for the moment.
+        """
+
+    def close(self) -> None:
+        """Let go of the file."""
+
+
+class LocalFile:
+    """A file on disk: the system's page cache fetches ahead well enough."""
+
+    def __init__(self, path: str, name: str) -> None:
+        """
+        Raises:
+            OSError: it can't be opened.
+        """
+        self._path = path
+        self._name = name
+        self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (closed by `close`)
+        self._own = threading.local()
+
+    def plan(self, wanted: Sequence[tuple[int, int, int]]) -> None:
+        """Nothing to do."""
+
+    def reached(self, turn: int) -> None:
+        """Nothing to do."""
+
+    def read(self, start: int, size: int) -> memoryview:
+        """The bytes; see `Ranges`."""
+        buffer = getattr(self._own, "buffer", None)
+        if buffer is None or len(buffer) < size:
+            buffer = self._own.buffer = bytearray(size + size // 4)
+        view = memoryview(buffer)[:size]
+        done = 0
+        while done < size:
+            try:
+                count = os.preadv(self._file.fileno(), [view[done:]], start + done)
+            except OSError as error:
+                raise InputFailure(f"{self._name} ({self._path}) can't be read: {error}.") from error
+            if not count:
+                where = f"it ends before byte {start + size}, which its directory names"
+                raise InputFailure(f"{self._name} ({self._path}) is truncated: {where}.")
+            done += count
+        return view
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        self._own = threading.local()
