@@ -35,7 +35,15 @@ class PipelineStack(cdk.Stack):
         places = PipelinePlaces.of(self, definition, settings.stage)
         log_retention = logs.RetentionDays.ONE_YEAR if settings.is_production else logs.RetentionDays.ONE_MONTH
         image = ContainerImage.resolve(pipeline.processing.image, region=settings.region, where=str(definition.path))
-        script = ScriptAsset(self, "Script", script=definition.script_path)
+        script = ScriptAsset(
+            self,
+            "Script",
+            script=definition.script_path,
+            entry=pipeline.processing.entry,
+            requirements=definition.requirements_path,
+            provided=tuple(pipeline.processing.provided),
+            python=pipeline.processing.python or image.python,
+        )
         jobs = job_prefix(settings.stage, definition.name)
         role = ExecutionRole(
             self,

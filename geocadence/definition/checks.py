@@ -52,6 +52,7 @@ def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterato
     yield from _area(data, folder, root)
     yield from _items(data, folder, root)
     yield from _script(data, folder, root)
+    yield from _requirements(data, folder, root)
     yield from _more_instances_than_scenes(data)
     yield from _each_instance_makes_all(data, folder, root)
     yield from _batches(data)
@@ -164,15 +165,27 @@ def _script(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]
     if not script:
         return
     key = ("processing", "script")
+    entry = _at(data, "processing", "entry", kind=str, default=Processing.model_fields["entry"].default)
     path = find_script(script, folder=folder, root=root)
     if path is None:
         built_in = sorted(p.stem for p in (root / BUILT_IN_SCRIPTS).glob("*.py") if not p.stem.startswith("_"))
         choice = f"a built-in script: {', '.join(built_in)}; or " if built_in else ""
         yield key, f"{script} is not there (expected {choice}a path relative to the definition or to the project)"
-    elif path.is_dir() and not (path / "__main__.py").is_file():
-        yield key, f"{script} has no __main__.py (a folder is started by its __main__.py)"
+    elif path.is_dir() and entry and entry.endswith(".py") and not (path / entry).is_file():
+        yield key, f"{script} has no {entry} (a folder is started by its __main__.py, or name another file as entry)"
     elif path.is_file() and path.suffix != ".py":
-        yield key, f"{script} is no Python file (expected a .py file or a folder with __main__.py)"
+        yield key, f"{script} is no Python file (expected a .py file or a folder)"
+    elif path.is_file() and "entry" in data["processing"]:
+        yield ("processing", "entry"), f"makes no sense here: {script} is one file (leave the key out)"
+
+
+def _requirements(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    name = _at(data, "processing", "requirements", kind=str)
+    if name and find_file(name, folder=folder, root=root) is None:
+        yield (
+            ("processing", "requirements"),
+            f"{name} is not there (expected a requirements file, relative to the definition or to the project)",
+        )
 
 
 def _more_instances_than_scenes(data: dict[str, Any]) -> Iterator[Finding]:

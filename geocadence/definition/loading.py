@@ -34,8 +34,13 @@ class Definition:
 
     @property
     def script_path(self) -> Path:
-        """The script: a .py file, or a folder with __main__.py."""
+        """The script: a .py file, or a folder with its entry file."""
         return self._found(find_script(self.pipeline.processing.script, folder=self.path.parent, root=self.root))
+
+    @property
+    def requirements_path(self) -> Path | None:
+        name = self.pipeline.processing.requirements
+        return name and self._found(find_file(name, folder=self.path.parent, root=self.root))
 
     @property
     def area_path(self) -> Path | None:

@@ -28,6 +28,7 @@ RESERVED_NAME = "storage"
 _S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 _S3_OBJECT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(.*[^/])")
 _INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
+_ENTRY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.py")
 _ECR_IMAGE = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
     r"/(?P<repository>[a-z0-9][a-z0-9._/-]*)(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})"
@@ -137,6 +138,10 @@ Text = Annotated[str, Field(min_length=1)]
 S3Uri = Annotated[str, _matching(_S3_URI, "is no S3 URI (expected s3://bucket/key)")]
 S3Object = Annotated[str, _matching(_S3_OBJECT, "is no S3 URI of an object (expected s3://bucket/key)")]
 InstanceType = Annotated[str, _matching(_INSTANCE_TYPE, "is no SageMaker instance type (expected e.g. ml.m5.4xlarge)")]
+Entry = Annotated[str, _matching(_ENTRY, "is no Python file of the script's folder (expected e.g. main.py)")]
+PythonVersion = Annotated[
+    str, _matching(re.compile(r"3\.[0-9]{1,2}"), 'is no version of Python in quotes (expected e.g. "3.10")')
+]
 Email = Annotated[str, _matching(_EMAIL, "is no e-mail address (expected e.g. ops@example.com)")]
 Stage = Annotated[
     str,
@@ -263,8 +268,27 @@ class Processing(Part):
     """The processing job: what runs, on how many of which machines, for how long."""
 
     script: Text = Field(
-        description="A built-in script's name, or a path to a .py file or to a folder with __main__.py",
+        description="A built-in script's name, or a path to a .py file or to a folder",
         examples=["spectral_index", "scripts/my_script.py"],
+    )
+    entry: Annotated[str, _matching(_ENTRY, "is no Python file of the script's folder (expected e.g. main.py)")] = (
+        Field("__main__.py", description="The file that is run, where the script is a folder")
+    )
+    requirements: Text | None = Field(
+        None,
+        description="A requirements file: what it names travels with the script, as wheels for Linux on x86_64",
+        examples=["scripts/requirements.txt"],
+    )
+    provided: list[Text] = Field(
+        [],
+        description="Packages that the image has, which must not travel although requirements depend on them",
+        examples=[["numpy", "rasterio"]],
+    )
+    python: PythonVersion | None = Field(
+        None,
+        description="The image's Python, for which the libraries of requirements travel; "
+        "3.10 when left out, and 3.11 in an image built here",
+        examples=["3.12"],
     )
     arguments: dict[str, Argument] = Field(
         {},

@@ -14,6 +14,9 @@ from stacks.refused import Refused
 GEOSPATIAL_REGION = "us-west-2"
 GEOSPATIAL_URI = "081189585635.dkr.ecr.us-west-2.amazonaws.com/sagemaker-geospatial-v1-0:latest"
 
+# Its notebooks' metadata say so; AWS publishes no list.
+GEOSPATIAL_PYTHON = "3.10"
+
 _ECR_URI = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)[:@].+"
 )
@@ -25,9 +28,10 @@ class UnusableImage(Refused):
 
 @dataclass(frozen=True)
 class ContainerImage:
-    """An image in ECR."""
+    """An image in ECR, and the Python that it is taken to have."""
 
     uri: str
+    python: str = GEOSPATIAL_PYTHON
 
     @classmethod
     def resolve(cls, image: str, *, region: str, where: str) -> ContainerImage:

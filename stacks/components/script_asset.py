@@ -1,39 +1,56 @@
-"""The script of a pipeline as an S3 asset: what is stored as `<hash>.py` or `<hash>.zip` is what the job starts.
+"""The script of a pipeline as an S3 asset, stored as `<hash>.zip`, which Python runs as it is (`python3 <hash>.zip`).
 
-A folder becomes a zip with `__main__.py`, which Python runs as it is (`python3 <hash>.zip`). A built-in script
-is one module of `processing_scripts/` among the others that it imports, so all of them travel, with a
-`__main__.py` that names the one to run.
+Every script travels in the same way, whether one file, a folder or a built-in one: `container/launcher` beside the
+script's own files, which it runs unchanged, and the libraries that the script asks for.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
+from stacks.components.libraries import GLIBC, MACHINE, Libraries
+from stacks.components.uv import ROOT, deploys_to_this_machine
 from stacks.refused import Refused
 
-BUILT_IN = Path(__file__).resolve().parent.parent.parent / "processing_scripts"
+BUILT_IN = ROOT / "processing_scripts"
+LAUNCHER = ROOT / "container" / "launcher" / "__main__.py"
+# Locks of what makes a built-in script faster where it loads; it does without where it does not.
+LIBRARIES_OF_BUILT_INS: dict[str, Path] = {}
+# What every image that a built-in script runs in has; another beside it would be in its way.
+IN_EVERY_IMAGE = ("numpy", "rasterio")
 _NOT_TO_SHIP = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "test_*.py", ".*", "*.md", "ruff.toml")
-_MAIN = '''"""Runs {name}, one of the modules in this archive."""
-
-import runpy
-
-runpy.run_module("{name}", run_name="__main__", alter_sys=True)
-'''
 
 
 class ScriptAsset(Construct):
-    """`file_name` is the name that the script has in its folder in the container."""
+    """`file_name` is the name that the archive has in its folder in the container.
 
-    def __init__(self, scope: Construct, id: str, *, script: Path) -> None:
+    `entry` is the file of a script folder that is run; `python` is the image's, `provided` the packages in the image
+    that must not travel although `requirements` would bring them.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        script: Path,
+        entry: str = "__main__.py",
+        requirements: Path | None = None,
+        provided: tuple[str, ...] = (),
+        python: str = "",
+    ) -> None:
         super().__init__(scope, id)
         with tempfile.TemporaryDirectory(prefix="script-") as staging:
+            _pack(script, entry, _libraries(script, requirements, provided), _pythons(python), Path(staging))
             # The asset copies what it is given at once.
-            asset = assets.Asset(self, "Asset", path=str(_shipped(script, Path(staging))))
+            asset = assets.Asset(self, "Asset", path=staging)
         self.bucket = asset.s3_bucket_name
         self.key = asset.s3_object_key
         self.uri = asset.s3_object_url
@@ -45,14 +62,54 @@ class UnusableScript(Refused):
     """A script that a job could not start."""
 
 
-def _shipped(script: Path, staging: Path) -> Path:
-    """The file or folder to upload for `script`, a folder's copy being made in `staging`."""
-    if script.is_file() and script.resolve().parent != BUILT_IN:
-        return script
-    built_in = script.is_file()
-    if not built_in and not (script / "__main__.py").is_file():
-        raise UnusableScript(f"{script} has no __main__.py (a script folder is started through it)")
-    shutil.copytree(BUILT_IN if built_in else script, staging, ignore=_NOT_TO_SHIP, dirs_exist_ok=True)
-    if built_in:
-        (staging / "__main__.py").write_text(_MAIN.format(name=script.stem))
-    return staging
+def is_built_in(script: Path) -> bool:
+    """Whether `script` is one of the modules of `processing_scripts/`, which travel together."""
+    return script.is_file() and script.resolve().parent == BUILT_IN
+
+
+def _libraries(script: Path, requirements: Path | None, provided: tuple[str, ...]) -> list[Libraries]:
+    """Later ones go before earlier ones where the script looks for its imports."""
+    found = []
+    if is_built_in(script) and script.stem in LIBRARIES_OF_BUILT_INS:
+        found.append(Libraries(LIBRARIES_OF_BUILT_INS[script.stem], is_required=False, provided=IN_EVERY_IMAGE))
+    if requirements is not None:
+        found.append(Libraries(requirements, provided=provided))
+    return found
+
+
+def _pythons(python: str) -> tuple[str, ...]:
+    """What libraries are gathered for: the image's Python, and on the local cloud this machine's, which it runs."""
+    here = ".".join(map(str, sys.version_info[:2]))
+    return tuple(dict.fromkeys((python, here))) if deploys_to_this_machine() else (python,)
+
+
+def _pack(script: Path, entry: str, libraries: list[Libraries], pythons: tuple[str, ...], staging: Path) -> None:
+    """Lay out in `staging` what becomes the archive."""
+    shutil.copyfile(LAUNCHER, staging / "__main__.py")
+    target = staging / "script"
+    if script.is_file() and not is_built_in(script):
+        target.mkdir()
+        shutil.copyfile(script, target / script.name)
+    else:
+        folder = BUILT_IN if script.is_file() else script
+        if script.is_dir() and not (script / entry).is_file():
+            raise UnusableScript(f"{script} has no {entry} (a script folder is started through it)")
+        shutil.copytree(folder, target, ignore=_NOT_TO_SHIP)
+    listed = []
+    for each in libraries:
+        zips = {}
+        for python, path in each.zips(pythons).items():
+            zips[python] = f"libraries/{each.requirements.stem}-{python}.zip"
+            (staging / "libraries").mkdir(exist_ok=True)
+            shutil.copyfile(path, staging / zips[python])
+        listed.append(
+            {
+                "name": each.requirements.name,
+                "required": each.is_required,
+                "machine": MACHINE,
+                "glibc": GLIBC,
+                "zips": zips,
+            }
+        )
+    start = {"entry": entry if script.is_dir() else script.name, "libraries": listed}
+    (staging / "start.json").write_text(json.dumps(start, indent=1))

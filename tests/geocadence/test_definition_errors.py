@@ -95,7 +95,19 @@ MISTAKES = [
     ("script: spectral_index", "script: spectral_idnex", "10: processing.script: spectral_idnex is not there (expected "
      "a built-in script: spectral_index; or a path relative to the definition or to the project)"),
     ("script: spectral_index", "script: pipelines/areas", "10: processing.script: pipelines/areas has no __main__.py (a "
-     "folder is started by its __main__.py)"),
+     "folder is started by its __main__.py, or name another file as entry)"),
+    ("script: spectral_index", "script: spectral_index\n  entry: main.py", "11: processing.entry: makes no sense here: "
+     "spectral_index is one file (leave the key out)"),
+    ("script: spectral_index", "script: pipelines\n  entry: main.py", "10: processing.script: pipelines has no main.py (a "
+     "folder is started by its __main__.py, or name another file as entry)"),
+    ("script: spectral_index", "script: pipelines\n  entry: go.sh", "11: processing.entry: go.sh is no Python file "
+     "of the script's folder (expected e.g. main.py)"),
+    ("script: spectral_index", "script: spectral_index\n  requirements: gone.txt", "11: processing.requirements: gone.txt is "
+     "not there (expected a requirements file, relative to the definition or to the project)"),
+    ("script: spectral_index", "script: spectral_index\n  python: 3.10", "11: processing.python: 3.1 is not text (put it "
+     "in quotes)"),
+    ("script: spectral_index", "script: spectral_index\n  python: '2.7'", "11: processing.python: 2.7 is no version of "
+     "Python in quotes (expected e.g. \"3.10\")"),
     ("instance_count: 4", "instance_count: 0", "11: processing.instance_count: 0 is below 1 (a job needs at least one "
      "instance)"),
     ("instance_count: 4", "instance_count: 101", "11: processing.instance_count: 101 is above 100 (a processing job "

@@ -45,20 +45,21 @@ def test_a_folder_runs_from_its_zip_without_its_tests(synthesis: Synthesis, tmp_
     name, folder = _script(synthesis, "tiles")
     assert name.endswith(".zip")
     assert _run(folder, tmp_path / "script.zip").stdout == "a folder\n"
-    assert sorted(path.name for path in folder.iterdir()) == ["__main__.py", "helper.py"]
+    assert sorted(path.name for path in (folder / "script").iterdir()) == ["__main__.py", "helper.py"]
 
 
-def test_one_file_is_uploaded_as_it_is(synthesis: Synthesis) -> None:
-    name, file = _script(synthesis, "orthos")
-    assert name.endswith(".py")
-    assert file.read_text() == "print('one file')\n"
+def test_one_file_runs_from_its_zip_as_it_is(synthesis: Synthesis, tmp_path: Path) -> None:
+    name, folder = _script(synthesis, "orthos")
+    assert name.endswith(".zip")
+    assert _run(folder, tmp_path / "script.zip").stdout == "one file\n"
+    assert (folder / "script" / "single.py").read_text() == "print('one file')\n"
 
 
 def test_no_caches_tests_or_tool_settings_travel_with_a_built_in_script(synthesis: Synthesis) -> None:
     _, folder = _script(synthesis, "ndvi-weekly")
     unwanted = ("__pycache__", "tests", "ruff.toml")
     assert not [path for path in folder.rglob("*") if path.name in unwanted or path.suffix == ".pyc"]
-    assert (folder / "spectral_index.py").read_bytes() == (BUILT_IN / "spectral_index.py").read_bytes()
+    assert (folder / "script" / "spectral_index.py").read_bytes() == (BUILT_IN / "spectral_index.py").read_bytes()
 
 
 def test_a_folder_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
@@ -130,10 +131,3 @@ def test_the_same_sources_are_gathered_once() -> None:
     made = [path.stat().st_mtime_ns for path in first]
     assert (function_asset.function_code(), function_asset.function_libraries()) == first
     assert [path.stat().st_mtime_ns for path in first] == made
-
-
-def test_without_uv_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(function_asset, "ROOT", tmp_path)
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(function_asset.NoDependencies, match="uv is needed to gather the functions' dependencies"):
-        function_asset._uv()

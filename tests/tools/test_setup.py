@@ -7,7 +7,7 @@ from pathlib import Path
 import certifi
 import pytest
 
-from stacks.components import function_asset
+from stacks.components import function_asset, uv
 from tools import setup
 from tools.setup import certificate_options
 
@@ -49,14 +49,14 @@ def test_environments_and_functions_are_installed_with_them(
     nowhere: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (nowhere / "5ed36f99.0").write_text("a certificate")
-    uv = tmp_path / "uv"
-    uv.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n')
-    uv.chmod(0o755)
-    monkeypatch.setattr(setup, "uv", lambda: uv)
+    program = tmp_path / "uv"
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(setup, "uv", lambda: program)
     (tmp_path / "environment").mkdir()
     setup._environment(tmp_path / "environment", "requirements/functions.txt", "nothing")
-    monkeypatch.setattr(function_asset, "_uv", lambda: str(uv))
+    monkeypatch.setattr(uv, "_program", lambda: str(program))
     monkeypatch.setattr(function_asset, "CACHE", tmp_path / "cache")
-    function_asset._dependencies()
+    function_asset.function_dependencies()
     installs = [line for line in (tmp_path / "called").read_text().splitlines() if line.startswith("pip install")]
     assert ["--system-certs" in line for line in installs] == [True, True]

@@ -1,0 +1,209 @@
+"""What a job starts: lays out the script and the libraries that travel with it, says what it found, runs the script.
+
+An archive holds this file, `start.json`, the script's files below `script/`, and libraries as zips. Nothing here
+is the script's business: it runs as `python3 script.py` would run it, from a folder on disk, under its own arguments.
+
+`start.json`: `{"entry": "main.py", "libraries": [{"name", "required", "machine", "glibc": [2, 28], "zips": {"3.10":
+"libraries/….zip"}}]}`. Libraries that are required and don't fit this container end the job; others cost a line of log.
+
+Needs nothing but the standard library of Python 3.8 or newer, so that it can say of an older one what is missing.
+"""
+
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import runpy
+import subprocess
+import sys
+import tempfile
+import zipfile
+from datetime import datetime, timezone
+from pathlib import Path
+
+# Where no /opt/ml can be, this variable of AWS's own toolkits names the folder in its place.
+ROOT = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
+LIBRARIES = ("numpy", "rasterio", "rioxarray", "xarray", "pandas", "geopandas", "shapely", "boto3")
+# The oldest that the scripts of this project run under, and why not older.
+OLDEST = {
+    "python": ("3.10", "scripts are written for it"),
+    "numpy": ("1.21", "it is the first for Python 3.10"),
+    "rasterio": ("1.3", "it is the first of those made for Python 3.10 and GDAL 3.5"),
+    "gdal": ("3.1", "older ones write no Cloud-Optimized GeoTIFF"),
+}
+# How long the script may be kept waiting for GDAL's version.
+PATIENCE = 60
+
+
+class Unusable(Exception):
+    """The libraries that the script needs can't be had here."""
+
+
+def main():
+    archive = Path(__file__).resolve().parent
+    with tempfile.TemporaryDirectory(prefix="job-") as place:
+        with zipfile.ZipFile(archive) as packed:
+            start = json.loads(packed.read("start.json"))
+            packed.extractall(place, [name for name in packed.namelist() if name.startswith("script/")])
+            try:
+                for libraries in start["libraries"]:
+                    add(libraries, packed, Path(place))
+            except Unusable as error:
+                return refuse(str(error))
+        report(archive)
+        entry = Path(place, "script", start["entry"])
+        sys.argv[0], sys.path[0] = str(entry), str(entry.parent)
+        try:
+            runpy.run_path(str(entry), run_name="__main__")
+        finally:
+            # Whoever watches the log knows by this line that what remains is the upload.
+            say("ended")
+    return 0
+
+
+def add(libraries, packed, place):
+    """Put `libraries` before everything that the container has; raises Unusable if they are required and don't fit."""
+    name = libraries["name"]
+    try:
+        chosen = fitting(libraries)
+        folder = place / "libraries" / Path(chosen).stem
+        packed.extract(chosen, place)
+        with zipfile.ZipFile(place / chosen) as inner:
+            inner.extractall(folder)
+        (place / chosen).unlink()
+        sys.path.insert(1, str(folder))
+        if not libraries["required"]:
+            load(folder)
+    except (Unusable, ImportError, OSError) as error:
+        if libraries["required"]:
+            raise Unusable(f"The libraries of {name} can't be used: {error}.") from error
+        say("libraries", level="warning", name=name, used=False, reason=str(error))
+        return
+    # For processes that the script starts.
+    paths = [str(folder)] + [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    say("libraries", name=name, used=True)
+
+
+def fitting(libraries):
+    """The zip for this Python; raises Unusable with the reason where there is none."""
+    here = ".".join(map(str, sys.version_info[:2]))
+    zips, machine = libraries["zips"], libraries["machine"]
+    if (sys.platform, platform.machine()) != ("linux", machine):
+        raise Unusable(f"they are for Linux on {machine}, this is {sys.platform} on {platform.machine()}")
+    if here not in zips:
+        there = " and ".join(sorted(zips, key=number))
+        raise Unusable(f"they travel for Python {there}, this container's is {here} (name it under processing.python)")
+    kind, version = platform.libc_ver()
+    if kind == "glibc" and number(version) < tuple(libraries["glibc"]):
+        needed = ".".join(map(str, libraries["glibc"]))
+        raise Unusable(f"they need glibc {needed} or newer, this container's is {version}")
+    return zips[here]
+
+
+def load(folder):
+    """Import what lies in `folder`, so that what does not load is not in the way of what the container has."""
+    try:
+        for path in sorted(folder.iterdir()):
+            module = path.name.split(".")[0]
+            is_module = path.is_dir() and "." not in path.name and (path / "__init__.py").is_file()
+            if is_module or path.suffix in (".py", ".so"):
+                importlib.import_module(module)
+    except Exception as error:  # a broken library may raise anything while it loads
+        sys.path.remove(str(folder))
+        for name, module in list(sys.modules.items()):
+            if str(getattr(module, "__file__", None) or "").startswith(str(folder)):
+                del sys.modules[name]
+        raise ImportError(f"{type(error).__name__}: {error}") from error
+
+
+def report(archive):
+    """Say what the container holds and what this instance was given, and which library is too old."""
+    versions = found_versions()
+    say("job", **host(), versions=versions, inputs=shard(archive))
+    for name, (needed, reason) in OLDEST.items():
+        if name in versions and number(versions[name]) < number(needed):
+            say("too old", level="warning", library=name, found=versions[name], needed=needed, reason=reason)
+
+
+def found_versions():
+    """Versions by name; libraries are looked up, not imported: what a script sets before importing them counts."""
+    versions = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    if "rasterio" in versions:
+        command = [sys.executable, "-c", "import rasterio; print(rasterio.__gdal_version__)"]
+        try:
+            told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
+            versions["gdal"] = told.stdout.strip()
+        except (OSError, subprocess.SubprocessError) as error:
+            lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
+            say("rasterio", level="warning", reason=f"it does not load: {lines[-1]}")
+    return versions
+
+
+def host():
+    """`host` and `hosts`, or nothing outside of a job."""
+    try:
+        config = json.loads((ROOT / "config" / "resourceconfig.json").read_text(encoding="utf-8"))
+        return {"host": config["current_host"], "hosts": len(config["hosts"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def shard(archive):
+    """By input `{"files": n, "bytes": n}`: what this instance got of it. The script's own input is left out."""
+    try:
+        config = json.loads((ROOT / "config" / "processingjobconfig.json").read_text(encoding="utf-8"))
+        given = {each["InputName"]: each.get("S3Input") or {} for each in config["ProcessingInputs"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    found = {}
+    for name, s3 in given.items():
+        path = s3.get("LocalPath")
+        if path and Path(path).resolve() != archive.parent:
+            below = (Path(parent, name) for parent, _, names in os.walk(path) for name in names)
+            sizes = [file.stat().st_size for file in below]
+            found[name] = {"files": len(sizes), "bytes": sum(sizes)}
+    return found
+
+
+def number(version):
+    """`3.10.2` as (3, 10, 2); what follows the numbers is left out."""
+    parts = []
+    for part in version.split("."):
+        digits = ""
+        for character in part:
+            if not character.isdigit():
+                break
+            digits += character
+        if not digits:
+            break
+        parts.append(int(digits))
+    return tuple(parts)
+
+
+def refuse(reason):
+    """End the job with `reason` where people look: the log, and the job's ExitMessage."""
+    sys.stderr.write(reason + "\n")
+    try:
+        if (ROOT / "output").is_dir():
+            (ROOT / "output" / "message").write_text(reason, encoding="utf-8")
+    except OSError as error:
+        sys.stderr.write(f"The message could not be left: {error}\n")
+    return 1
+
+
+def say(event, level="info", **facts):
+    """One JSON line to the log, in the manner of the built-in script's."""
+    moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    sys.stderr.write(json.dumps({"time": moment, "level": level, "event": event, **facts}, default=str) + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""Archives as a synthesis makes them, and a container's folder, to start them in."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LAUNCHER = ROOT / "container/launcher/__main__.py"
+# The jobs' Python, with the libraries that AWS's samples import.
+PYTHON = ROOT / ".local/container/bin/python"
+HERE = "{}.{}".format(*sys.version_info[:2])
+
+
+@dataclass
+class Ended:
+    """A start that came to its end."""
+
+    code: int
+    out: str
+    err: str
+    message: str | None
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass
+class Job:
+    """An archive with this launcher, in a folder that stands for the container's /opt/ml."""
+
+    folder: Path
+    script: dict[str, str]
+    entry: str = "main.py"
+    libraries: list[dict[str, Any]] = field(default_factory=list)
+
+    def with_libraries(self, files: dict[str, str], **changes: Any) -> Job:
+        """Libraries of these files; `changes` replace members of what start.json says of them."""
+        name = f"{len(self.libraries)}.zip"
+        with zipfile.ZipFile(self.folder / name, "w") as packed:
+            for path, text in files.items():
+                packed.writestr(path, text)
+        machine = platform.machine()
+        told = {"name": "requirements.txt", "required": True, "machine": machine, "glibc": [2, 5], "zips": {HERE: name}}
+        self.libraries.append(told | changes)
+        return self
+
+    def archive(self) -> Path:
+        code = self.folder / "processing/code"
+        code.mkdir(parents=True)
+        archive = code / "0a1b.zip"
+        with zipfile.ZipFile(archive, "w") as packed:
+            packed.write(LAUNCHER, "__main__.py")
+            packed.writestr("start.json", json.dumps({"entry": self.entry, "libraries": self.libraries}))
+            for path, text in self.script.items():
+                packed.writestr(f"script/{path}", text)
+            for name in {name for each in self.libraries for name in each["zips"].values()}:
+                packed.write(self.folder / name, name)
+        return archive
+
+    def start(self, *arguments: str, python: Path = Path(sys.executable), **environment: str) -> Ended:
+        for name in ("output", "config"):
+            (self.folder / name).mkdir(exist_ok=True)
+        done = subprocess.run(
+            [python, self.archive(), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.folder,
+            env={"PATH": os.environ["PATH"], "SAGEMAKER_BASE_DIR": str(self.folder), **environment},
+        )
+        lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith('{"time"')]
+        message = self.folder / "output/message"
+        return Ended(
+            done.returncode,
+            done.stdout,
+            done.stderr,
+            message.read_text() if message.exists() else None,
+            {line["event"]: line for line in lines},
+        )
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Callable[..., Job]:
+    def make(script: str | dict[str, str], **settings: Any) -> Job:
+        return Job(tmp_path, {"main.py": script} if isinstance(script, str) else script, **settings)
+
+    return make

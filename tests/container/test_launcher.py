@@ -1,0 +1,205 @@
+"""What a job starts: the script finds what `python3 script.py` would have given it, and the log says what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.container.conftest import HERE, LAUNCHER, PYTHON
+
+SEEN = """
+import json, sys
+from pathlib import Path
+print(json.dumps({
+    "name": __name__,
+    "arguments": sys.argv[1:],
+    "own": Path(sys.argv[0]).name == Path(__file__).name == "main.py",
+    "beside": (Path(__file__).parent / "model.json").read_text(),
+    "first": sys.path[0] == str(Path(__file__).parent),
+    "here": str(Path.cwd()),
+}))
+"""
+
+
+def test_a_script_runs_as_if_python_had_been_given_its_file(job, tmp_path):
+    ended = job({"main.py": SEEN, "model.json": "weights"}).start("--indices", "NDVI,EVI", "a b")
+    assert ended.code == 0, ended.err
+    assert json.loads(ended.out) == {
+        "name": "__main__",
+        "arguments": ["--indices", "NDVI,EVI", "a b"],
+        "own": True,
+        "beside": "weights",
+        "first": True,
+        "here": str(tmp_path),
+    }
+
+
+def test_a_folder_is_run_by_its_entry_with_its_modules_and_packages(job):
+    files = {
+        "go.py": "import helper\nfrom bands.red import NAME\nprint(helper.WORD, NAME)",
+        "helper.py": "WORD = 'helped'",
+        "bands/__init__.py": "",
+        "bands/red.py": "NAME = 'red'",
+    }
+    assert job(files, entry="go.py").start().out == "helped red\n"
+
+
+def test_processes_that_a_script_spawns_find_its_functions(job):
+    script = """
+import multiprocessing
+
+def square(n):
+    return n * n
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        print(pool.map(square, [1, 2, 3]))
+"""
+    ended = job(script).start()
+    assert ended.out == "[1, 4, 9]\n", ended.err
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("raise SystemExit(3)", 3), ("sys.exit('no CRS')", 1), ("1 / 0", 1), ("", 0)]
+)
+def test_the_scripts_exit_code_is_the_jobs(job, end, code):
+    ended = job(f"import sys\n{end}\n").start()
+    assert ended.code == code
+    assert "ended" in ended.events
+    if "1 / 0" in end:
+        assert 'main.py", line 2' in ended.err
+        assert "ZeroDivisionError" in ended.err
+
+
+def test_a_stop_reaches_the_script(job, tmp_path):
+    script = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))
+print("up", flush=True)
+time.sleep(60)
+"""
+    command = [sys.executable, job(script).archive()]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 9
+    assert not list(tmp_path.glob("job-*")), "its folder is left behind"
+
+
+def test_libraries_go_before_the_containers_own_and_reach_other_processes(job):
+    script = """
+import subprocess, sys
+import colorama
+print(colorama.NAME, flush=True)
+subprocess.run([sys.executable, "-c", "import colorama; print(colorama.NAME)"], check=True)
+"""
+    started = job(script).with_libraries({"colorama/__init__.py": "NAME = 'ours'"})
+    ended = started.start()
+    assert ended.out.split() == ["ours", "ours"], ended.err
+    assert ended.events["libraries"]["used"] is True
+
+
+def test_a_library_never_goes_before_the_scripts_own_module(job):
+    files = {"main.py": "import bands\nprint(bands.WHOSE)", "bands.py": "WHOSE = 'mine'"}
+    assert job(files).with_libraries({"bands.py": "WHOSE = 'theirs'"}).start().out == "mine\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"zips": {"3.7": "0.zip", "2.7": "0.zip"}},
+            f"they travel for Python 2.7 and 3.7, this container's is {HERE} (name it under processing.python)",
+        ),
+        ({"machine": "s390x"}, "they are for Linux on s390x, this is linux on"),
+        ({"glibc": [99, 1]}, "they need glibc 99.1 or newer, this container's is"),
+    ],
+)
+def test_required_libraries_that_do_not_fit_end_the_job_before_the_script(job, changes, why):
+    ended = job("print('the script')").with_libraries({"a.py": ""}, **changes).start()
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.message == ended.err.splitlines()[-1]
+    assert ended.message.startswith("The libraries of requirements.txt can't be used: ")
+    assert why in ended.message
+
+
+@pytest.mark.parametrize("changes", [{"zips": {"3.7": "0.zip"}}, {"machine": "s390x"}, {"glibc": [99, 1]}])
+def test_other_libraries_that_do_not_fit_cost_a_line(job, changes):
+    ended = job("print('the script')").with_libraries({"a.py": ""}, required=False, **changes).start()
+    assert (ended.code, ended.out) == (0, "the script\n")
+    assert ended.message is None
+    assert ended.events["libraries"]["level"] == "warning"
+
+
+def test_other_libraries_that_do_not_load_are_not_in_the_containers_way(job):
+    script = "import sys, colorsys\nprint(hasattr(colorsys, 'BROKEN'), 'broken_codec' in sys.modules)"
+    files = {
+        "broken_codec/__init__.py": "import colorsys\nraise OSError('libdeflate.so.0: no such file')",
+        "colorsys.py": "BROKEN = 1",
+    }
+    ended = job(script).with_libraries(files, required=False).start()
+    assert ended.out == "False False\n", ended.err
+    assert ended.events["libraries"]["reason"] == "OSError: libdeflate.so.0: no such file"
+
+
+def test_the_log_begins_with_versions_and_the_size_of_the_shard(job, tmp_path):
+    data = tmp_path / "processing/input_data/2026"
+    data.mkdir(parents=True)
+    (data / "a.json").write_text("x" * 10)
+    (data / "b.json").write_text("x" * 5)
+    started = job("")
+    inputs = [
+        {"InputName": name, "S3Input": {"LocalPath": str(tmp_path / "processing" / name)}}
+        for name in ("code", "input_data", "area")
+    ]
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config/processingjobconfig.json").write_text(json.dumps({"ProcessingInputs": inputs}))
+    (tmp_path / "config/resourceconfig.json").write_text('{"current_host": "algo-2", "hosts": ["algo-1", "algo-2"]}')
+    ended = started.start(python=PYTHON)
+    said = ended.events["job"]
+    assert (said["host"], said["hosts"]) == ("algo-2", 2)
+    assert said["inputs"] == {"input_data": {"files": 2, "bytes": 15}, "area": {"files": 0, "bytes": 0}}
+    installed = (
+        "import rasterio, numpy, platform as p\n"
+        "print(p.python_version(), numpy.__version__, rasterio.__version__, rasterio.__gdal_version__)"
+    )
+    told = subprocess.run([PYTHON, "-c", installed], capture_output=True, text=True, check=True).stdout.split()
+    assert [said["versions"][name] for name in ("python", "numpy", "rasterio", "gdal")] == told
+    assert "too old" not in ended.events
+
+
+def test_a_library_that_is_too_old_is_named_with_what_is_needed(job):
+    metadata = "Metadata-Version: 2.1\nName: numpy\nVersion: 1.19.5\n"
+    ended = job("print('runs')").with_libraries({"numpy-1.19.5.dist-info/METADATA": metadata}).start()
+    assert ended.out == "runs\n"
+    said = ended.events["too old"]
+    assert (said["library"], said["found"], said["needed"], said["level"]) == ("numpy", "1.19.5", "1.21", "warning")
+
+
+def test_a_rasterio_that_does_not_load_is_told_and_does_not_stop_the_script(job):
+    files = {
+        "rasterio/__init__.py": "raise ImportError('libexpat.so.1: cannot open shared object file')",
+        "rasterio-1.4.3.dist-info/METADATA": "Metadata-Version: 2.1\nName: rasterio\nVersion: 1.4.3\n",
+    }
+    ended = job("print('runs')").with_libraries(files).start()
+    assert ended.out == "runs\n"
+    assert "libexpat.so.1" in ended.events["rasterio"]["reason"]
+
+
+def test_outside_of_a_container_it_starts_all_the_same(job):
+    ended = job("print('runs')").start(SAGEMAKER_BASE_DIR="/nowhere")
+    assert ended.out == "runs\n"
+    assert ended.events["job"]["inputs"] == {}
+
+
+def test_the_launcher_is_written_for_old_pythons_too():
+    import ast
+
+    ast.parse(Path(LAUNCHER).read_text(), feature_version=(3, 8))

@@ -1,0 +1,210 @@
+"""Libraries that travel with a script: which wheels, for which Pythons, and what is said where there are none.
+
+The index is a folder of wheels made here, so that no test waits for another's.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import platform
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+
+from stacks.components import libraries, script_asset, uv
+from stacks.components.libraries import Libraries, NoWheels
+from stacks.components.script_asset import ScriptAsset
+
+HERE = "{}.{}".format(*sys.version_info[:2])
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(libraries, "CACHE", tmp_path / "cache")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with an index of its own: compiled `bands` for two Pythons, pure `tiles` that needs it."""
+    (tmp_path / "index").mkdir()
+    for python in ("310", "311", HERE.replace(".", "")):
+        wheel(tmp_path, "bands", f"cp{python}-cp{python}-manylinux_2_17_x86_64", f"PYTHON = {python}")
+    wheel(tmp_path, "bands", "cp312-cp312-macosx_11_0_arm64", "PYTHON = 'mac'")
+    wheel(tmp_path, "tiles", "py3-none-any", "import bands", needs="bands>=1")
+    wheel(tmp_path, "modern", "cp311-cp311-manylinux_2_17_x86_64", "")
+    return tmp_path
+
+
+def wheel(folder: Path, name: str, tag: str, module: str, needs: str = "") -> None:
+    info = f"{name}-1.0.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n" + (f"Requires-Dist: {needs}\n" if needs else "")
+    files = {
+        f"{name}/__init__.py": module,
+        f"{info}/METADATA": metadata,
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {tag}\n",
+    }
+    digests = {path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()) for path, text in files.items()}
+    lines = [f"{path},sha256={digests[path].decode().rstrip('=')},{len(text)}" for path, text in files.items()]
+    with zipfile.ZipFile(folder / "index" / f"{name}-1.0-{tag}.whl", "w") as packed:
+        for path, text in files.items():
+            packed.writestr(path, text)
+        packed.writestr(f"{info}/RECORD", "\n".join([*lines, f"{info}/RECORD,,"]) + "\n")
+
+
+def requirements(project: Path, text: str) -> Path:
+    path = project / "requirements.txt"
+    path.write_text(f"--no-index\n--find-links {project}/index\n{text}")
+    return path
+
+
+def names(path: Path) -> set[str]:
+    with zipfile.ZipFile(path) as packed:
+        return {name.partition("/")[0] for name in packed.namelist()}
+
+
+def test_each_python_gets_its_own_wheels_with_what_they_need(project: Path) -> None:
+    zips = Libraries(requirements(project, "tiles\n")).zips(("3.10", "3.11"))
+    assert set(zips) == {"3.10", "3.11"}
+    for python, path in zips.items():
+        assert names(path) == {"bands", "bands-1.0.dist-info", "tiles", "tiles-1.0.dist-info"}
+        with zipfile.ZipFile(path) as packed:
+            assert packed.read("bands/__init__.py").decode() == f"PYTHON = {python.replace('.', '')}"
+
+
+def test_what_the_image_provides_stays_at_home(project: Path) -> None:
+    zips = Libraries(requirements(project, "tiles\n"), provided=("bands",)).zips(("3.10",))
+    assert names(zips["3.10"]) == {"tiles", "tiles-1.0.dist-info"}
+
+
+def test_the_same_requirements_make_the_same_bytes_anywhere(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Libraries(requirements(project, "tiles\n"))
+    first = given.zips(("3.10",))["3.10"].read_bytes()
+    monkeypatch.setattr(libraries, "CACHE", tmp_path / "another machine")
+    assert given.zips(("3.10",))["3.10"].read_bytes() == first
+
+
+def test_a_second_synthesis_asks_nobody(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = Libraries(requirements(project, "tiles\n"))
+    first = given.zips(("3.10",))
+    monkeypatch.setattr(libraries, "uv", lambda *_, **__: pytest.fail("uv was asked"))
+    assert given.zips(("3.10",)) == first
+
+
+def test_a_change_in_an_included_file_is_a_change(project: Path) -> None:
+    (project / "more.txt").write_text("bands\n")
+    given = Libraries(requirements(project, "-r more.txt\n"))
+    assert names(given.zips(("3.10",))["3.10"]) == {"bands", "bands-1.0.dist-info"}
+    (project / "more.txt").write_text("tiles\n")
+    assert "tiles" in names(given.zips(("3.10",))["3.10"])
+
+
+def test_a_requirement_without_a_wheel_is_named_with_file_line_python_and_platform(project: Path) -> None:
+    file = requirements(project, "tiles\n\n# for the pyramid\nModern>=1  # fast\n")
+    with pytest.raises(NoWheels) as refusal:
+        Libraries(file).zips(("3.11", "3.10"))
+    assert str(refusal.value).splitlines()[0] == (
+        f"{file}:6: Modern>=1: has no wheel for Python 3.10 on x86_64-manylinux_2_28, or needs what has none "
+        "(only wheels travel: nothing is built)"
+    )
+
+
+def test_a_requirement_whose_own_requirement_has_no_wheel_is_named(project: Path) -> None:
+    wheel(project, "viewer", "py3-none-any", "", needs="modern")
+    file = requirements(project, "tiles\nviewer\n")
+    with pytest.raises(NoWheels, match=r"requirements\.txt:4: viewer: has no wheel for Python 3\.10"):
+        Libraries(file).zips(("3.10",))
+
+
+def test_a_requirement_in_an_included_file_is_named_by_that_files_line(project: Path) -> None:
+    (project / "more.txt").write_text("bands\nnowhere==2\n")
+    with pytest.raises(NoWheels, match=r"more\.txt:2: nowhere==2: has no wheel"):
+        Libraries(requirements(project, "-r more.txt\n")).zips(("3.10",))
+
+
+@pytest.mark.parametrize("line", ["-e .", "./mine", "/home/me/mine", "file:mine.whl"])
+def test_a_folder_is_no_requirement(project: Path, line: str) -> None:
+    with pytest.raises(NoWheels, match=r"requirements\.txt:3: .* is no package of an index"):
+        Libraries(requirements(project, f"{line}\n")).zips(("3.10",))
+
+
+def test_an_included_file_that_is_not_there_is_named(project: Path) -> None:
+    with pytest.raises(NoWheels, match=r"requirements\.txt:3: gone\.txt is not there"):
+        Libraries(requirements(project, "-c gone.txt\n")).zips(("3.10",))
+
+
+def _archive(project: Path, **settings) -> Path:
+    """The archive of a script, zipped as the CDK zips it."""
+    app = cdk.App(outdir=str(project / "out"), analytics_reporting=False)
+    asset = ScriptAsset(cdk.Stack(app, "Stack"), "Script", **settings)
+    app.synth()
+    folder = project / "out" / f"asset.{asset.file_name.removesuffix('.zip')}"
+    with zipfile.ZipFile(project / asset.file_name, "w") as packed:
+        for path in sorted(folder.rglob("*")):
+            packed.write(path, path.relative_to(folder))
+    return project / asset.file_name
+
+
+def _run(archive: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-I", archive], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the libraries travel for x86_64")
+def test_a_script_imports_what_travels_with_it(project: Path) -> None:
+    (project / "main.py").write_text("import tiles\nprint(tiles.bands.PYTHON)\n")
+    file = requirements(project, "tiles\n")
+    archive = _archive(project, script=project / "main.py", requirements=file, python=HERE)
+    done = _run(archive)
+    assert done.stdout == HERE.replace(".", "") + "\n", done.stderr
+
+
+def test_only_what_goes_to_the_local_cloud_holds_this_machines_python_too(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "main.py").write_text("")
+    settings = {"script": project / "main.py", "requirements": requirements(project, "tiles\n"), "python": "3.10"}
+
+    def pythons(endpoint: str) -> set[str]:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        with zipfile.ZipFile(_archive(project, **settings)) as packed:
+            return set(json.loads(packed.read("start.json"))["libraries"][0]["zips"])
+
+    assert pythons("https://sagemaker.us-west-2.amazonaws.com") == {"3.10"}
+    assert pythons("https://127.0.0.1:7821") == {"3.10", HERE}
+
+
+def test_a_script_without_requirements_travels_alone(project: Path) -> None:
+    (project / "main.py").write_text("print('alone')\n")
+    archive = _archive(project, script=project / "main.py", python="3.10")
+    with zipfile.ZipFile(archive) as packed:
+        assert [name for name in packed.namelist() if not name.endswith("/")] == [
+            "__main__.py",
+            "script/main.py",
+            "start.json",
+        ]
+    assert _run(archive).stdout == "alone\n"
+
+
+def test_a_built_in_scripts_own_libraries_are_no_condition(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = requirements(project, "tiles\n")
+    monkeypatch.setitem(script_asset.LIBRARIES_OF_BUILT_INS, "spectral_index", lock)
+    archive = _archive(project, script=script_asset.BUILT_IN / "spectral_index.py", python="3.10")
+    with zipfile.ZipFile(archive) as packed:
+        start = json.loads(packed.read("start.json"))
+    (told,) = start["libraries"]
+    assert (told["name"], told["required"], set(told["zips"])) == ("requirements.txt", False, {"3.10"})
+    assert start["entry"] == "spectral_index.py"
+
+
+def test_without_uv_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(uv, "ROOT", tmp_path)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(uv.NoUv, match="uv is needed to gather Python packages"):
+        uv.uv("--version")
