@@ -16,11 +16,9 @@ def recent_runs(target: Target) -> list[dict[str, Any]]:
     """The newest runs of each of the stage's pipelines, the newest first."""
     states = target.client("stepfunctions")
     runs = []
-    for page in states.get_paginator("list_state_machines").paginate():
-        for machine in page["stateMachines"]:
-            if machine["name"].startswith(target.prefix):
-                found = states.list_executions(stateMachineArn=machine["stateMachineArn"], maxResults=EACH)
-                runs += [_run(target, execution) for execution in found["executions"]]
+    for machine in target.state_machines().values():
+        found = states.list_executions(stateMachineArn=machine, maxResults=EACH)
+        runs += [_run(target, execution) for execution in found["executions"]]
     return sorted(runs, key=lambda run: run["started_at"], reverse=True)
 
 

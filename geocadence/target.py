@@ -108,15 +108,22 @@ class Target:
     def _bucket(self, kind: str) -> Bucket:
         return Bucket(self.client("s3"), f"{self.prefix}{kind}-{self.account}-{self.region}")
 
+    def state_machines(self) -> dict[str, str]:
+        """The stage's pipelines, as they are deployed: name → its state machine's ARN."""
+        pages = self.client("stepfunctions").get_paginator("list_state_machines").paginate()
+        found = {machine["name"]: machine["stateMachineArn"] for page in pages for machine in page["stateMachines"]}
+        return {
+            name.removeprefix(self.prefix): arn for name, arn in sorted(found.items()) if name.startswith(self.prefix)
+        }
+
     def not_deployed(self, pipeline: str) -> TargetError:
-        if self.is_local:
-            return TargetError(
-                f"the pipeline {pipeline} is not deployed to the local cloud: `make run PIPELINE={pipeline}` deploys it"
-            )
-        return TargetError(
-            f"the pipeline {pipeline} is not deployed to stage {self.stage} in {self.region} of account "
-            f"{self.account}: run `make deploy STAGE={self.stage}`"
-        )
+        where = "the local cloud" if self.is_local else f"stage {self.stage} in {self.region} of account {self.account}"
+        try:
+            there = f" (there: {', '.join(self.state_machines()) or 'none'})"
+        except (BotoCoreError, ClientError):  # who may start an execution need not be allowed to list
+            there = ""
+        remedy = f"make run PIPELINE={pipeline}" if self.is_local else f"make deploy STAGE={self.stage}"
+        return TargetError(f"the pipeline {pipeline} is not deployed to {where}{there}; `{remedy}` deploys it")
 
     @property
     def flags(self) -> str:

@@ -14,7 +14,7 @@ from geocadence.target import DEFAULT_REGION, TargetError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     screen = Screen(as_json=getattr(options, "json", False))
     try:
         return options.run(options, screen)
@@ -27,9 +27,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser, verbs = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if options.verb is None:
+        parser.print_help(sys.stderr)
+        sys.exit(2)
+    if unknown:  # told with what the verb takes; argparse itself tells it with the list of verbs
+        verbs[options.verb].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
+
+
+def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser, and that of each verb."""
     parser = argparse.ArgumentParser(prog="geocadence", description="Scheduled geospatial pipelines on SageMaker.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
 
     verb = _verb(verbs, "validate", definitions.validate, "check pipeline definitions")
     verb.add_argument("files", nargs="*", metavar="FILE", help="definitions, or folders of them (default: pipelines)")
@@ -59,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 
     verb = _verb(verbs, "local", cloud.local, "the local cloud: AWS on this machine")
     verb.add_argument("action", choices=("up", "down", "status"))
-    return parser
+    return parser, verbs.choices
 
 
 def _verb(verbs, name, function, text, *, on_target: bool = False) -> argparse.ArgumentParser:

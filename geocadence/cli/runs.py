@@ -44,7 +44,8 @@ def plan(options: argparse.Namespace, screen: Screen) -> int:
     window = document["window"]
     screen.say(f"window {moment(window['start'])} to {moment(window['end'])}")
     counts = ", ".join(f"{number} {verdict}" for verdict, number in document["counts"].items())
-    screen.say(f"{document['planned']} to process ({counts})" if rows else f"{document['planned']} objects to process")
+    is_scenes = document["source"] in ("stac", "items")
+    screen.say(f"{document['planned']} {'scenes' if is_scenes else 'objects'} to process" + f" ({counts})" * is_scenes)
     return 0
 
 

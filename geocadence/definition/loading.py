@@ -137,6 +137,13 @@ def _load(path: Path, root: Path) -> tuple[Definition | None, Document]:
     except UnicodeDecodeError:
         document = Document(shown(path))
         document.problems.append(Problem(document.file, 1, (), "is no text in UTF-8 (expected YAML)"))
+    except FileNotFoundError:
+        document = Document(shown(path))
+        document.problems.append(
+            Problem(
+                document.file, 1, (), "is not there (expected a definition's file, e.g. pipelines/ndvi-sample.yaml)"
+            )
+        )
     except OSError as error:
         document = Document(shown(path))
         document.problems.append(Problem(document.file, 1, (), f"cannot be read: {error.strerror or error}"))

@@ -97,7 +97,9 @@ def _description(key: KeyPath) -> str:
         return "it is required"
     text = field.description or (model_at(key).__doc__ or "").split(":")[0]
     example = f", e.g. {field.examples[0]}" if field.examples else ""
-    return f"it is required: {text[:1].lower()}{text[1:]}{example}"
+    word = text.split(" ")[0]
+    lower = word if word[1:] != word[1:].lower() else word.lower()  # but not GeoJSON, STAC, S3
+    return f"it is required: {lower}{text[len(word) :]}{example}"
 
 
 def _with_value(value: Any, text: str) -> str:

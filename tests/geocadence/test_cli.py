@@ -94,7 +94,10 @@ def test_validate_speaks_json(tmp_path: Path, capsys: Any) -> None:
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: Any) -> None:
     assert main(["validate", str(tmp_path / "none.yaml")]) == 1
-    assert capsys.readouterr().err == f"{tmp_path / 'none.yaml'}:1: cannot be read: No such file or directory\n"
+    assert (
+        capsys.readouterr().err
+        == f"{tmp_path / 'none.yaml'}:1: is not there (expected a definition's file, e.g. pipelines/ndvi-sample.yaml)\n"
+    )
 
 
 def test_schema_is_json(capsys: Any) -> None:
@@ -181,6 +184,35 @@ def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     except SystemExit as end:
         code = end.code
     assert code == 2
+
+
+def test_usage_is_told_where_it_is_needed(capsys: Any) -> None:
+    for arguments, told in (([], "start a run and follow it"), (["run", "ndvi", "--scenes", "a"], "[--scene ID]")):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "decisions", "told"),
+    [
+        ("stac", [], "0 scenes to process (0 new, 0 skip)"),
+        ("prefix", [], "3 objects to process"),
+    ],
+)
+def test_a_plan_counts_what_the_source_has(
+    cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any, source: str, decisions: list, told: str
+) -> None:
+    document = {"source": source, "planned": int(told[0]), "counts": {"new": 0, "skip": 0}, "decisions": decisions}
+    document["window"] = {"start": None, "end": "2026-11-22T06:00:00Z"}
+
+    class Inputs:
+        def read_json(self, key: str) -> dict[str, Any]:
+            return document
+
+    monkeypatch.setattr(FakeTarget, "inputs", Inputs(), raising=False)
+    assert main(["plan", "ndvi"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == told
 
 
 def test_without_credentials_a_sentence_says_what_to_do(no_aws: None, capsys: Any) -> None:

@@ -83,6 +83,8 @@ MISTAKES = [
      "API (expected e.g. https://earth-search.aws.element84.com/v1)"),
     ("    collection: sentinel-2-c1-l2a\n", "", "5: source.stac.collection: is missing (it is required: the "
      "collection's id in that API, e.g. sentinel-2-c1-l2a)"),
+    ("    area: areas/alentejo.geojson\n", "", "5: source.stac.area: is missing (it is required: GeoJSON file, relative "
+     "to the definition, e.g. areas/alentejo.geojson)"),
     ("areas/alentejo.geojson", "areas/algarve.geojson", "8: source.stac.area: areas/algarve.geojson is not there "
      "(expected a GeoJSON file, relative to the definition or to the project)"),
     ("area: areas/alentejo.geojson", "area: areas/alentejo.geojson\n    lookback: 14", "9: source.stac.lookback: 14 is "

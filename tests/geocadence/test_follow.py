@@ -103,14 +103,15 @@ def test_a_refused_run_ends_with_its_sentence(target: Target) -> None:
     assert (finished.status, finished.error, finished.cause) == ("FAILED", "InvalidInput", "`scenes` is empty.")
 
 
-def test_a_pipeline_that_is_not_there_is_named_with_what_to_do(target: Target) -> None:
-    with pytest.raises(TargetError) as trouble:
-        start(target, "ndvi")
-
-    assert str(trouble.value) == (
-        f"the pipeline ndvi is not deployed to stage {target.stage} in {REGION} of account {ACCOUNT}: "
-        f"run `make deploy STAGE={target.stage}`"
-    )
+def test_a_pipeline_that_is_not_there_is_named_with_those_that_are_and_what_to_do(target: Target) -> None:
+    for pipeline, there in (("ndvi", "none"), ("nvdi", "ndvi")):
+        with pytest.raises(TargetError) as trouble:
+            start(target, pipeline)
+        assert str(trouble.value) == (
+            f"the pipeline {pipeline} is not deployed to stage {target.stage} in {REGION} of account {ACCOUNT} "
+            f"(there: {there}); `make deploy STAGE={target.stage}` deploys it"
+        )
+        deploy(target, last={"Type": "Succeed"})
 
 
 def test_progress_counts_products_of_this_run(target: Target) -> None:
