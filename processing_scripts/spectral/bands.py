@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from spectral.failures import InputFailure
+from spectral.json_values import finite, is_text
 
 if TYPE_CHECKING:
     from spectral.sensors import Sensor
@@ -46,7 +47,7 @@ def find_band(item: dict[str, Any], symbol: str, sensor: Sensor) -> tuple[str, d
         InputFailure: the scene has no such band.
     """
     names, keys = sensor.names_of(symbol), sensor.keys_of(symbol)
-    assets = {key: asset for key, asset in item["assets"].items() if isinstance(asset, dict)}
+    assets = {key: asset for key, asset in item["assets"].items() if is_text(key) and isinstance(asset, dict)}
     told_by_key = sensor.keys.get(symbol, ()) if symbol in sensor.by_key_first else ()
     found = (
         [(key, asset) for key, asset in assets.items() if not _forms(key).isdisjoint(told_by_key)]
@@ -63,7 +64,7 @@ def find_mask(item: dict[str, Any], sensor: Sensor) -> tuple[str, dict[str, Any]
     """The key and the asset of the sensor's mask band, the finest there is; None without one."""
     if sensor.mask is None:
         return None
-    assets = ((key, asset) for key, asset in item["assets"].items() if isinstance(asset, dict))
+    assets = ((key, asset) for key, asset in item["assets"].items() if is_text(key) and isinstance(asset, dict))
     found = (pair for pair in assets if not _forms(pair[0]).isdisjoint(sensor.mask.keys))
     return min(found, key=_finest, default=None)
 
@@ -87,12 +88,13 @@ def raster_band(asset: dict[str, Any]) -> dict[str, Any]:
 def resolution(asset: dict[str, Any]) -> float:
     """The asset's pixel size as its metadata has it, in its CRS's units; infinite when it says nothing."""
     transform = asset.get("proj:transform")
+    first = finite(transform[0]) if isinstance(transform, list) and transform else None
     candidates = (
-        raster_band(asset).get("spatial_resolution"),
-        asset.get("gsd"),
-        abs(transform[0]) if isinstance(transform, list) and transform and _is_number(transform[0]) else None,
+        finite(raster_band(asset).get("spatial_resolution")),
+        finite(asset.get("gsd")),
+        None if first is None else abs(first),
     )
-    return next((float(value) for value in candidates if _is_number(value) and value > 0), float("inf"))
+    return next((value for value in candidates if value is not None and value > 0), float("inf"))
 
 
 def _finest(pair: tuple[str, dict[str, Any]]) -> tuple[float, bool]:
@@ -117,10 +119,6 @@ def _forms(key: str) -> set[str]:
 def _first(asset: dict[str, Any], field: str) -> dict[str, Any]:
     bands = asset.get(field)
     return bands[0] if isinstance(bands, list) and bands and isinstance(bands[0], dict) else {}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _listed(assets: dict[str, Any]) -> str:

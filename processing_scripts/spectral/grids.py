@@ -34,6 +34,13 @@ class Grid:
         return abs(self.transform.a)
 
     @property
+    def metres(self) -> float | None:
+        """The pixel size in metres; None in degrees or without coordinate system."""
+        if self.crs is None or not self.crs.is_projected:
+            return None
+        return self.pixel_size * self.crs.linear_units_factor[1]
+
+    @property
     def bounds(self) -> tuple[float, float, float, float]:
         """West, south, east, north."""
         west, north = self.transform.c, self.transform.f

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from spectral.failures import InputFailure
+from spectral.json_values import is_text
 
 # Object stores that GDAL reads by itself, by the scheme of their URIs.
 _STORES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "abfs": "/vsiadls/"}
@@ -21,7 +22,7 @@ def gdal_path(href: object, base: Path) -> str:
     Raises:
         InputFailure: no href, or one of a kind that can't be read.
     """
-    if not isinstance(href, str) or not href.strip() or "\x00" in href:
+    if not is_text(href) or not href.strip() or "\x00" in href:
         raise InputFailure(f"An asset has no usable href (found {href!r}).")
     scheme, separator, rest = href.partition("://")
     if not separator:

@@ -6,20 +6,21 @@ import hashlib
 import math
 import platform
 import re
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import rasterio
 from rasterio.errors import RasterioError
-from rasterio.warp import transform_geom
+from rasterio.warp import transform
 
 from spectral import __version__
-from spectral.failures import InputFailure
+from spectral.footprint import footprint
 from spectral.grids import Grid
 from spectral.indices import Index
+from spectral.json_values import is_text
+from spectral.moments import moments_of
 from spectral.values import FLOAT_NODATA, PACKED_NODATA, SCALE
 
 EXTENSIONS = {
@@ -30,12 +31,29 @@ EXTENSIONS = {
     "eo:": "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
     "grid:": "https://stac-extensions.github.io/grid/v1.1.0/schema.json",
 }
-# What still holds for the product as it did for the scene.
-_CARRIED_OVER = (
-    "start_datetime", "end_datetime", "platform", "constellation", "instruments", "mission", "gsd",
-    "eo:cloud_cover", "grid:code", "s2:processing_baseline",
-)  # fmt: skip
-_DATETIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+
+
+def _is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(is_text, value))
+
+
+def _is_percentage(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 100
+
+
+# What still holds for the product as it did for the scene, where it is what STAC says it has to be.
+_CARRIED_OVER: dict[str, Callable[[Any], bool]] = {
+    "platform": is_text,
+    "constellation": is_text,
+    "mission": is_text,
+    "instruments": _is_list_of_texts,
+    "eo:cloud_cover": _is_percentage,
+    "grid:code": lambda value: is_text(value) and _GRID_CODE.fullmatch(value) is not None,
+    "s2:processing_baseline": is_text,
+}
+# https://github.com/stac-extensions/grid
+_GRID_CODE = re.compile(r"[A-Z0-9]+-[-_.A-Za-z0-9]+", re.ASCII)
+_ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://.+", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -77,7 +95,7 @@ def item_of(
             "roles": ["thumbnail"],
             **_file(preview, hashlib.sha256(preview.read_bytes()).hexdigest()),
         }
-    geometry, bbox = _footprint(source, grid)
+    geometry, bbox = footprint(source, grid)
     item = {
         "type": "Feature",
         "stac_version": "1.1.0",
@@ -87,10 +105,13 @@ def item_of(
         **({"bbox": bbox} if bbox else {}),
         "properties": {
             "title": f"{', '.join(one.index.name for one in written)} of {scene_id}",
-            "datetime": source["properties"].get("datetime"),
+            **moments_of(source["properties"]),
             **_carried_over(source["properties"]),
+            **({"gsd": grid.metres} if grid.metres else {}),
             **_projection(grid),
+            "processing:level": "L2",
             "processing:lineage": lineage,
+            "processing:version": __version__,
             "processing:software": {
                 "geocadence": __version__,
                 "GDAL": rasterio.__gdal_version__,
@@ -110,23 +131,6 @@ def item_of(
     return item
 
 
-def year_and_month(properties: dict[str, Any]) -> str:
-    """`<yyyy>/<mm>` of the scene's datetime (UTC), else of its start.
-
-    Raises:
-        InputFailure: it has neither, or not in RFC 3339's form.
-    """
-    moment = properties.get("datetime") or properties.get("start_datetime")
-    found = _DATETIME.fullmatch(moment) if isinstance(moment, str) else None
-    if found:
-        day, clock, zone = found.groups()
-        # Python 3.10 reads neither Z nor every length of fraction.
-        with suppress(ValueError, OverflowError):
-            parsed = datetime.fromisoformat(f"{day}T{clock}{'+00:00' if zone in 'Zz' else zone}")
-            return f"{parsed.astimezone(timezone.utc):%Y/%m}"
-    raise InputFailure(f"The scene's datetime {moment!r} is no moment as 2026-06-01T11:21:19Z is.")
-
-
 def _index_asset(one: Written, grid: Grid) -> dict[str, Any]:
     index = one.index
     packing = {"raster:scale": SCALE, "raster:offset": 0.0} if index.packed else {}
@@ -140,7 +144,7 @@ def _index_asset(one: Written, grid: Grid) -> dict[str, Any]:
         "statistics": statistics,
         **packing,
         "raster:sampling": "area",
-        "raster:spatial_resolution": grid.pixel_size,
+        **({"raster:spatial_resolution": grid.metres} if grid.metres else {}),
         **({"raster:histogram": histogram} if histogram else {}),
         **({"geocadence:percentiles": percentiles} if percentiles else {}),
         "geocadence:clipped_pixels": one.clipped,
@@ -166,64 +170,29 @@ def _file(path: Path, sha256: str) -> dict[str, Any]:
 def _projection(grid: Grid) -> dict[str, Any]:
     code = grid.crs.to_authority() if grid.crs else None
     west, south, east, north = grid.bounds
+    centre = _centre(grid)
     return {
         "proj:code": ":".join(code) if code else None,
         **({"proj:wkt2": grid.crs.to_wkt()} if grid.crs and not code else {}),
         "proj:shape": [grid.height, grid.width],
         "proj:transform": list(grid.transform)[:6],
         "proj:bbox": [west, south, east, north],
+        **({"proj:centroid": centre} if centre else {}),
     }
 
 
-def _carried_over(properties: dict[str, Any]) -> dict[str, Any]:
-    def usable(value: Any) -> bool:
-        return value is not None and not (isinstance(value, float) and not math.isfinite(value))
-
-    return {name: properties[name] for name in _CARRIED_OVER if usable(properties.get(name))}
-
-
-def _footprint(source: dict[str, Any], grid: Grid) -> tuple[dict[str, Any] | None, list[float] | None]:
-    """The scene's own geometry and bbox where it has them, else the grid's outline."""
-    geometry, bbox = source.get("geometry"), source.get("bbox")
-    try:
-        points = list(_points(geometry["coordinates"]))
-        usable = bool(points) and all(math.isfinite(number) for point in points for number in point)
-    except (TypeError, KeyError, IndexError, ValueError):
-        usable = False
-    if not usable:
-        geometry, bbox = _outline(grid), None
-        if geometry is None:
-            return None, None
-        points = list(_points(geometry["coordinates"]))
-    if not _is_bbox(bbox):
-        longitudes, latitudes = zip(*points, strict=True)
-        bbox = [min(longitudes), min(latitudes), max(longitudes), max(latitudes)]
-    return geometry, bbox
-
-
-def _is_bbox(bbox: Any) -> bool:
-    return (
-        isinstance(bbox, list)
-        and len(bbox) in (4, 6)
-        and all(isinstance(number, (int, float)) and math.isfinite(number) for number in bbox)
-    )
-
-
-def _outline(grid: Grid) -> dict[str, Any] | None:
+def _centre(grid: Grid) -> dict[str, float] | None:
     west, south, east, north = grid.bounds
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     try:
-        return transform_geom(grid.crs, "EPSG:4326", {"type": "Polygon", "coordinates": [ring]}, precision=7)
+        (longitude,), (latitude,) = transform(grid.crs, "EPSG:4326", [(west + east) / 2], [(south + north) / 2])
     except (RasterioError, ValueError, AttributeError):
         return None
+    usable = math.isfinite(longitude) and math.isfinite(latitude)
+    return {"lat": round(latitude, 7), "lon": round(longitude, 7)} if usable else None
 
 
-def _points(coordinates: Any):
-    if coordinates and isinstance(coordinates[0], (int, float)):
-        yield float(coordinates[0]), float(coordinates[1])
-    else:
-        for part in coordinates:
-            yield from _points(part)
+def _carried_over(properties: dict[str, Any]) -> dict[str, Any]:
+    return {name: properties[name] for name, holds in _CARRIED_OVER.items() if holds(properties.get(name))}
 
 
 def _links(source: dict[str, Any], collection: str | None) -> list[dict[str, Any]]:
@@ -233,15 +202,20 @@ def _links(source: dict[str, Any], collection: str | None) -> list[dict[str, Any
             {"rel": rel, "href": "../../../collection.json", "type": "application/json"}
             for rel in ("collection", "parent")
         ]
-    found = {
-        link.get("rel"): link.get("href")
-        for link in reversed(source.get("links") or [])
-        if isinstance(link, dict) and isinstance(link.get("href"), str)
-    }
-    origin = found.get("self") or found.get("canonical")
+    origin = _href(source, "self") or _href(source, "canonical")
     if origin:
         links.append({"rel": "derived_from", "href": origin, "type": "application/geo+json"})
     return links
+
+
+def _href(source: dict[str, Any], rel: str) -> str | None:
+    """The source's first link of that kind; a relative one would lead nowhere from the product's place."""
+    links = source.get("links")
+    for link in links if isinstance(links, list) else []:
+        href = link.get("href") if isinstance(link, dict) and link.get("rel") == rel else None
+        if is_text(href) and _ABSOLUTE.fullmatch(href):
+            return href
+    return None
 
 
 def _field_names(asset: dict[str, Any]) -> list[str]:

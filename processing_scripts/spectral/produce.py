@@ -21,7 +21,8 @@ from spectral.engine import Band, Job, common_grid, in_order, units
 from spectral.failures import check_id
 from spectral.hrefs import gdal_path
 from spectral.indices import Index
-from spectral.item import Written, item_of, year_and_month
+from spectral.item import Written, item_of
+from spectral.moments import year_and_month
 from spectral.opening import open_source
 from spectral.preview import write_preview
 from spectral.reading import Source

@@ -32,6 +32,7 @@ import numpy as np
 
 from spectral.bands import raster_band
 from spectral.failures import InputFailure
+from spectral.json_values import finite
 from spectral.scenes import SEARCH_RASTER
 from spectral.sensors import OTHER, SENTINEL2, Sensor
 
@@ -73,10 +74,10 @@ def decide(
         InputFailure: the item gives a scale of zero or below.
     """
     given = raster_band(asset)
-    scale, nodata = _number(given.get("scale")), _number(given.get("nodata"))
+    scale, nodata = finite(given.get("scale")), finite(given.get("nodata"))
     if scale is not None and scale <= 0:
         raise InputFailure(f"raster:bands gives the scale {scale:g}; a scale is above zero.")
-    in_asset = _number(given.get("offset"))
+    in_asset = finite(given.get("offset"))
     if symbol in sensor.thermal:
         known_scale, known_offset = sensor.thermal[symbol]
         offset, source, reason = in_asset, "raster:bands", f"The asset's raster:bands give {in_asset}."
@@ -135,13 +136,6 @@ def _baseline(properties: dict[str, Any]) -> tuple[int, int] | None:
         if found:
             return int(found[1]), int(found[2])
     return None
-
-
-def _number(value: object) -> float | None:
-    """A finite number, or None for everything else (items do carry NaN and "nan")."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if math.isfinite(value) else None
 
 
 def dark_dn(histogram: np.ndarray) -> int | None:

@@ -17,8 +17,11 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from spectral.moments import instant
 
 STAC = "STAC Item"
 SEARCH_RASTER = "SearchRasterDataCollection item"
@@ -92,11 +95,16 @@ def without_duplicates(scenes: list[Scene]) -> tuple[list[Scene], list[Scene]]:
     return list(best.values()), left_out
 
 
-def _age(scene: Scene) -> tuple[str, str]:
+def _age(scene: Scene) -> tuple[tuple[int, ...], datetime]:
+    """Larger for the newer of two: the rule of geocadence/plan/decisions.py, which is not in the container."""
     properties = scene.item["properties"]
     baseline = str(properties.get("s2:processing_baseline") or properties.get("processing:version") or "")
-    changed = properties.get("updated") or properties.get("s2:generation_time") or properties.get("created") or ""
-    return baseline.zfill(6), str(changed)
+    # "05.10" as (5, 10), which is above (5, 9); trailing zeros don't count.
+    version = [int(digits) for digits in re.findall(r"[0-9]{1,18}", baseline)]
+    while version and not version[-1]:
+        version.pop()
+    changes = (instant(properties.get(name)) for name in ("updated", "s2:generation_time", "created"))
+    return tuple(version), next(filter(None, changes), datetime.min.replace(tzinfo=timezone.utc))
 
 
 def _entries(document: Any) -> Iterator[Any]:
@@ -134,7 +142,7 @@ def _from_search_raster(entry: dict[str, Any]) -> dict[str, Any]:
     """The STAC Item that says the same; hrefs, date and cloud cover are all there is to say."""
     found = entry.get("Properties") if isinstance(entry.get("Properties"), dict) else {}
     properties = {name: found[key] for key, name in _SEARCH_RASTER_PROPERTIES.items() if found.get(key) is not None}
-    properties["datetime"] = _iso(entry.get("DateTime"))
+    properties["datetime"] = entry.get("DateTime")
     geometry = entry.get("Geometry") if isinstance(entry.get("Geometry"), dict) else {}
     coordinates = geometry.get("Coordinates")
     return {
@@ -146,10 +154,3 @@ def _from_search_raster(entry: dict[str, Any]) -> dict[str, Any]:
         },
         "links": [],
     }
-
-
-def _iso(moment: Any) -> Any:
-    """boto3's `str(datetime)` ("2022-10-16 06:45:21+00:00") in the form of RFC 3339; others unchanged."""
-    if isinstance(moment, str):
-        return re.sub(r"^(\d{4}-\d\d-\d\d) ", r"\1T", moment).replace("+00:00", "Z")
-    return moment

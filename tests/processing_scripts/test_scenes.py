@@ -6,12 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spectral import scenes
 from spectral.bands import find_band, find_mask
 from spectral.failures import InputFailure
 from spectral.hrefs import gdal_path
-from spectral.scenes import read_scenes
+from spectral.scenes import Scene, read_scenes, without_duplicates
 from spectral.sensors import SENTINEL2
 
+from geocadence.plan import decisions
 from tests.processing_scripts.factory import Folder, random_dn
 
 
@@ -119,3 +123,34 @@ def test_a_band_that_is_missing_is_named_with_what_there_is():
 def test_an_empty_folder_has_no_scenes(folder: Folder):
     assert folder.run() == "No scenes in this shard."
     assert json.loads(json.dumps(folder.failures())) == {}
+
+
+VERSIONS = st.sampled_from([None, "", "05.10", "05.9", "5.10", "04.00", "4", "10.00", "N0511", 5.11, "x"])
+CHANGES = st.sampled_from([None, "2026-01-01T00:00:00Z", "2026-01-01T01:00:00+02:00", "2026-01-01", "x"])
+PROPERTIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "s2:processing_baseline": VERSIONS,
+        "processing:version": VERSIONS,
+        "updated": CHANGES,
+        "s2:generation_time": CHANGES,
+        "created": CHANGES,
+    },
+)
+
+
+@given(PROPERTIES, PROPERTIES)
+def test_of_two_items_with_one_id_the_same_is_newer_here_and_to_the_plan(one, other):
+    """The script imports nothing of geocadence; a rule of its own would process what the plan did not mean."""
+    ages = [scenes._age(Scene("x", {"properties": properties}, Path())) for properties in (one, other)]
+    planned = [decisions._age({"properties": properties}) for properties in (one, other)]
+    assert (ages[0] > ages[1], ages[0] == ages[1]) == (planned[0] > planned[1], planned[0] == planned[1])
+
+
+def test_baseline_5_10_is_newer_than_5_9():
+    found = [
+        Scene("x", {"properties": {"s2:processing_baseline": version}}, Path()) for version in ("5.9", "05.10", "05.09")
+    ]
+    (kept,), left_out = without_duplicates(found)
+    assert kept is found[1]
+    assert len(left_out) == 2
