@@ -65,7 +65,7 @@ def item(tmp_path_factory) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(changes=[(("assets", "red", "proj:transform"), [10**400] * 4)])
 @example(changes=[(("assets", "red", "raster:bands"), [{"scale": 10**400}])])
 @example(changes=[(("properties", "platform"), "\ud800")])
