@@ -13,6 +13,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rasterio
 
@@ -106,6 +107,7 @@ def test_an_empty_shard_ends_well(folder: Folder, ml: Path):
     [
         (["--indices", "NDIV"], "there is no index 'NDIV'"),
         (["--mask", "fog"], "'fog' is no class"),
+        (["--constants", "L=0.5"], "the constant L is in none of the formulas of NDVI"),
         (["--offset", "1000"], "--offset 1000 is neither auto nor a reflectance"),
         (["--offset", "nan"], "--offset nan is neither"),
         (["--input", "/nowhere"], "--input /nowhere is no folder"),
@@ -131,6 +133,31 @@ def test_without_indices_the_container_hears_why(ml: Path):
 def test_a_negative_offset_is_no_option(filled: Folder, given):
     assert run(*arguments(filled, *given, "--mask", "default")).returncode == 0
     assert filled.item("A")["properties"]["geocadence:offset"]["source"] == "argument"
+
+
+def test_float32_on_request(filled: Folder):
+    assert run(*arguments(filled)).returncode == 0
+    packed = filled.values("A")
+    assert run(*arguments(filled, "--dtype", "float32")).returncode == 0
+    with rasterio.open(filled.product("A")) as dataset:
+        assert (dataset.dtypes, dataset.nodata, dataset.scales) == (("float32",), -9999, (1.0,))
+    (band,) = filled.item("A")["assets"]["ndvi"]["bands"]
+    assert (band["data_type"], band["nodata"]) == ("float32", -9999)
+    assert "raster:scale" not in band
+    difference = np.abs(filled.values("A") - packed)
+    assert 0 < np.nanmax(difference) <= 5.1e-5
+
+
+def test_constants_are_computed_with_and_recorded(folder: Folder):
+    folder.scene("A", red=np.full((4, 4), 2000), nir=np.full((4, 4), 4000))
+    more = ["--indices", "SAVI,EVI2,MINE=K*N", "--constants", "L=0.25,EVI2.g=2,K=3"]
+    assert run(*arguments(folder, *more)).returncode == 0
+    assert folder.values("A", "savi")[0, 0] == pytest.approx(1.25 * 0.2 / (0.4 + 0.25), abs=5.1e-5)
+    assert folder.values("A", "evi2")[0, 0] == pytest.approx(2 * 0.2 / (0.3 + 0.24 + 0.25), abs=5.1e-5)
+    assert folder.values("A", "mine")[0, 0] == pytest.approx(0.9)
+    assets = folder.item("A")["assets"]
+    assert assets["savi"]["geocadence:constants"] == {"L": 0.25}
+    assert assets["evi2"]["geocadence:constants"] == {"g": 2.0, "L": 0.25}
 
 
 def test_an_unfit_instance_ends_with_1(filled: Folder, ml: Path):
@@ -217,7 +244,14 @@ def test_a_stopped_job_leaves_no_drafts(filled: Folder):
 
 @pytest.mark.parametrize(
     ("given", "code"),
-    [(["--indices", "NDVI"], 0), (["--indices", "NOPE"], 2), (["--nosuch"], 2), (["--indi", "NDVI"], 2)],
+    [
+        (["--indices", "NDVI"], 0),
+        (["--indices", "NOPE"], 2),
+        (["--indices", "SAVI,MINE=K*N", "--constants", "L=0.25,K=2", "--mask", "default,snow,dilated-cloud"], 0),
+        (["--indices", "MINE=K*N"], 2),
+        (["--nosuch"], 2),
+        (["--indi", "NDVI"], 2),
+    ],
 )
 def test_arguments_can_be_checked_without_any_folder(tmp_path: Path, given: list[str], code: int):
     ended = run("--check", "--input", str(tmp_path / "none"), "--output", str(tmp_path / "none"), *given)

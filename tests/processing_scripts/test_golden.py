@@ -1,7 +1,13 @@
-"""The values are right: against plain float64 numpy written here, and against GDAL's own `norm_diff`."""
+"""The values are right: against plain float64 numpy, GDAL's own `norm_diff` and rasterio's `rio calc`.
+
+gdal_calc itself comes with GDAL's Python bindings, which no wheel brings.
+"""
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -81,6 +87,39 @@ def test_other_indices_equal_their_published_formulas(folder: Folder, name, form
     inside = np.abs(expected) < 3.2767
     assert np.nanmax(np.abs(found - expected)[inside]) <= TOLERANCE
     assert inside.mean() > 0.9
+
+
+def rio_calc(folder: Path, rasters: dict[str, Path], formulas: list[str]) -> np.ndarray:
+    """The formulas, in `rio calc`'s lisp over reflectances, by its own reading and arithmetic."""
+    for number, name in enumerate(rasters, start=1):
+        read = f"(- (* 0.0001 (read {number} 1 'float64')) 0.1)"
+        formulas = [re.sub(rf"\b{name}\b", read, formula) for formula in formulas]
+    command = [Path(sys.executable).with_name("rio"), "calc", "--dtype", "float64", "--not-masked"]
+    target = folder / "rio-calc.tif"
+    subprocess.run([*command, f"(asarray {' '.join(formulas)})", *rasters.values(), target], check=True)
+    with rasterio.open(target) as dataset:
+        return dataset.read()
+
+
+def test_several_indices_equal_rio_calc(folder: Folder):
+    shape = (51, 47)
+    item = folder.scene(**{key: random_dn(shape, low=1500, seed=n) for n, key in enumerate(("blue", "red", "nir"))})
+    folder.run("NDVI,SAVI,EVI,SR")
+    expected = rio_calc(
+        folder.root,
+        {name: Path(item["assets"][key]["href"]) for name, key in (("B", "blue"), ("R", "red"), ("N", "nir"))},
+        [
+            "(/ (- N R) (+ N R))",
+            "(/ (* 1.5 (- N R)) (+ (+ N R) 0.5))",
+            "(/ (* 2.5 (- N R)) (+ (- (+ N (* 6 R)) (* 7.5 B)) 1))",
+            "(/ N R)",
+        ],
+    )
+    for part, values in zip(("ndvi", "savi", "evi"), expected, strict=False):
+        inside = np.abs(values) < 3.2767
+        assert np.max(np.abs(folder.values(part=part) - values)[inside]) <= TOLERANCE
+        assert inside.mean() > 0.9
+    np.testing.assert_allclose(folder.values(part="sr"), expected[3], rtol=1e-6)
 
 
 def test_values_beyond_int16_are_clipped_and_counted(folder: Folder):
