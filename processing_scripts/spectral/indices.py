@@ -127,7 +127,7 @@ def stays_small(formula: Formula, constants: Mapping[str, float]) -> bool:
     if not THERMAL.isdisjoint(bands):
         return False
     random = np.random.default_rng(20261122)
-    spread = 10 ** random.uniform(*np.log10(_REFLECTANCES), (len(bands), 200_000))
+    spread = 10 ** random.uniform(*np.log10(_REFLECTANCES), (len(bands), 20_000))
     extremes = np.array(np.meshgrid(*[_REFLECTANCES] * len(bands))).reshape(len(bands), -1)
     values = formula({**constants, **dict(zip(bands, np.hstack([spread, extremes]), strict=True))})
     return bool(np.all(np.abs(values[np.isfinite(values)]) <= _LARGEST_PACKED))

@@ -15,6 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spectral.expression import Formula, FormulaError
 from spectral.indices import parse_constants, parse_indices, table
+from spectral.kernel import Kernel
+from spectral.radiometry import Radiometry
+from spectral.sensors import SENTINEL2
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,6 +81,41 @@ def test_every_index_of_optical_bands_is_known_by_name():
     assert len(usable) > 250
     for name in usable:
         assert parse_indices(name)[0].name == name
+
+
+def test_every_index_of_sentinel_2_from_dn_to_what_the_file_holds():
+    """All of them in one go, as a block of a scene goes through; golden as above, in float64."""
+    usable = [
+        name
+        for name, entry in table().items()
+        if set(Formula(entry["formula"]).names) <= {*SENTINEL2.keys, *entry["constants"]} and name not in CORRECTED
+    ]
+    assert len(usable) > 235
+    indices = tuple(index for name in usable for index in parse_indices(name))
+    random = np.random.default_rng(11)
+    dn = {symbol: random.integers(1001, 7000, (40, 50), dtype=np.uint16) for symbol in SENTINEL2.keys}
+    stored = {index.name: np.empty((40, 50), np.int16 if index.packed else np.float32) for index in indices}
+    Kernel(indices, {symbol: Radiometry(1e-4, -0.1, 0, "", "") for symbol in dn})(dn, None, stored)
+    reflectance = {symbol: pixels * 1e-4 - 0.1 for symbol, pixels in dn.items()}
+    formulas = spyndex_indices()
+    for index in indices:
+        text = formulas[index.name]["formula"]
+        kernels = re.findall(r"\bk([A-Z])([A-Z])\b", text)
+        values = {**reflectance, **index.constants}
+        given = {f"k{a}{b}": kernel(values[a], values[b]) if a != b else 1.0 for a, b in kernels}
+        with np.errstate(all="ignore"):
+            expected = np.broadcast_to(eval(text, {"__builtins__": {}}, {**values, **given}), (40, 50))  # noqa: S307
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(expected.astype(np.float64 if index.packed else np.float32))
+        found = stored[index.name]
+        np.testing.assert_array_equal(found != (-32768 if index.packed else -9999), finite, err_msg=index.name)
+        if index.packed:
+            error = np.abs(found[finite] * 1e-4 - np.clip(expected[finite], -3.2767, 3.2767))
+            assert error.max(initial=0) <= 5.1e-5, index.name
+            assert np.abs(expected[finite]).max(initial=0) <= 3.2767 or index.name == "EVI"
+        else:
+            # Where a sum cancels, rounding differs in the last digits: relative to the reflectances, not to the rest.
+            np.testing.assert_allclose(found[finite], expected[finite], rtol=1e-6, atol=1e-7, err_msg=index.name)
 
 
 @pytest.mark.parametrize(

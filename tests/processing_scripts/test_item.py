@@ -115,6 +115,27 @@ def test_statistics_are_those_of_the_stored_values(product: Folder):
     assert sum(band["raster:histogram"]["buckets"]) == values.size
 
 
+def test_percentiles_and_histogram_of_an_unbounded_index(folder: Folder):
+    """float32 has no bounds: percentiles to 0.4 %, the histogram between the outer ones."""
+    random = np.random.default_rng(6)
+    red, nir = random.integers(1001, 4000, (2, 300, 200), dtype=np.uint16)
+    red[0, 0], nir[0, 0] = 1001, 9000  # 8000
+    folder.scene(red=red, nir=nir)
+    folder.run("SR,LOW=R-N")
+    for part in ("sr", "low"):
+        values = np.sort(folder.values(part=part).ravel())
+        (band,) = folder.item()["assets"][part]["bands"]
+        for name, found in band["geocadence:percentiles"].items():
+            expected = np.quantile(values, int(name[1:]) / 100, method="inverted_cdf")
+            assert found == pytest.approx(expected, rel=0.004)
+        histogram = band["raster:histogram"]
+        low, high = histogram["min"], histogram["max"]
+        assert (low, high) == (band["geocadence:percentiles"]["p2"], band["geocadence:percentiles"]["p98"])
+        assert sum(histogram["buckets"]) == pytest.approx(0.96 * values.size, rel=0.01)
+        upper_half = sum(histogram["buckets"][20:])
+        assert upper_half == pytest.approx(np.count_nonzero((values > (low + high) / 2) & (values <= high)), rel=0.03)
+
+
 def test_it_keeps_what_still_holds_and_points_to_its_source(product: Folder):
     item = product.item()
     assert item["properties"]["datetime"] == "2026-04-26T11:21:09.024Z"
