@@ -5,6 +5,7 @@ A failure here names the hook whose ground has shifted; the behaviour is held by
 
 from __future__ import annotations
 
+import ast
 import functools
 import json
 import re
@@ -38,7 +39,23 @@ GROUND = [
         "(action, principal_arn, resource, explicit_deny)",
         "_denied",
     ),
+    ("ministack.core.responses:get_region", "()", "register_service"),
+    ("ministack.core.responses:get_account_id", "()", "register_service"),
+    ("ministack.core.iam_evaluator:AuthError", "(code, message, details)", "_denied"),
+    (
+        "ministack.core.responses:error_response_json",
+        "(code, message, status, extra, message_key, content_type)",
+        "check_state_machines",
+    ),
+    ("ministack.core.responses:json_response", "(data, status, content_type)", "make_starts_idempotent"),
+    (
+        "ministack.core.iam_evaluator:EvalContext",
+        "(principal_arn, principal_type, principal_account, action, resource_arn, region, source_ip, secure_transport, "
+        "request_tags, tag_keys, service_context, principal_keys)",
+        "_trusts",
+    ),
     ("ministack.services.iam:_roles", None, "assume_role"),
+    ("ministack.services.iam:_roles.get_scoped", "(account_id, region, key, default)", "assume_role"),
     ("ministack.services.sts:register_session", "(access_key, session)", "assume_role"),
     ("ministack.core.iam_evaluator:_service_principal_matches", "(principal, service)", "_trusts"),
     ("ministack.core.iam_evaluator:evaluate_trust_policy", "(trust_doc, caller_arn, ctx)", "_trusts"),
@@ -73,6 +90,7 @@ GROUND = [
     ("ministack.services.stepfunctions:_resolve_state_machine_arn", "(arn)", "make_starts_idempotent"),
     ("ministack.services.scheduler:start_scheduler", "()", "replace_schedule_ticker"),
     ("ministack.services.scheduler:_schedules", None, "schedules"),
+    ("ministack.services.scheduler:_schedules._data", None, "schedules"),
     (
         "ministack.services.cloudformation.provisioners:_scheduler_schedule_create",
         "(logical_id, props, stack_name)",
@@ -99,8 +117,10 @@ LOOK = """
 import importlib, inspect, json, sys
 found = {}
 for place in json.loads(sys.argv[1]):
-    module, name = place.split(":")
-    value = getattr(importlib.import_module(module), name, None)
+    module, names = place.split(":")
+    value = importlib.import_module(module)
+    for name in names.split("."):
+        value = getattr(value, name, None)
     names = None
     if inspect.isroutine(value) or inspect.isclass(value):
         names = "(" + ", ".join(inspect.signature(value).parameters) + ")"
@@ -123,11 +143,21 @@ def test_ministack_still_has(place: str, signature: str | None, hook: str) -> No
         assert now["signature"] == signature, f"{moved} takes {now['signature']} now"
 
 
-def test_every_private_name_that_the_hooks_use_is_listed_here() -> None:
-    source = (ROOT / "local_cloud/gateway/emulator_hooks.py").read_text()
-    modules = "iam|sts|stepfunctions|scheduler|lambda_svc|lambda_runtime|provisioners|custom_resource|iam_evaluator"
-    used = set(re.findall(rf"\b(?:{modules})\.(_\w+)", source))
-    assert used <= {place.partition(":")[2] for place, _, _ in GROUND}
+def test_every_name_of_ministack_that_the_hooks_use_is_listed_here_with_the_hook_that_uses_it() -> None:
+    tree = ast.parse((ROOT / "local_cloud/gateway/emulator_hooks.py").read_text())
+    modules = {"ministack.app": "ministack.app"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ministack"):
+            modules |= {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    used: dict[str, set[str]] = {}
+    for hook in tree.body:
+        for node in ast.walk(hook) if isinstance(hook, ast.FunctionDef) else ():
+            if isinstance(node, ast.Attribute) and (module := modules.get(ast.unparse(node.value))):
+                used.setdefault(f"{module}:{node.attr}", set()).add(hook.name)
+    listed = {place: hook for place, _, hook in GROUND}
+    assert len(used) > 30
+    for place, hooks in used.items():
+        assert listed.get(place) in hooks, f"{place} is used by {hooks}, and listed for {listed.get(place)}"
 
 
 def test_the_emulator_is_the_version_that_the_hooks_were_written_for() -> None:
