@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import json
+import shutil
+import sys
+from pathlib import Path
 
 import aws_cdk as cdk
 import pytest
@@ -262,10 +267,6 @@ def test_pauses_grow_with_full_jitter_up_to_the_longest(states: dict) -> None:
 
 
 def test_the_package_can_be_lifted_out_it_knows_the_cdk_and_nothing_of_us() -> None:
-    import ast
-    import sys
-    from pathlib import Path
-
     for path in Path(pj.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -274,6 +275,20 @@ def test_the_package_can_be_lifted_out_it_knows_the_cdk_and_nothing_of_us() -> N
             for name in names:
                 known = name.partition(".")[0] in {*sys.stdlib_module_names, "aws_cdk", "constructs", "jsii"}
                 assert known, f"{path.name} imports {name}"
+
+
+def test_the_documented_example_works_in_an_app_that_has_copied_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(Path(pj.__file__).parent, tmp_path / "lifted_job")
+    monkeypatch.syspath_prepend(tmp_path)
+    lifted = importlib.import_module("lifted_job")
+    example = "\n".join(line[4:] for line in lifted.__doc__.splitlines() if line.startswith("    "))
+    stack, role = _stack()
+    exec(example, vars(lifted) | {"stack": stack, "execution_role": role, "sfn": sfn})  # noqa: S102 (ours)
+    template = Template.from_stack(stack)
+    template.resource_count_is("AWS::StepFunctions::StateMachine", 1)
+    assert "createProcessingJob.sync" in json.dumps(template.to_json())
 
 
 def test_what_the_script_said_is_kept_beside_a_long_failure_reason(states: dict) -> None:
