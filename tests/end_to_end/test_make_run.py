@@ -40,6 +40,11 @@ def test_make_run_leaves_products_and_a_second_one_finds_nothing_to_do(sample: l
     first = run(sample)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "outcome: complete" in first.stdout
+    # What the README shows but for what differs each time: run ids, durations, and set-up, which was done before.
+    shown = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    lines = [line for line in without_changing(shown).splitlines() if not line.startswith("set-up:")]
+    assert lines == [line for line in without_changing(first.stdout).splitlines() if line in lines]
+    assert len(lines) > 14
     folder = told_folder(first.stdout)
     record = json.loads((folder / "run.json").read_text())
     assert (record["planned"], record["produced"], record["instance_count"]) == (7, 7, 2)
@@ -87,6 +92,10 @@ def test_make_run_says_that_the_catalogues_port_is_taken_before_it_does_anything
 
 def run(command: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
+
+
+def without_changing(output: str) -> str:
+    return re.sub(r"\S*\d{8}T\d{6}Z-[0-9a-f]{8}| +[\d.]+ s$", "…", output, flags=re.MULTILINE)
 
 
 def told_folder(output: str) -> Path:
