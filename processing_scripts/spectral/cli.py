@@ -71,7 +71,19 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--compress", choices=("zstd", "deflate"), default="zstd", help="deflate for old readers")
     made.add_argument("--collection", default=os.environ.get("GEOCADENCE_PIPELINE"), help="id of the collection")
     made.add_argument("--run-id", default=os.environ.get("GEOCADENCE_RUN_ID"), help="names the folder of failures")
-    made.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="how many blocks at a time")
+    made.add_argument(
+        "--area",
+        type=Path,
+        metavar="FILE",
+        help="GeoJSON that products are cut to; an item's own geocadence:area goes first",
+    )
+    made.add_argument("--threads", type=int, default=_cores(), help="how many blocks at a time")
+    made.add_argument(
+        "--memory",
+        type=int,
+        metavar="MB",
+        help="about how much to take; default: 256 and 64 a thread, if half of all allows",
+    )
     made.add_argument(
         "--check", action="store_true", help="look at the arguments, then end: nothing is read or written"
     )
@@ -86,9 +98,11 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.update(gdal_options(os.environ))
     try:
         from spectral import codecs
+        from spectral.area import Area
         from spectral.cog import has_compression
         from spectral.indices import parse_constants, parse_indices
-        from spectral.produce import Settings
+        from spectral.resources import SMALLEST_MEMORY
+        from spectral.settings import Settings
         from spectral.shard import work_through
     except ImportError as error:
         return _unfit(f"numpy and rasterio are needed: {error}.")
@@ -102,6 +116,10 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"--input {given.input} is no folder")
         if given.threads < 1:
             raise ValueError(f"--threads {given.threads} is below 1")
+        if given.memory is not None and given.memory << 20 < SMALLEST_MEMORY:
+            raise ValueError(f"--memory {given.memory} is below {SMALLEST_MEMORY >> 20}")
+        # Where the arguments are looked at beforehand, the job's files are not there.
+        area = Area.read(given.area) if given.area and not given.check else None
     except ValueError as error:
         made.error(str(error))
     if given.check:
@@ -114,7 +132,16 @@ def main(arguments: list[str] | None = None) -> int:
         progress.note("fallback", level="warning", reason=f"this GDAL has no {given.compress}: using deflate")
     if not codecs.FAST:
         progress.note("fallback", level="warning", reason="imagecodecs doesn't load: the same pixels, more slowly")
-    settings = Settings(indices, mask, offset, given.collection or None, compression, given.threads)
+    settings = Settings(
+        indices=indices,
+        mask=mask,
+        offset=offset,
+        collection=given.collection or None,
+        compression=compression,
+        area=area,
+        threads=given.threads,
+        memory=None if given.memory is None else given.memory << 20,
+    )
     try:
         summary = work_through(
             input_folder=given.input,
@@ -128,6 +155,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _unfit(str(error))
     container.leave_message(summary)
     return 0
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _with_negative_offset(arguments: list[str]) -> list[str]:

@@ -99,9 +99,9 @@ class CogWriter:
             pyramid.Rows(level.width, self._tile, self._dtype, self._nodata, self._taker(number))
             for number, level in enumerate(self._levels[2:], start=2)
         ]
-        self._empty = _framed(self._encode(np.full((self._tile, self._tile), self._nodata, self._dtype)))
+        self._empty = b"".join(_framed(self._encode(np.full((self._tile, self._tile), self._nodata, self._dtype))))
         self._draft_path = path.with_name(f"{path.stem}.draft")
-        self._draft = self._draft_path.open("w+b", buffering=0)
+        self._draft = self._draft_path.open("w+b")
         self._end = 0
 
     @property
@@ -146,6 +146,7 @@ class CogWriter:
         """
         for rows in self._deeper:
             rows.flush()
+        self._draft.flush()
         empty = len(self._empty) - 8
         images = [
             tiff.Image(level.width, level.height, level.tile, np.where(level.places < 0, empty, level.sizes))
@@ -168,11 +169,10 @@ class CogWriter:
         self._draft.close()
 
     def _keep(self, level: int, row: int, column: int, tile: bytes) -> None:
-        framed = _framed(tile)
-        _write(self._draft, framed)
+        self._draft.writelines(_framed(tile))
         self._levels[level].places[row, column] = self._end
         self._levels[level].sizes[row, column] = len(tile)
-        self._end += len(framed)
+        self._end += len(tile) + 8
 
     def _taker(self, level: int):
         def take(row: int, pixels: np.ndarray) -> None:
@@ -232,9 +232,9 @@ def has_compression(name: str) -> bool:
     return True
 
 
-def _framed(tile: bytes) -> bytes:
+def _framed(tile: bytes) -> tuple[bytes, bytes, bytes]:
     """A tile as GDAL's COGs have it: behind its size, before its last four bytes once more."""
-    return b"".join((struct.pack("<I", len(tile)), tile, tile[-4:]))
+    return struct.pack("<I", len(tile)), tile, tile[-4:]
 
 
 def _write(file, content: bytes | memoryview) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -13,11 +13,12 @@ import numpy as np
 from rasterio.windows import Window
 
 from spectral import mask as masks
+from spectral.area import Clip
 from spectral.cog import CogWriter, Packed
 from spectral.grids import Grid, check_aligned, nearest, spread
 from spectral.indices import Index
 from spectral.kernel import Kernel, holds_data
-from spectral.radiometry import SATURATED, Radiometry
+from spectral.radiometry import Radiometry
 from spectral.reading import Source
 from spectral.statistics import Tally, tally
 from spectral.values import FLOAT_NODATA, PACKED_NODATA
@@ -51,13 +52,15 @@ class Unit:
 
 @dataclass
 class Block:
-    """What one unit turns into: by index name its packed tiles and its tally, and what was left out."""
+    """What one unit turns into: by index name its packed tiles and its tally; and of its pixels, how many the mask
+    left out, and how many are in the area."""
 
     unit: Unit
     packed: dict[str, Packed]
     tallies: dict[str, Tally]
     clipped: dict[str, int]
     masked: int
+    inside: int
     dark: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -78,30 +81,57 @@ class Job:
         indices: tuple[Index, ...],
         mask: Source | None,
         hidden: masks.Chosen | None,
+        clip: Clip | None,
     ) -> None:
         """
         Args:
             hidden: the classes of the mask to leave out; None without a mask.
+            clip: the area outside of which nothing is computed; None for the whole scene.
         """
         self.grid = grid
         self.bands = bands
         self.indices = indices
         self.mask = mask if hidden else None
         self.hidden = hidden
+        self.clip = clip
         self._own = _Workspace()
 
-    def plan(self, units: list[Unit]) -> None:
-        """Tell every source what will be read, and in which order."""
-        for source in (*(band.source for band in self.bands.values()), *([self.mask] if self.mask else [])):
+    @property
+    def _sources(self) -> list[Source]:
+        return [*(band.source for band in self.bands.values()), *([self.mask] if self.mask else [])]
+
+    def plan(self, units: list[Unit], *, memory: int) -> None:
+        """Tell every source what will be read, and in which order.
+
+        Args:
+            memory: bytes that may be fetched ahead, for all sources together.
+        """
+        sources = self._sources
+        for source in sources:
             if source.grid == self.grid:
-                source.plan([unit.window for unit in units])
+                windows = [unit.window for unit in units]
             else:
-                source.plan([_under(source.grid, *nearest(self.grid, source.grid, unit.window)) for unit in units])
+                windows = [_under(source.grid, *nearest(self.grid, source.grid, unit.window)) for unit in units]
+            source.plan(windows, memory // len(sources))
+
+    def block_bytes(self, size: int) -> int:
+        """About what a unit of `size` × `size` pixels takes while it is computed."""
+        # Of a band the stored pixels, packed and unpacked; of an index the values, as they are and packed.
+        of_bands = sum(2 * source.dtype.itemsize for source in self._sources)
+        of_indices = sum(4 if index.packed else 8 for index in self.indices)
+        return size**2 * (of_bands + of_indices)
 
     def compute(self, unit: Unit, writers: Mapping[str, CogWriter]) -> Block:
         """The indices of one unit, packed for `writers`."""
         window = unit.window
         shown = self._shown(unit)
+        masked = 0 if shown is None else shown.size - int(np.count_nonzero(shown))
+        inside = window.height * window.width
+        if self.clip:
+            within = self.clip.inside(window)
+            inside = int(np.count_nonzero(within))
+            masked = 0 if shown is None else inside - int(np.count_nonzero(shown & within))
+            shown = within if shown is None else shown & within
         bands = {symbol: self._pixels(band, unit) for symbol, band in self.bands.items()}
         values = self._values(window, bands, shown, unit=next(iter(writers.values())).unit)
         rows, columns = slice(window.height), slice(window.width)
@@ -110,7 +140,8 @@ class Job:
             packed={name: writers[name].pack(unit.row, unit.column, array) for name, (array, _) in values.items()},
             tallies={name: tally(array[rows, columns]) for name, (array, _) in values.items()},
             clipped={name: clipped for name, (_, clipped) in values.items()},
-            masked=0 if shown is None else shown.size - int(np.count_nonzero(shown)),
+            masked=masked,
+            inside=inside,
             dark=self._dark(bands, shown),
         )
 
@@ -155,7 +186,7 @@ class Job:
         return spread(pixels, rows - window.row_off, columns - window.col_off, outside=outside)
 
     def _dark(self, bands: Mapping[str, np.ndarray], shown: np.ndarray | None) -> dict[str, np.ndarray]:
-        """Of each band of uint16, how often each DN occurs among sampled clear pixels."""
+        """Of each band of uint16, how often each DN up to the largest one occurs among sampled clear pixels."""
         found = {}
         for symbol, stored in bands.items():
             if stored.dtype == np.uint16:
@@ -163,16 +194,15 @@ class Job:
                 clear = holds_data(sampled, self.bands[symbol].radiometry.nodata)
                 if shown is not None:
                     clear &= shown[_SAMPLED, _SAMPLED]
-                found[symbol] = np.bincount(sampled[clear], minlength=SATURATED + 1)
+                found[symbol] = np.bincount(sampled[clear])
         return found
 
 
-def units(grid: Grid, size: int) -> list[Unit]:
-    """The whole grid in squares of `size` pixels, row by row."""
-    return [
-        Unit(number, window.row_off // size, window.col_off // size, window)
-        for number, window in enumerate(grid.windows(size))
-    ]
+def units(grid: Grid, size: int, touched: np.ndarray | None = None) -> list[Unit]:
+    """The grid in squares of `size` pixels, row by row: all, or those that are `touched` (rows, columns)."""
+    places = ((window, window.row_off // size, window.col_off // size) for window in grid.windows(size))
+    wanted = [place for place in places if touched is None or touched[place[1:]]]
+    return [Unit(number, row, column, window) for number, (window, row, column) in enumerate(wanted)]
 
 
 def common_grid(bands: Mapping[str, Band], mask: Source | None) -> Grid:
@@ -201,8 +231,8 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], things: Iterable[
         while waiting:
             yield waiting.popleft().result()
     finally:
-        for future in waiting:
-            future.cancel()
+        # What is running may use what the caller is about to close.
+        wait([future for future in waiting if not future.cancel()])
 
 
 def _under(grid: Grid, rows: np.ndarray, columns: np.ndarray) -> Window:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +11,19 @@ import numpy as np
 
 from spectral import mask as masks
 from spectral import radiometry
-from spectral.bands import THERMAL, find_band, find_mask
-from spectral.cog import CogWriter
-from spectral.engine import Band, Job, common_grid, in_order, units
+from spectral.bands import THERMAL
+from spectral.computing import Computed, compute
+from spectral.engine import Band
 from spectral.failures import check_id
-from spectral.hrefs import gdal_path
-from spectral.indices import Index
-from spectral.item import Written, item_of
+from spectral.item import item_of
 from spectral.moments import year_and_month
-from spectral.opening import open_source
 from spectral.preview import write_preview
 from spectral.reading import Source
+from spectral.resources import Resources
 from spectral.scenes import Scene
 from spectral.sensors import Sensor, sensor_of
+from spectral.settings import Settings
 from spectral.staging import Staging
-from spectral.statistics import Statistics
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the arguments ask for, the same for every scene."""
-
-    indices: tuple[Index, ...]
-    mask: tuple[str, ...] = (masks.DEFAULT,)  # words as `mask.parse_mask` gives them; none: no mask
-    offset: float | None = None  # None: by the policy in `radiometry`
-    collection: str | None = None
-    compression: str = "zstd"
-    threads: int = 2
 
 
 @dataclass(frozen=True)
@@ -53,7 +35,7 @@ class Product:
     warnings: list[str]
 
 
-def produce(scene: Scene, settings: Settings, staging: Staging) -> Product:
+def produce(scene: Scene, settings: Settings, staging: Staging, resources: Resources) -> Product:
     """Compute, write and put in place one scene's product; its Item comes last.
 
     Raises:
@@ -64,8 +46,9 @@ def produce(scene: Scene, settings: Settings, staging: Staging) -> Product:
     scratch = staging.scratch()
     try:
         sensor = sensor_of(scene.item)
-        with _sources(scene, settings, sensor) as (bands, mask):
-            written, decisions, warnings, grid = _compute(scene_id, sensor, settings, bands, mask, scratch)
+        computed = compute(scene, scene_id, sensor, settings, scratch, resources)
+        written = computed.written
+        decisions, warnings = _decisions(settings, sensor, computed)
         preview = scratch / f"{scene_id}_preview.png"
         decisions["geocadence:preview_range"] = list(
             write_preview(written[0].path, preview, written[0].index, written[0].statistics)
@@ -73,7 +56,7 @@ def produce(scene: Scene, settings: Settings, staging: Staging) -> Product:
         item = item_of(
             scene.item,
             scene_id=scene_id,
-            grid=grid,
+            grid=computed.grid,
             written=written,
             preview=preview,
             lineage=_lineage(scene_id, settings, decisions),
@@ -90,87 +73,26 @@ def produce(scene: Scene, settings: Settings, staging: Staging) -> Product:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-@contextmanager
-def _sources(scene: Scene, settings: Settings, sensor: Sensor) -> Iterator[tuple[dict[str, Band], Source | None]]:
-    """The bands that the indices need and the mask, open for reading."""
-    with ExitStack() as opened:
-
-        def source(key: str, asset: dict[str, Any]) -> Source:
-            found = open_source(gdal_path(asset.get("href"), scene.base), f"Asset {key}")
-            opened.callback(found.close)
-            return found
-
-        bands: dict[str, Band] = {}
-        for symbol in dict.fromkeys(symbol for index in settings.indices for symbol in index.bands):
-            key, asset = find_band(scene.item, symbol, sensor)
-            decision = radiometry.decide(
-                scene.item, asset, sensor=sensor, symbol=symbol, override=settings.offset, shape=scene.shape
-            )
-            band = source(key, asset)
-            if decision.nodata is None:
-                decision = replace(decision, nodata=band.nodata)
-            bands[symbol] = Band(symbol, key, band, decision)
-        found = find_mask(scene.item, sensor) if settings.mask else None
-        yield bands, source(*found) if found else None
-
-
-def _compute(scene_id, sensor, settings, bands, mask, scratch):
-    """The indices' files, in `scratch`, and what was decided on the way."""
-    grid = common_grid(bands, mask)
-    statistics = {index.name: Statistics(packed=index.packed) for index in settings.indices}
-    dark = {symbol: np.zeros(radiometry.SATURATED + 1, dtype=np.int64) for symbol in bands}
-    writers = {
-        index.name: CogWriter(
-            scratch / f"{scene_id}_{index.file_part}.tif",
-            index,
-            grid,
-            compression=settings.compression,
-            tags={"INDEX": index.name, "FORMULA": index.formula.text, "SCENE": scene_id},
-        )
-        for index in settings.indices
-    }
-    masked = 0
-    hidden = sensor.mask.choose(settings.mask) if mask and sensor.mask else None
-    job = Job(grid, bands, settings.indices, mask, hidden)
-    planned = units(grid, next(iter(writers.values())).unit)
-    job.plan(planned)
-    try:
-        with ThreadPoolExecutor(settings.threads) as pool:
-            work = partial(job.compute, writers=writers)
-            for block in in_order(pool, work, planned, ahead=2 * settings.threads):
-                masked += block.masked
-                for symbol, counts in block.dark.items():
-                    dark[symbol] += counts
-                for name, writer in writers.items():
-                    writer.add(block.unit.row, block.unit.column, block.packed[name])
-                    statistics[name].add(block.tallies[name], block.clipped[name])
-        digests = {name: writer.finish() for name, writer in writers.items()}
-    finally:
-        for writer in writers.values():
-            writer.abandon()
-    offset, warnings = _offset_record(bands, dark, sensor)
+def _decisions(settings: Settings, sensor: Sensor, computed: Computed) -> tuple[dict[str, Any], list[str]]:
+    """The Item's `geocadence:` properties, and what a person should know."""
+    bands, hidden = computed.bands, computed.hidden
+    offset, warnings = _offset_record(bands, computed.dark, sensor)
     decisions = {
         "geocadence:sensor": sensor.title,
         "geocadence:bands": {symbol: band.key for symbol, band in bands.items()},
         "geocadence:offset": offset,
-        "geocadence:mask": _mask_record(settings, sensor, mask, hidden, masked / (grid.width * grid.height)),
+        "geocadence:mask": _mask_record(settings, sensor, computed.mask, hidden, computed.masked / computed.pixels),
     }
+    if computed.inside is not None:
+        decisions["geocadence:area_percent"] = round(100 * computed.inside / computed.pixels, 4)
     if settings.mask and hidden is None:
         warnings.append(f"{decisions['geocadence:mask']['reason'].removesuffix('.')}: nothing was masked.")
     elif hidden and hidden.unknown:
         warnings.append(f"The {sensor.mask.title} has no class {' or '.join(hidden.unknown)}.")
-    written = [
-        Written(
-            index,
-            writers[index.name].path,
-            digests[index.name],
-            statistics[index.name].result(),
-            statistics[index.name].clipped,
-        )
-        for index in settings.indices
+    warnings += [
+        f"{one.clipped} pixels of {one.index.name} were clipped to ±3.2767." for one in computed.written if one.clipped
     ]
-    warnings += [f"{one.clipped} pixels of {one.index.name} were clipped to ±3.2767." for one in written if one.clipped]
-    return written, decisions, warnings, grid
+    return decisions, warnings
 
 
 def _offset_record(

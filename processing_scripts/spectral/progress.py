@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from datetime import datetime, timezone
 from typing import Any, TextIO
 
@@ -18,6 +19,7 @@ class Progress:
         self._terminal = self._stream.isatty()
         self._total = 0
         self._done = 0
+        self._lock = threading.Lock()
 
     def start(self, *, scenes: int, **facts: Any) -> None:
         """The shard begins: what it is made of and what it runs on."""
@@ -25,7 +27,11 @@ class Progress:
         self.note("start", scenes=scenes, **facts)
 
     def note(self, event: str, *, level: str = "info", **facts: Any) -> None:
-        """Anything worth a line."""
+        """Anything worth a line; any thread may say it."""
+        with self._lock:
+            self._note(event, level, facts)
+
+    def _note(self, event: str, level: str, facts: dict[str, Any]) -> None:
         if self._terminal:
             shown = " ".join(f"{name}={value}" for name, value in facts.items())
             self._line(f"{event}: {shown}" if shown else event)

@@ -9,6 +9,8 @@ import numpy as np
 # A value above its type's smallest needs 16 bits, four of them 18; the number of valid ones goes above.
 _BITS = 18
 _ROWS = 32
+# From the level on that sums 4^8 values, 32 bits are too few.
+_WIDER = 7
 
 
 def factors(width: int, height: int, tile: int) -> list[int]:
@@ -34,11 +36,11 @@ def reduced(values: np.ndarray, nodata: float, depth: int) -> list[np.ndarray]:
         return levels
     sums, counts = _first(values, nodata)
     for level in range(depth):
+        if level == _WIDER and sums.dtype == np.int32:
+            sums = sums.astype(np.int64)
         if level:
             sums, counts = _halved(sums), _halved(counts)
-        levels.append(_averages(sums, counts, values.dtype, nodata))
-        if not level:
-            sums, counts = sums.astype(np.float64 if values.dtype.kind == "f" else np.int64), counts.astype(np.int32)
+        levels.append(_averages(sums, counts, values.dtype, nodata, exact=np.float64 if level else np.float32))
     return levels
 
 
@@ -99,13 +101,16 @@ def _halved(values: np.ndarray) -> np.ndarray:
     return pairs[:, 0::2] + pairs[:, 1::2]
 
 
-def _averages(sums: np.ndarray, counts: np.ndarray, dtype: np.dtype, nodata: float) -> np.ndarray:
+def _averages(sums: np.ndarray, counts: np.ndarray, dtype: np.dtype, nodata: float, *, exact: type) -> np.ndarray:
+    """
+    Args:
+        exact: the type to divide integers in; float32 holds sums of four values exactly.
+    """
     with np.errstate(all="ignore"):
         if dtype.kind == "f":
             return np.where(counts, sums / counts, nodata).astype(dtype)
-        # Sums of the first level are exact in float32; those of the deeper ones are few.
-        exact = np.float32 if sums.dtype == np.int32 else np.float64
-        means = np.rint(np.divide(sums, counts, dtype=exact) - exact(32768))
-        found = means.astype(dtype)
-    found[counts == 0] = nodata
+        means = np.divide(sums, counts, dtype=exact)
+        means -= exact(32768)
+        found = np.rint(means, out=means).astype(dtype)
+    np.copyto(found, dtype.type(nodata), where=counts == 0)
     return found

@@ -14,8 +14,12 @@ from spectral.failures import InputFailure
 class Ranges(Protocol):
     """Where a source's bytes come from."""
 
-    def plan(self, wanted: Sequence[tuple[int, int, int]]) -> None:
-        """What will be read, once each: (turn in which it is needed first, first byte, number of bytes)."""
+    def plan(self, wanted: Sequence[tuple[int, int, int]], memory: int) -> None:
+        """What will be read, once each: (turn in which it is needed first, first byte, number of bytes).
+
+        Args:
+            memory: how many bytes may be fetched ahead.
+        """
 
     def reached(self, turn: int) -> None:
         """Work has come to this turn: what the next turns need may be fetched."""
@@ -45,7 +49,7 @@ class LocalFile:
         self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (closed by `close`)
         self._own = threading.local()
 
-    def plan(self, wanted: Sequence[tuple[int, int, int]]) -> None:
+    def plan(self, wanted: Sequence[tuple[int, int, int]], memory: int) -> None:
         """Nothing to do."""
 
     def reached(self, turn: int) -> None:

@@ -29,9 +29,14 @@ class Source(Protocol):
     name: str  # what messages call it
     grid: Grid
     nodata: float | None  # as the file has it
+    dtype: np.dtype
 
-    def plan(self, windows: Sequence[Window]) -> None:
-        """What will be read, in this order, each window once."""
+    def plan(self, windows: Sequence[Window], memory: int) -> None:
+        """What will be read, in this order, each window once.
+
+        Args:
+            memory: how many bytes may be fetched ahead.
+        """
 
     def read(self, window: Window, turn: int) -> np.ndarray:
         """The first band's pixels of `window`, as stored; valid until the thread's next read, not to be changed.
@@ -64,6 +69,7 @@ class GdalSource:
         self._lock = threading.Lock()
         self.grid = Grid.of(self.dataset)
         self.nodata: float | None = self.dataset.nodata
+        self.dtype = np.dtype(self.dataset.dtypes[0])
 
     @property
     def dataset(self) -> rasterio.DatasetReader:
@@ -79,7 +85,7 @@ class GdalSource:
                 self._open.append(dataset)
         return dataset
 
-    def plan(self, windows: Sequence[Window]) -> None:
+    def plan(self, windows: Sequence[Window], memory: int) -> None:
         """GDAL finds its own way."""
 
     def read(self, window: Window, turn: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from spectral.area import MEMBER
 from spectral.moments import instant
 
 STAC = "STAC Item"
@@ -153,4 +154,5 @@ def _from_search_raster(entry: dict[str, Any]) -> dict[str, Any]:
             name: {"href": asset.get("Href")} for name, asset in entry["Assets"].items() if isinstance(asset, dict)
         },
         "links": [],
+        **({MEMBER: entry[MEMBER]} if MEMBER in entry else {}),
     }

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 import traceback
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from spectral.failures import TransientFailure, UnfitInstance, failure_class, file_name_for
-from spectral.produce import Product, Settings, produce
+from spectral.produce import Product, produce
 from spectral.progress import Progress
+from spectral.resources import Resources
 from spectral.scenes import Scene, read_scenes, without_duplicates
+from spectral.settings import Settings
 from spectral.staging import Staging
 
 # Seconds before each further attempt at a scene that failed for a moment's reason; GDAL has retried
@@ -23,6 +30,8 @@ BACKOFF = (2, 8)
 _PATIENCE = 3
 # With less disk than this left, whatever failed most likely failed for that.
 _FULL_DISK = 16 << 20
+# Scenes at a time: one computes, the other opens its files or writes its product.
+_AT_ONCE = 2
 
 
 def work_through(
@@ -51,7 +60,7 @@ def work_through(
     scenes, problems = read_scenes(input_folder)
     scenes, left_out = without_duplicates(scenes)
     reasons: list[tuple[str, str]] = []
-    produced = hopeless = 0
+    produced = 0
     with _staging(output_folder) as staging:
         progress.start(scenes=len(scenes), **facts)
         for scene in left_out:
@@ -61,27 +70,21 @@ def work_through(
             _record(staging, failures, name, problem.name, "input", problem.reason)
             progress.note("unreadable", level="error", file=problem.name, reason=problem.reason)
             reasons.append(("input", problem.reason))
-        for scene in scenes:
-            name = file_name_for(scene.id)
-            begun = time.monotonic()
-            try:
-                backoff = BACKOFF if hopeless < _PATIENCE else ()
-                product = _with_retries(scene, settings, staging, progress, backoff=backoff, sleep=sleep)
-            except Exception as error:  # noqa: BLE001 (one bad scene must not stop the others)
-                _check_disk(staging, error)
-                kind, reason = failure_class(error), _reason(error)
-                hopeless += kind == "transient"
-                _record(staging, failures, name, scene.id, kind, reason)
-                reasons.append((kind, reason))
-                details = {"traceback": traceback.format_exc()} if kind == "bug" else {}
-                seconds = round(time.monotonic() - begun, 3)
-                progress.scene(name, "failed", **{"class": kind}, reason=reason, seconds=seconds, **details)
-            else:
-                # An earlier attempt of this run may have failed; this one didn't.
-                staging.path(f"{failures}/{name}.json").unlink(missing_ok=True)
-                produced += 1
-                hopeless = 0
-                progress.scene(name, "produced", seconds=round(time.monotonic() - begun, 3), **_shown(product))
+        with closing(_outcomes(scenes, settings, staging, progress, sleep)) as outcomes:
+            for outcome in outcomes:
+                name = file_name_for(outcome.scene.id)
+                if outcome.product is None:
+                    _check_disk(staging, outcome.error)
+                    kind, reason = failure_class(outcome.error), _reason(outcome.error)
+                    _record(staging, failures, name, outcome.scene.id, kind, reason)
+                    reasons.append((kind, reason))
+                    details = {"traceback": "".join(traceback.format_exception(outcome.error))} if kind == "bug" else {}
+                    progress.scene(name, "failed", **{"class": kind}, reason=reason, seconds=outcome.seconds, **details)
+                else:
+                    # An earlier attempt of this run may have failed; this one didn't.
+                    staging.path(f"{failures}/{name}.json").unlink(missing_ok=True)
+                    produced += 1
+                    progress.scene(name, "produced", seconds=outcome.seconds, **_shown(outcome.product))
     summary = _summary(produced, reasons)
     progress.end(summary)
     return summary
@@ -94,24 +97,89 @@ def _staging(output_folder: Path) -> Staging:
         raise UnfitInstance(f"The output folder {output_folder} can't be written to: {error}.") from error
 
 
+@dataclass(frozen=True)
+class _Outcome:
+    """One scene, worked through: its product, or why there is none."""
+
+    scene: Scene
+    product: Product | None
+    error: Exception | None
+    seconds: float
+
+
+class _Patience:
+    """How many scenes in a row failed though they were tried again."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._hopeless = 0
+
+    def backoff(self) -> tuple[int, ...]:
+        with self._lock:
+            return BACKOFF if self._hopeless < _PATIENCE else ()
+
+    def learn(self, error: Exception | None) -> None:
+        with self._lock:
+            if error is None:
+                self._hopeless = 0
+            elif failure_class(error) == "transient":
+                self._hopeless += 1
+
+
+def _outcomes(
+    scenes: list[Scene], settings: Settings, staging: Staging, progress: Progress, sleep: Callable[[float], None]
+) -> Iterator[_Outcome]:
+    """The scenes' outcomes in their order; the next scene opens its files while one is computed or written."""
+    patience = _Patience()
+    with (
+        Resources(threads=settings.threads, memory=settings.memory) as resources,
+        ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="scene") as pool,
+    ):
+
+        def work(scene: Scene) -> _Outcome:
+            begun = time.monotonic()
+            product = error = None
+            try:
+                product = _with_retries(scene, settings, staging, resources, progress, patience=patience, sleep=sleep)
+            except Exception as raised:  # noqa: BLE001 (one bad scene must not stop the others)
+                error = raised
+            patience.learn(error)
+            return _Outcome(scene, product, error, round(time.monotonic() - begun, 3))
+
+        waiting: deque[Future[_Outcome]] = deque()
+        try:
+            for scene in scenes:
+                waiting.append(pool.submit(work, scene))
+                if len(waiting) >= _AT_ONCE:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BaseException:
+            resources.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
 def _with_retries(
     scene: Scene,
     settings: Settings,
     staging: Staging,
+    resources: Resources,
     progress: Progress,
     *,
-    backoff: tuple[int, ...],
+    patience: _Patience,
     sleep: Callable[[float], None],
 ) -> Product:
-    for seconds in backoff:
+    for seconds in patience.backoff():
         try:
-            return produce(scene, settings, staging)
+            return produce(scene, settings, staging, resources)
         except TransientFailure as error:
             progress.note(
                 "retry", level="warning", scene=file_name_for(scene.id), in_seconds=seconds, reason=str(error)
             )
             sleep(seconds)
-    return produce(scene, settings, staging)
+            resources.check()
+    return produce(scene, settings, staging, resources)
 
 
 def _check_disk(staging: Staging, error: Exception) -> None:
@@ -119,6 +187,8 @@ def _check_disk(staging: Staging, error: Exception) -> None:
     Raises:
         UnfitInstance: the disk is full or memory is out, so that the next scene would fail just the same.
     """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise UnfitInstance("The disk is full: give the job a larger volume.") from error
     if isinstance(error, MemoryError):
         raise UnfitInstance("The instance has too little memory for one scene.") from error
     free = staging.free_bytes()

@@ -90,6 +90,7 @@ class TileSource:
         self.name = name
         self.grid = layout.grid
         self.nodata = layout.nodata
+        self.dtype = layout.dtype
         self._layout = layout
         self._ranges = ranges
         self._own = threading.local()
@@ -97,7 +98,7 @@ class TileSource:
         self._uses: dict[tuple[int, int], int] = {}
         self._unpacked: dict[tuple[int, int], Future[np.ndarray]] = {}
 
-    def plan(self, windows: Sequence[Window]) -> None:
+    def plan(self, windows: Sequence[Window], memory: int) -> None:
         """Count how often each tile is needed, and say in which order."""
         wanted: dict[tuple[int, int], int] = {}
         for turn, window in enumerate(windows):
@@ -105,7 +106,8 @@ class TileSource:
                 wanted.setdefault(tile, turn)
                 self._uses[tile] = self._uses.get(tile, 0) + 1
         places = self._layout.places
-        self._ranges.plan([(turn, *map(int, places[tile])) for tile, turn in wanted.items() if places[tile][1]])
+        needed = [(turn, *map(int, places[tile])) for tile, turn in wanted.items() if places[tile][1]]
+        self._ranges.plan(needed, memory)
 
     def read(self, window: Window, turn: int) -> np.ndarray:
         """The pixels of `window`; see `reading.Source`."""

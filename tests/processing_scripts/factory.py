@@ -61,8 +61,8 @@ class Folder:
     def run(self, indices: str = "NDVI", *, stream: io.StringIO | None = None, **settings: Any) -> str:
         """Work through the input folder, in this process; returns the summary."""
         from spectral.indices import parse_indices
-        from spectral.produce import Settings
         from spectral.progress import Progress
+        from spectral.settings import Settings
         from spectral.shard import work_through
 
         return work_through(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 from contextlib import nullcontext
@@ -195,6 +196,19 @@ def test_a_full_disk_ends_the_shard(good: Folder, monkeypatch):
     monkeypatch.setattr(Staging, "free_bytes", lambda self: 1 << 20)
     with pytest.raises(UnfitInstance, match="disk is full"):
         good.run()
+
+
+def test_a_disk_that_is_full_while_tiles_are_written_ends_the_shard(good: Folder, monkeypatch):
+    """What the scene had written is gone by then, so the free space says nothing any more."""
+    from spectral.cog import CogWriter
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(CogWriter, "add", full)
+    with pytest.raises(UnfitInstance, match="disk is full"):
+        good.run()
+    assert not list(good.output.rglob("GOOD*"))
 
 
 def test_a_scene_that_works_at_last_leaves_no_failure(folder: Folder):

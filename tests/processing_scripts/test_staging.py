@@ -145,12 +145,12 @@ def test_without_a_folder_beside_the_output_the_temporary_folder_is_used_and_lef
 def test_a_copy_that_cannot_be_finished_is_taken_away_again(folder: Folder, elsewhere: Path, monkeypatch):
     def full(source, target, length):
         target.write(source.read(1000))
-        raise OSError(28, "No space left on device")
+        raise OSError(5, "Input/output error")
 
     folder.scene("BAD", red=random_dn((300, 300)), nir=random_dn((300, 300)))
     monkeypatch.setattr(shutil, "copyfileobj", full)
     folder.run()
-    assert "No space left" in folder.failures()["BAD"]["reason"]
+    assert "Input/output error" in folder.failures()["BAD"]["reason"]
     assert [path for path in folder.output.rglob("BAD*") if path.is_file()] == [folder.output / "failures/BAD.json"]
 
 

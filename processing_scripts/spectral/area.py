@@ -1,0 +1,128 @@
+"""The area that a product is cut to: which blocks it touches, and which pixels lie inside.
+
+An area is GeoJSON in longitude and latitude (a geometry, a Feature or a FeatureCollection of polygons). It comes
+with the scene, as the Item's member `geocadence:area`, or for all scenes by `--area FILE`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rasterio.errors import RasterioError
+from rasterio.features import geometry_mask, rasterize
+from rasterio.transform import Affine
+from rasterio.warp import transform_geom
+from rasterio.windows import Window
+
+from spectral.failures import InputFailure
+from spectral.grids import Grid
+
+MEMBER = "geocadence:area"
+# A straight line in degrees is a curve in metres: at steps of 0.01° the difference is below a metre.
+_STEP = 0.01
+_MOST_POINTS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Area:
+    """Polygons in longitude and latitude."""
+
+    polygons: tuple[dict[str, Any], ...]
+
+    @classmethod
+    def of(cls, document: Any) -> Area:
+        """
+        Raises:
+            ValueError: it is no GeoJSON of polygons.
+        """
+        polygons = tuple(_polygons(document))
+        if not polygons:
+            raise ValueError("expected GeoJSON with a Polygon or MultiPolygon")
+        return cls(polygons)
+
+    @classmethod
+    def read(cls, path: Path) -> Area:
+        """
+        Raises:
+            ValueError: there is no such file, or it is no GeoJSON of polygons.
+        """
+        try:
+            return cls.of(json.loads(path.read_bytes()))
+        except (OSError, RecursionError, ValueError) as error:
+            raise ValueError(f"{path} holds no area: {error}") from error
+
+    def on(self, grid: Grid) -> Clip:
+        """The area on a scene's grid.
+
+        Raises:
+            InputFailure: the scene's coordinate system doesn't reach there.
+        """
+        if grid.crs is None:
+            raise InputFailure("The scene has no coordinate system, so it can't be cut to an area.")
+        try:
+            shapes = transform_geom("EPSG:4326", grid.crs, list(self.polygons))
+        except (RasterioError, ValueError) as error:
+            raise InputFailure(f"The area can't be brought into {grid.crs.to_string()}: {error}.") from error
+        return Clip(tuple(shapes), grid)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """An area in a grid's coordinate system."""
+
+    shapes: tuple[dict[str, Any], ...]
+    grid: Grid
+
+    def touched(self, size: int) -> np.ndarray:
+        """Which squares of `size` pixels the area touches: bool (rows, columns of squares)."""
+        shape = -(-self.grid.height // size), -(-self.grid.width // size)
+        transform = self.grid.transform @ Affine.scale(size)
+        return rasterize(self.shapes, shape, transform=transform, all_touched=True, dtype="uint8").astype(bool)
+
+    def inside(self, window: Window) -> np.ndarray:
+        """Which pixels of `window` have their centre inside."""
+        transform = self.grid.transform @ Affine.translation(window.col_off, window.row_off)
+        return geometry_mask(self.shapes, (window.height, window.width), transform, invert=True)
+
+
+def _polygons(document: Any) -> Iterator[dict[str, Any]]:
+    kind = document.get("type") if isinstance(document, dict) else None
+    if kind == "FeatureCollection":
+        for feature in document.get("features") or []:
+            yield from _polygons(feature)
+    elif kind == "Feature":
+        yield from _polygons(document.get("geometry"))
+    elif kind == "GeometryCollection":
+        for geometry in document.get("geometries") or []:
+            yield from _polygons(geometry)
+    elif kind in ("Polygon", "MultiPolygon"):
+        try:
+            parts = [document["coordinates"]] if kind == "Polygon" else document["coordinates"]
+            for rings in parts:
+                yield {"type": "Polygon", "coordinates": [list(_refined(ring)) for ring in rings]}
+        except (TypeError, KeyError, IndexError, ValueError) as error:
+            raise ValueError(f"a {kind} with unusable coordinates ({error})") from error
+    else:
+        raise ValueError(f"{kind!r} is no area")
+
+
+def _refined(ring: Iterable) -> Iterator[tuple[float, float]]:
+    """A closed ring with points in between, so that it keeps its course in another coordinate system."""
+    points = [(float(point[0]), float(point[1])) for point in ring]
+    if len(points) < 4 or not all(math.isfinite(x) and abs(x) <= 180 and abs(y) <= 90 for x, y in points):
+        raise ValueError("a ring has four points or more, of longitude and latitude in degrees")
+    sides = list(itertools.pairwise(points))
+    steps = [max(1, math.ceil(math.dist(start, end) / _STEP)) for start, end in sides]
+    # An outline of a continent needs no refinement, being all points already, and could not bear any.
+    refine = sum(steps) <= _MOST_POINTS
+    for ((x, y), (to_x, to_y)), count in zip(sides, steps, strict=True):
+        for step in range(count if refine else 1):
+            yield x + (to_x - x) * step / count, y + (to_y - y) * step / count
+    yield points[-1]

@@ -1,0 +1,177 @@
+"""Ranges of bytes over HTTP: connections kept open, what passes tried again, what stays told at once."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import ssl
+import threading
+import time
+import urllib.request
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from spectral.failures import InputFailure, TransientFailure
+
+# Settings of GDAL that change what it asks for: where one is given, GDAL does the asking.
+_GDALS_OWN = re.compile(
+    r"GDAL_HTTP_(AUTH|USERPWD|HEADERS|HEADER_FILE|BEARER|COOKIE|COOKIEFILE|NETRC|PROXY|PROXYUSERPWD|SSLCERT|UNSAFESSL)|"
+    r"GDAL_HTTPS_PROXY"
+)
+_FINAL = {400, 401, 403, 404, 410}
+_REDIRECTS = {301, 302, 303, 307, 308}
+_MOST_REDIRECTS = 5
+_MOST_RETRY_AFTER = 30
+
+
+class Ranged(NamedTuple):
+    """A range of bytes, and the size of the whole file."""
+
+    content: bytes
+    total: int
+
+
+class NoRanges(Exception):
+    """The server answers, but not with ranges."""
+
+
+class HttpClient:
+    """Any number of threads may ask at once; each keeps a connection busy."""
+
+    def __init__(self, environment: Mapping[str, str], sleep: Callable[[float], None] = time.sleep) -> None:
+        """
+        Args:
+            environment: GDAL's variables count here too: GDAL_HTTP_MAX_RETRY, GDAL_HTTP_RETRY_DELAY,
+                GDAL_HTTP_CONNECTTIMEOUT, GDAL_HTTP_LOW_SPEED_TIME; and where certificates are.
+        """
+        self._attempts = 1 + int(environment.get("GDAL_HTTP_MAX_RETRY", 4))
+        self._delay = float(environment.get("GDAL_HTTP_RETRY_DELAY", 1))
+        self._timeout = max(
+            float(environment.get("GDAL_HTTP_CONNECTTIMEOUT", 20)),
+            float(environment.get("GDAL_HTTP_LOW_SPEED_TIME", 60)),
+        )
+        self._sleep = sleep
+        self._special = any(_GDALS_OWN.fullmatch(name) for name in environment)
+        named = ("AWS_CA_BUNDLE", "GDAL_CURL_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+        self._secure = ssl.create_default_context(cafile=next(filter(None, map(environment.get, named)), None))
+        self._idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def can_ask(self, url: str) -> bool:
+        """Whether a plain request is all it takes: no proxy, no credentials that only GDAL has been told."""
+        parts = urlsplit(url)
+        proxied = parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.hostname or "")
+        return not (self._special or proxied or (parts.scheme == "https" and not self._knows_certificates()))
+
+    def get(self, url: str, start: int, size: int) -> Ranged:
+        """Bytes `start` to `start + size` of what is at `url`, fewer where the file ends before.
+
+        Raises:
+            InputFailure: it is not there, or access is denied.
+            TransientFailure: the network or the server failed, also when tried again.
+            NoRanges: the server sends no ranges.
+        """
+        problem = ""
+        for attempt in range(self._attempts):
+            pause = self._delay * 2 ** (attempt - 1) if attempt else 0
+            try:
+                status, headers, content = self._ask(url, f"bytes={start}-{start + size - 1}")
+            except (OSError, http.client.HTTPException) as error:
+                problem = str(error) or type(error).__name__
+            else:
+                if status == 206:
+                    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", headers.get("Content-Range", ""))
+                    if found and int(found[1]) == start and len(content) == int(found[2]) - start + 1:
+                        return Ranged(content, int(found[3]))
+                    problem = f"other bytes than asked for ({headers.get('Content-Range')})"
+                elif status == 416:
+                    return Ranged(b"", 0)
+                elif status == 200:
+                    raise NoRanges(url)
+                else:
+                    problem = f"HTTP response code: {status}"
+                    if status in _FINAL:
+                        raise InputFailure(problem)
+                    pause = max(pause, _retry_after(headers))
+            if attempt + 1 < self._attempts:
+                self._sleep(pause or self._delay)
+        raise TransientFailure(problem)
+
+    def close(self) -> None:
+        """Close all connections that nobody is using."""
+        with self._lock:
+            for connections in self._idle.values():
+                for connection in connections:
+                    connection.close()
+            self._idle.clear()
+
+    def _ask(self, url: str, span: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+        for _ in range(_MOST_REDIRECTS):
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.netloc:
+                raise InputFailure(f"redirected to {url!r}, which is no HTTP address")
+            with self._connection(parts) as connection:
+                response = _respond(connection, parts, span)
+                # A whole file is not what was asked for: leave it where it is.
+                content = b"" if response.status == 200 else response.read()
+                if response.status == 200:
+                    connection.close()
+            if response.status not in _REDIRECTS or "Location" not in response.headers:
+                return response.status, response.headers, content
+            url = urljoin(url, response.headers["Location"])
+        raise InputFailure(f"redirected more than {_MOST_REDIRECTS} times")
+
+    def _knows_certificates(self) -> bool:
+        """Python uses the system's, and some containers have none; rasterio brings its own to GDAL."""
+        folder = ssl.get_default_verify_paths().capath
+        return bool(self._secure.cert_store_stats()["x509_ca"]) or bool(folder and any(Path(folder).iterdir()))
+
+    @contextlib.contextmanager
+    def _connection(self, parts: SplitResult):
+        key = parts.scheme, parts.netloc
+        with self._lock:
+            connection = self._idle[key].pop() if self._idle[key] else None
+        connection = connection or self._connect(parts)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            self._idle[key].append(connection)
+
+    def _connect(self, parts: SplitResult) -> http.client.HTTPConnection:
+        host = parts.hostname or ""
+        if parts.scheme == "http":
+            return http.client.HTTPConnection(host, parts.port, timeout=self._timeout)
+        return http.client.HTTPSConnection(host, parts.port, timeout=self._timeout, context=self._secure)
+
+
+def from_environment() -> HttpClient:
+    """A client as the process's environment has it."""
+    return HttpClient(os.environ)
+
+
+def _respond(connection: http.client.HTTPConnection, parts: SplitResult, span: str) -> http.client.HTTPResponse:
+    target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+    kept_open = connection.sock is not None
+    for last in (not kept_open, True):
+        try:
+            connection.request("GET", target, headers={"Range": span, "User-Agent": "geocadence"})
+            return connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):
+            # A server may close a connection that was idle: no failure, and no reason to wait.
+            connection.close()
+            if last:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _retry_after(headers: http.client.HTTPMessage) -> float:
+    value = headers.get("Retry-After", "")
+    return min(float(value), _MOST_RETRY_AFTER) if value.isdecimal() else 0.0

@@ -1,0 +1,79 @@
+"""What the scenes of a shard share: threads, connections, memory, and the turn to compute."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Lock
+
+from spectral.http_client import from_environment
+from spectral.remote import Fetcher
+
+_MB = 1 << 20
+# What Python, numpy and GDAL take before the first block, and GDAL's cache.
+_BASE = 160 * _MB
+SMALLEST_MEMORY = 200 * _MB
+_CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+class Stopped(Exception):
+    """The shard has been given up, so the scene is too."""
+
+
+class Resources:
+    """A context manager: at its end nothing runs on."""
+
+    def __init__(self, *, threads: int, memory: int | None = None) -> None:
+        """
+        Args:
+            threads: how many blocks are computed at a time.
+            memory: bytes that the process may take; None: `usual_memory`.
+        """
+        self.threads = threads
+        self.memory = usual_memory(threads) if memory is None else memory
+        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="compute")
+        self.fetcher = Fetcher(from_environment())
+        # One scene computes; another may open its files and fetch ahead, a third write and describe its product.
+        self.turn = Lock()
+        self._stopped = Event()
+
+    def __enter__(self) -> Resources:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self.pool.shutdown(cancel_futures=True)
+        self.fetcher.close()
+
+    @property
+    def ahead(self) -> int:
+        """How many bytes a scene may fetch ahead: two scenes do."""
+        return max(16 * _MB, (self.memory - _BASE) // 4)
+
+    def blocks(self, block: int) -> int:
+        """How many blocks of so many bytes may be in the making at a time."""
+        free = self.memory - _BASE - 2 * self.ahead
+        return max(1, min(2 * self.threads, free // block))
+
+    def stop(self) -> None:
+        """Make the scenes under way end soon."""
+        self._stopped.set()
+
+    def check(self) -> None:
+        """
+        Raises:
+            Stopped: the shard has been given up.
+        """
+        if self._stopped.is_set():
+            raise Stopped
+
+
+def usual_memory(threads: int) -> int:
+    """Half of what the instance or its container has, and no more than so many threads have a use for."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _CGROUPS:
+        with suppress(OSError, ValueError):
+            limits.append(int(path.read_text()))
+    return max(SMALLEST_MEMORY, min(min(limits) // 2, 256 * _MB + 64 * _MB * threads))

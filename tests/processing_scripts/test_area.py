@@ -1,0 +1,151 @@
+"""Products cut to an area: pixels outside are nodata, and blocks outside are neither read nor computed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.warp import transform
+from rio_cogeo import cog_validate
+from spectral import codecs
+from spectral.area import Area
+
+from tests.processing_scripts.factory import NORTH, WEST, Folder, random_dn
+
+SHAPE = (2100, 3100)  # 3 × 4 blocks of 1024
+
+
+def around(*pixels: tuple[float, float]) -> dict:
+    """The polygon through pixel corners (row, column) of the scene, in longitude and latitude."""
+    east = [WEST + 10 * column for _, column in pixels]
+    north = [NORTH - 10 * row for row, _ in pixels]
+    longitudes, latitudes = transform("EPSG:32629", "EPSG:4326", east, north)
+    ring = [list(point) for point in zip(longitudes, latitudes, strict=True)]
+    return {"type": "Polygon", "coordinates": [[*ring, ring[0]]]}
+
+
+def box(top: float, left: float, bottom: float, right: float) -> dict:
+    return around((top, left), (top, right), (bottom, right), (bottom, left))
+
+
+@pytest.fixture(scope="module")
+def imagery(tmp_path_factory) -> tuple[Path, dict]:
+    """A scene of twelve blocks, made once."""
+    folder = Folder(tmp_path_factory.mktemp("area"))
+    scl = np.full((SHAPE[0] // 2, SHAPE[1] // 2), 4)
+    scl[:100] = 9
+    item = folder.scene(red=random_dn(SHAPE, seed=1), nir=random_dn(SHAPE, seed=2), scl=scl, add=False)
+    return folder.root, item
+
+
+@pytest.fixture
+def unpacked(monkeypatch) -> list[np.ndarray]:
+    """The tiles that were unpacked."""
+    seen = []
+    inflate = codecs.inflate
+
+    def counted(packed, into, **more):
+        seen.append(into.shape)
+        inflate(packed, into, **more)
+
+    monkeypatch.setattr(codecs, "inflate", counted)
+    return seen
+
+
+def test_what_is_inside_is_unchanged_and_the_rest_is_nodata(folder: Folder, imagery):
+    folder.add(imagery[1])
+    folder.run()
+    whole = folder.values()
+    folder.add({**imagery[1], "geocadence:area": box(150.0, 1000.0, 1200.0, 1300.0)})
+    folder.run()
+    cut = folder.values()
+    assert cut.shape == SHAPE
+    np.testing.assert_array_equal(cut[150:1200, 1000:1300], whole[150:1200, 1000:1300])
+    cut[150:1200, 1000:1300] = np.nan
+    assert np.isnan(cut).all()
+    valid, errors, warnings = cog_validate(folder.product(), strict=True, quiet=True)
+    assert valid, (errors, warnings)
+    properties = folder.item()["properties"]
+    assert properties["geocadence:area_percent"] == pytest.approx(100 * 1050 * 300 / (SHAPE[0] * SHAPE[1]), abs=1e-4)
+    # Rows 150 to 200 of the area are cloud.
+    assert properties["geocadence:mask"]["masked_percent"] == pytest.approx(
+        100 * 50 * 300 / (SHAPE[0] * SHAPE[1]), abs=1e-3
+    )
+    statistics = folder.item()["assets"]["ndvi"]["bands"][0]["statistics"]
+    assert statistics["count"] == 1000 * 300
+    assert statistics["valid_percent"] == pytest.approx(100 * 1000 * 300 / (SHAPE[0] * SHAPE[1]), abs=1e-3)
+
+
+def test_a_slanted_area_takes_the_pixels_whose_centres_are_inside(folder: Folder, imagery):
+    corners = [(200.0, 500.0), (900.0, 2000.0), (1800.0, 300.0)]
+    folder.add({**imagery[1], "geocadence:area": around(*corners)})
+    folder.run(mask=())
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]] + 0.5
+    # Signed distance in pixels from each side, by the cross product; positive inside.
+    distance = np.full(SHAPE, np.inf)
+    for (r0, c0), (r1, c1) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        cross = (c1 - c0) * (rows - r0) - (r1 - r0) * (columns - c0)
+        distance = np.minimum(distance, cross / np.hypot(r1 - r0, c1 - c0))
+    valid = ~np.isnan(folder.values())
+    # A side is straight in degrees: over 19 km that is up to 6 m beside the straight line of the scene's grid.
+    np.testing.assert_array_equal(valid[np.abs(distance) > 0.7], (distance > 0)[np.abs(distance) > 0.7])
+
+
+def test_only_the_blocks_that_it_touches_are_read(folder: Folder, imagery, unpacked):
+    folder.add({**imagery[1], "geocadence:area": box(10.0, 1100.0, 1000.0, 1200.0)})
+    folder.run(mask=())
+    # One block of 1024 in either band, in tiles of 256.
+    assert len(unpacked) == 2 * 16
+
+
+def test_the_argument_is_for_scenes_without_an_area_of_their_own(folder: Folder, imagery, tmp_path: Path):
+    file = tmp_path / "area.geojson"
+    feature = {"type": "Feature", "properties": {}, "geometry": box(0.0, 0.0, 300.0, 10.0)}
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    folder.add({**imagery[1], "id": "NONE"})
+    folder.add({**imagery[1], "id": "OWN", "geocadence:area": box(0.0, 0.0, 300.0, 20.0)})
+    folder.run(mask=(), area=Area.read(file))
+    for name, width in (("NONE", 10), ("OWN", 20)):
+        assert folder.item(name)["assets"]["ndvi"]["bands"][0]["statistics"]["count"] == 300 * width
+
+
+def test_it_comes_with_items_of_searchrasterdatacollection_too(folder: Folder, imagery):
+    assets = {key: {"Href": asset["href"]} for key, asset in imagery[1]["assets"].items()}
+    item = {"Id": "SRD", "DateTime": "2026-04-26T11:21:09Z", "Assets": assets}
+    folder.add({**item, "geocadence:area": box(0.0, 0.0, 30.0, 10.0)}, "SRD")
+    folder.run(mask=())
+    assert folder.item("SRD")["assets"]["ndvi"]["bands"][0]["statistics"]["count"] == 300
+
+
+@pytest.mark.parametrize(
+    ("area", "reason"),
+    [
+        (box(0.0, 5000.0, 10.0, 5010.0), "outside of the scene"),
+        ({"type": "Point", "coordinates": [0, 0]}, "is no area"),
+        ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, "unusable coordinates"),
+        ({"type": "Polygon", "coordinates": [[[0, 0], [600_000, 0], [600_000, 1], [0, 0]]]}, "degrees"),
+        ({"type": "Polygon", "coordinates": 7}, "unusable coordinates"),
+        ({"type": "FeatureCollection", "features": []}, "expected GeoJSON"),
+        ("everywhere", "is no area"),
+    ],
+)
+def test_an_area_that_cannot_be_used_is_the_inputs_fault(folder: Folder, imagery, area, reason):
+    folder.add({**imagery[1], "geocadence:area": area})
+    folder.run()
+    (failure,) = folder.failures().values()
+    assert failure["class"] == "input"
+    assert reason in failure["reason"]
+
+
+def test_a_long_side_keeps_its_course(folder: Folder):
+    """A side along a parallel is a curve in the scene's grid: 3 pixels high over 2° at 38° north."""
+    area = {"type": "Polygon", "coordinates": [[[-9, 38], [-7, 38], [-7, 38.5], [-9, 38.5], [-9, 38]]]}
+    (polygon,) = Area.of(area).polygons
+    with rasterio.Env():
+        east, north = transform("EPSG:4326", "EPSG:32629", *zip(*polygon["coordinates"][0], strict=True))
+    straight = np.hypot(np.diff(east), np.diff(north))
+    assert straight.max() < 1200
+    assert len(east) > 400
