@@ -86,7 +86,7 @@ def decide(
     else:
         known_scale = sensor.scale
         offset, source, reason = _offset(item.get("properties", {}), in_asset, override, shape, sensor)
-    if scale is None and sensor is OTHER:
+    if scale is None and sensor.title == OTHER.title:
         reason += f" No scale given, and the sensor is unknown: {known_scale:g} assumed."
     return Radiometry(
         scale=known_scale if scale is None else scale,

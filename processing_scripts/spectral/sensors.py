@@ -7,7 +7,7 @@
 | Landsat 4, 5 and 7, Collection 2 Level 2 | `red`, `SR_B3`, … | DN × 0.0000275 − 0.2 | 0 | QA_PIXEL |
 | HLS S30, version 2 | `B04`, `B8A`, … | DN × 0.0001 | −9999 | Fmask |
 | HLS L30, version 2 | `B04`, `B05`, … | DN × 0.0001 | −9999 | Fmask |
-| any other | `red`, `nir`, … | DN × 0.0001, unless the item says better | the file's | – |
+| any other | `red`, `nir`, … | DN × 0.0001, unless the item says better | the file's | as the item classifies it |
 
 Thermal bands of Landsat are surface temperature in kelvin. Sources: Landsat Collection 2 Level 2 science product
 guides (LSDS-1618, LSDS-1619); HLS user guide, version 2.
@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spectral.bands import BANDS, THERMAL
+from spectral.classification import scheme_of
 from spectral.failures import InputFailure
 from spectral.mask import FMASK, QA_PIXEL, SCL, Scheme
 
@@ -137,7 +138,14 @@ def sensor_of(item: dict[str, Any]) -> Sensor:
         return SENTINEL2
     if any(name.startswith(_SENTINEL2_FIELDS) for name in properties):
         return SENTINEL2
-    return OTHER if any(missions) else SENTINEL2
+    return _other(item) if any(missions) else SENTINEL2
+
+
+def _other(item: dict[str, Any]) -> Sensor:
+    """What nothing is known of; its mask band is the first whose classification the item spells out."""
+    assets = item.get("assets", {})
+    schemes = (scheme_of(key, asset) for key, asset in assets.items() if isinstance(asset, dict))
+    return replace(OTHER, mask=next(filter(None, schemes), None))
 
 
 def _landsat(number: int, names: list[str], properties: dict[str, Any]) -> Sensor:
