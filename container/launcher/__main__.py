@@ -3,8 +3,9 @@
 An archive holds this file, `start.json`, the script's files below `script/`, and libraries as zips. Nothing here
 is the script's business: it runs as `python3 script.py` would run it, from a folder on disk, under its own arguments.
 
-`start.json`: `{"entry": "main.py", "libraries": [{"name", "required", "machine", "glibc": [2, 28], "zips": {"3.10":
-"libraries/….zip"}}]}`. Libraries that are required and don't fit this container end the job; others cost a line of log.
+`start.json`: `{"entry": "main.py", "libraries": [{"name", "required", "packages", "machine", "glibc": [2, 28],
+"zips": {"3.10": "libraries/….zip"}}]}`. Libraries that are required and don't fit this container end the job; others cost a
+line of log, and are left where they are if the container has the same packages.
 
 Needs nothing but the standard library of Python 3.8 or newer, so that it can say of an older one what is missing.
 """
@@ -65,6 +66,9 @@ def main():
 def add(libraries, packed, place):
     """Put `libraries` before everything that the container has; raises Unusable if they are required and don't fit."""
     name = libraries["name"]
+    if not libraries["required"] and all(map(is_installed, libraries["packages"])):
+        say("libraries", name=name, used=False, reason="the container has its own")
+        return
     try:
         chosen = fitting(libraries)
         folder = place / "libraries" / Path(chosen).stem
@@ -84,6 +88,15 @@ def add(libraries, packed, place):
     paths = [str(folder)] + [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
     say("libraries", name=name, used=True)
+
+
+def is_installed(package):
+    """Whether the container has `package`, in whatever version."""
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def fitting(libraries):

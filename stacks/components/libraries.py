@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,13 @@ class Libraries:
         why = "\n".join(line for line in said.splitlines() if not line.startswith("warning"))
         head = named or f"{self.requirements}: its libraries can't be had for {platform}"
         return f"{head} (only wheels travel: nothing is built)\n{why.strip()}"
+
+
+def packages_in(archive: Path) -> set[str]:
+    """Names of the packages in one of the zips."""
+    with zipfile.ZipFile(archive) as packed:
+        folders = {name.partition("/")[0] for name in packed.namelist()}
+    return {folder.partition("-")[0] for folder in folders if folder.endswith(".dist-info")}
 
 
 @dataclass(frozen=True)

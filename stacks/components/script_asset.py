@@ -11,18 +11,19 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from stacks.components.libraries import GLIBC, MACHINE, Libraries
+from stacks.components.libraries import GLIBC, MACHINE, Libraries, packages_in
 from stacks.components.uv import ROOT, deploys_to_this_machine
 from stacks.refused import Refused
 
 BUILT_IN = ROOT / "processing_scripts"
 LAUNCHER = ROOT / "container" / "launcher" / "__main__.py"
 # Locks of what makes a built-in script faster where it loads; it does without where it does not.
-LIBRARIES_OF_BUILT_INS: dict[str, Path] = {}
+LIBRARIES_OF_BUILT_INS = {"spectral_index": ROOT / "requirements" / "codecs.txt"}
 # What every image that a built-in script runs in has; another beside it would be in its way.
 IN_EVERY_IMAGE = ("numpy", "rasterio")
 _NOT_TO_SHIP = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "test_*.py", ".*", "*.md", "ruff.toml")
@@ -95,21 +96,24 @@ def _pack(script: Path, entry: str, libraries: list[Libraries], pythons: tuple[s
         if script.is_dir() and not (script / entry).is_file():
             raise UnusableScript(f"{script} has no {entry} (a script folder is started through it)")
         shutil.copytree(folder, target, ignore=_NOT_TO_SHIP)
-    listed = []
-    for each in libraries:
-        zips = {}
-        for python, path in each.zips(pythons).items():
-            zips[python] = f"libraries/{each.requirements.stem}-{python}.zip"
-            (staging / "libraries").mkdir(exist_ok=True)
-            shutil.copyfile(path, staging / zips[python])
-        listed.append(
-            {
-                "name": each.requirements.name,
-                "required": each.is_required,
-                "machine": MACHINE,
-                "glibc": GLIBC,
-                "zips": zips,
-            }
-        )
+    listed = [_ship(each, pythons, staging) for each in libraries]
     start = {"entry": entry if script.is_dir() else script.name, "libraries": listed}
     (staging / "start.json").write_text(json.dumps(start, indent=1))
+
+
+def _ship(libraries: Libraries, pythons: tuple[str, ...], staging: Path) -> dict[str, Any]:
+    """Put the zips of `libraries` into `staging`; what the launcher is told of them."""
+    zips, packages = {}, set()
+    (staging / "libraries").mkdir(exist_ok=True)
+    for python, path in libraries.zips(pythons).items():
+        zips[python] = f"libraries/{libraries.requirements.stem}-{python}.zip"
+        shutil.copyfile(path, staging / zips[python])
+        packages |= packages_in(path)
+    return {
+        "name": libraries.requirements.name,
+        "required": libraries.is_required,
+        "packages": sorted(packages),
+        "machine": MACHINE,
+        "glibc": GLIBC,
+        "zips": zips,
+    }

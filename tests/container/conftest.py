@@ -49,7 +49,8 @@ class Job:
             for path, text in files.items():
                 packed.writestr(path, text)
         machine = platform.machine()
-        told = {"name": "requirements.txt", "required": True, "machine": machine, "glibc": [2, 5], "zips": {HERE: name}}
+        told = {"name": "requirements.txt", "required": True, "packages": ["nobody-has-this"], "machine": machine}
+        told |= {"glibc": [2, 5], "zips": {HERE: name}}
         self.libraries.append(told | changes)
         return self
 

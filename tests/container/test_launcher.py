@@ -149,6 +149,20 @@ def test_other_libraries_that_do_not_load_are_not_in_the_containers_way(job):
     assert ended.events["libraries"]["reason"] == "OSError: libdeflate.so.0: no such file"
 
 
+def test_other_libraries_are_not_laid_out_where_the_container_has_them(job):
+    script = "import colorsys\nprint(hasattr(colorsys, 'THEIRS'))"
+    given = {"colorsys.py": "THEIRS = 1"}
+    ended = job(script).with_libraries(given, required=False, packages=["rasterio"]).start(python=PYTHON)
+    assert ended.out == "False\n", ended.err
+    assert ended.events["libraries"]["reason"] == "the container has its own"
+
+
+def test_required_libraries_are_taken_whatever_the_container_has(job):
+    script = "import colorsys\nprint(hasattr(colorsys, 'THEIRS'))"
+    ended = job(script).with_libraries({"colorsys.py": "THEIRS = 1"}, packages=["rasterio"]).start(python=PYTHON)
+    assert ended.out == "True\n", ended.err
+
+
 def test_the_log_begins_with_versions_and_the_size_of_the_shard(job, tmp_path):
     data = tmp_path / "processing/input_data/2026"
     data.mkdir(parents=True)

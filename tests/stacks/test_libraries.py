@@ -20,6 +20,7 @@ import pytest
 from stacks.components import libraries, script_asset, uv
 from stacks.components.libraries import Libraries, NoWheels
 from stacks.components.script_asset import ScriptAsset
+from tests.stacks.templates import Synthesis
 
 HERE = "{}.{}".format(*sys.version_info[:2])
 
@@ -200,7 +201,18 @@ def test_a_built_in_scripts_own_libraries_are_no_condition(project: Path, monkey
         start = json.loads(packed.read("start.json"))
     (told,) = start["libraries"]
     assert (told["name"], told["required"], set(told["zips"])) == ("requirements.txt", False, {"3.10"})
+    assert told["packages"] == ["bands", "tiles"]
     assert start["entry"] == "spectral_index.py"
+
+
+def test_the_built_in_scripts_codecs_travel_without_another_numpy(synthesis: Synthesis) -> None:
+    entry = synthesis.stack("geocadence-dev-ndvi-weekly").task["Arguments"]["AppSpecification"]["ContainerEntrypoint"]
+    folder = synthesis.folder / f"asset.{entry[1].rpartition('/')[2].removesuffix('.zip')}"
+    (told,) = json.loads((folder / "start.json").read_text())["libraries"]
+    assert (told["packages"], list(told["zips"])) == (["imagecodecs"], ["3.10"])
+    with zipfile.ZipFile(folder / told["zips"]["3.10"]) as packed:
+        compiled = [name for name in packed.namelist() if name.endswith(".so")]
+    assert any("cpython-310-x86_64-linux-gnu" in name for name in compiled)
 
 
 def test_without_uv_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
