@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 # As many as botocore's connection pool must hold: see `run_functions.environment`.
 PARALLEL = 32
+_FAULTS = {403: "access denied", 404: "not there"}
 _GONE = {"NoSuchKey", "404", "NotFound"}
 
 
@@ -53,6 +54,30 @@ class Bucket:
 
     def exists(self, key: str) -> bool:
         return any(found.key == key for found in self.listing(key))
+
+    def fault(self, key: str) -> str | None:
+        """Why an object can't be read, in a word or two; None where it can."""
+        try:
+            self._client.head_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            # A HEAD has no body, so the status is all that S3 says.
+            return _FAULTS.get(error.response["ResponseMetadata"]["HTTPStatusCode"], str(error))
+        return None
+
+    def faults(self, keys: Iterable[str]) -> dict[str, str]:
+        """The keys that can't be read, and why."""
+        keys = list(keys)
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            found = zip(keys, pool.map(self.fault, keys), strict=True)
+            return {key: why for key, why in found if why is not None}
+
+    def region(self) -> str | None:
+        """Where the bucket lies; None where S3 does not say. It says so even to who may not look inside."""
+        try:
+            answer = self._client.head_bucket(Bucket=self.name)
+        except ClientError as error:
+            answer = error.response
+        return answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
 
     def read(self, key: str) -> bytes | None:
         return self.read_with_etag(key)[0]

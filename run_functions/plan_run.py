@@ -8,7 +8,8 @@ manifest sources the named S3 place (ListBucket, GetObject).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,7 +37,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             definition=definition,
             inputs=Bucket(s3, settings.input_bucket),
             outputs=Bucket(s3, settings.output_bucket),
-            sources=sources(s3),
+            sources=sources(s3, region=settings.region),
             clock=now,
         )
     except InvalidInput as error:
@@ -46,7 +47,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return result
 
 
-def sources(s3: Any) -> Sources:
+def sources(s3: Any, *, region: str | None) -> Sources:
     """S3 as a source of scenes and objects, by URI."""
 
     def read(uri: str) -> bytes | None:
@@ -59,7 +60,21 @@ def sources(s3: Any) -> Sources:
         with _as_refusal(uri):
             yield from Bucket(s3, bucket).listing(prefix)
 
-    return Sources(read_s3=read, list_s3=listing)
+    def faults(uris: Iterable[str]) -> dict[str, str]:
+        by_bucket: dict[str, list[str]] = defaultdict(list)
+        for uri in uris:
+            bucket, key = split_s3_uri(uri)
+            by_bucket[bucket].append(key)
+        found = ((Bucket(s3, bucket), Bucket(s3, bucket).faults(keys)) for bucket, keys in by_bucket.items())
+        return {bucket.uri(key): why for bucket, wrong in found for key, why in wrong.items()}
+
+    return Sources(
+        read_s3=read,
+        list_s3=listing,
+        faults_s3=faults,
+        region_of_bucket=lambda bucket: Bucket(s3, bucket).region(),
+        region=region,
+    )
 
 
 @contextmanager

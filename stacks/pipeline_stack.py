@@ -7,6 +7,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from geocadence.definition import Definition
+from stacks.components.channels import Channels
 from stacks.components.container_image import ContainerImage
 from stacks.components.execution_role import ExecutionRole
 from stacks.components.notices import Notices
@@ -45,15 +46,18 @@ class PipelineStack(cdk.Stack):
             python=pipeline.processing.python or image.python,
         )
         jobs = job_prefix(settings.stage, definition.name)
+        channels = Channels(self, "Channels", definition=definition, places=places)
         role = ExecutionRole(
             self,
             "ExecutionRole",
             pipeline=definition.name,
             job_prefix=jobs,
             places=places,
+            channels=channels,
             script=script,
             image=image,
         )
+        job = scene_job(definition, stage=settings.stage, script=script, image=image, places=places, channels=channels)
         functions = RunFunctions(
             self,
             "Functions",
@@ -72,7 +76,7 @@ class PipelineStack(cdk.Stack):
             process=ProcessingJobRun(
                 self,
                 "ProcessScenes",
-                job=scene_job(definition, stage=settings.stage, script=script, image=image, places=places),
+                job=job,
                 role=role,
                 name_prefix=jobs,
                 item=BATCH,

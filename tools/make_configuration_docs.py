@@ -41,8 +41,11 @@ def _section(part: dict[str, Any], schema: dict[str, Any], path: str) -> list[st
         # Where the key refers to a part with a description of its own, the key's goes before it.
         told = " ".join((given.get("description") or kind.get("description") or "").split())
         lines.append(f"| `{key}` | {_kind(kind, schema)} | {required} | {told}{_examples(given)} |".replace("\n", " "))
+        here = f"{path}.{key}" if path else key
         if "properties" in kind:
-            below += ["", *_section(kind, schema, f"{path}.{key}" if path else key)]
+            below += ["", *_section(kind, schema, here)]
+        elif "$ref" in (each := kind.get("additionalProperties") or {}):
+            below += ["", *_section(_resolved(each, schema), schema, f"{here}.<name>")]
     return lines + below
 
 

@@ -4,8 +4,8 @@ An archive holds this file, `start.json`, the script's files below `script/`, an
 is the script's business: it runs as `python3 script.py` would run it, from a folder on disk, under its own arguments.
 
 `start.json`: `{"entry": "main.py", "libraries": [{"name", "required", "packages", "machine", "glibc": [2, 28],
-"zips": {"3.10": "libraries/….zip"}}]}`. Libraries that are required and don't fit this container end the job; others cost a
-line of log, and are left where they are if the container has the same packages.
+"zips": {"3.10": "libraries/….zip"}}]}`. Libraries that are required and don't fit this container end the job; others
+cost a line of log, and are left where they are if the container has the same packages.
 
 Needs nothing but the standard library of Python 3.8 or newer, so that it can say of an older one what is missing.
 """

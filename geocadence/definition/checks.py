@@ -19,6 +19,7 @@ from geocadence.catalogue.cql2 import Filter
 from geocadence.catalogue.query import OPERATORS
 from geocadence.definition.area import read_area
 from geocadence.definition.arguments import EVALUATED, argument_problems, is_evaluated, render_arguments
+from geocadence.definition.channels import channel_problems, instance_problems
 from geocadence.definition.files import (
     BUILT_IN_OF_SCENES,
     BUILT_IN_SCRIPTS,
@@ -27,8 +28,9 @@ from geocadence.definition.files import (
     is_built_in_of_scenes,
 )
 from geocadence.definition.items import read_item_collection
-from geocadence.definition.model import Limits, Processing, Source
+from geocadence.definition.model import Limits, Source
 from geocadence.definition.problems import KeyPath
+from geocadence.definition.processing import Processing
 
 Finding = tuple[KeyPath, str]
 
@@ -53,6 +55,9 @@ def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterato
     yield from _items(data, folder, root)
     yield from _script(data, folder, root)
     yield from _requirements(data, folder, root)
+    processing = _at(data, "processing", kind=dict, default={}) or {}
+    yield from channel_problems(processing, folder=folder, root=root)
+    yield from instance_problems(processing)
     yield from _more_instances_than_scenes(data)
     yield from _each_instance_makes_all(data, folder, root)
     yield from _batches(data)

@@ -42,6 +42,11 @@ class Definition:
         name = self.pipeline.processing.requirements
         return name and self._found(find_file(name, folder=self.path.parent, root=self.root))
 
+    def input_file_path(self, name: str) -> Path | None:
+        """The file of an input that is deployed with the definition."""
+        file = self.pipeline.processing.inputs[name].file
+        return file and self._found(find_file(file, folder=self.path.parent, root=self.root))
+
     @property
     def area_path(self) -> Path | None:
         stac = self.pipeline.source.stac

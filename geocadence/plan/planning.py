@@ -6,7 +6,7 @@ the function is harmless. No processing job exists before the plan does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,8 @@ from geocadence.bucket import Bucket
 from geocadence.catalogue.area import Area
 from geocadence.catalogue.http import CatalogueRefused
 from geocadence.catalogue.item_collection import read_item_collection
-from geocadence.catalogue.objects import count_manifest, count_objects
+from geocadence.catalogue.manifest import check_objects, read_manifest
+from geocadence.catalogue.objects import count_objects
 from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.durations import Duration
 from geocadence.execution_input import ExecutionInput, InvalidInput, read_execution_input
@@ -35,6 +36,9 @@ class Sources:
 
     read_s3: Callable[[str], bytes | None]
     list_s3: Callable[[str], Iterator[Any]]
+    faults_s3: Callable[[Iterable[str]], Mapping[str, str]]  # of these URIs those that can't be read, and why
+    region_of_bucket: Callable[[str], str | None]
+    region: str | None  # the jobs'
     search_stac_api: Callable[..., Iterator[Item]] = search_stac_api
     read_item_collection: Callable[..., Iterator[Item]] = read_item_collection
 
@@ -144,7 +148,9 @@ def _plan_objects(asked: ExecutionInput, kind: str, definition: dict[str, Any], 
     if kind == "prefix":
         planned = count_objects(uri, listing=sources.list_s3)
     else:
-        planned = count_manifest(uri, read_s3=sources.read_s3)
+        listed = read_manifest(uri, read_s3=sources.read_s3)
+        check_objects(uri, listed, faults=sources.faults_s3, region=sources.region, region_of=sources.region_of_bucket)
+        planned = len(listed)
     jobs = 1 if planned and not asked.dry_run else 0
     return _Draft(kind, planned, jobs, _instances(asked, definition, planned, jobs), input_uri=uri)
 

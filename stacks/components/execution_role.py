@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.components.acknowledged import grant
+from stacks.components.channels import Channels
 from stacks.components.container_image import ContainerImage
 from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.processing_job import job_name_pattern
@@ -27,6 +28,7 @@ class ExecutionRole(iam.Role):
         pipeline: str,
         job_prefix: str,
         places: PipelinePlaces,
+        channels: Channels,
         script: ScriptAsset,
         image: ContainerImage,
     ) -> None:
@@ -42,10 +44,16 @@ class ExecutionRole(iam.Role):
         logs = f"arn:{Aws.PARTITION}:logs:{Stack.of(self).region}:{Aws.ACCOUNT_ID}:log-group:{LOG_GROUP}"
         grant(
             self,
-            *read(places.own_input, *places.source, *places.readable, Location(script.bucket, script.key, exact=True)),
-            write(places.output),
-            because="Everything below the pipeline's own prefixes, its source and what its definition opens by "
-            "access.read: which objects these are is known at run time only.",
+            *read(
+                places.own_input,
+                *places.source,
+                *places.readable,
+                *channels.readable,
+                Location(script.bucket, script.key, exact=True),
+            ),
+            write(places.output, *channels.writable),
+            because="Everything below the pipeline's own prefixes, its source and what its definition opens by inputs, "
+            "outputs and access.read: which objects these are is known at run time only.",
         )
         grant(
             self,

@@ -76,7 +76,7 @@ class RunFunctions(Construct):
         )
         grant(
             self.plan.own_role,
-            *read(itself, places.runs, places.output, *places.source),
+            *read(itself, places.runs, places.output, *places.source, *_listed(definition, places)),
             write(places.runs),
             # Batches bear the tag that they expire by, and a plan that is made again takes back the first one's.
             iam.PolicyStatement(
@@ -107,6 +107,11 @@ class RunFunctions(Construct):
             *_see_jobs(self, job_prefix(stage, definition.name)),
             because="The pipeline's jobs are named at run time; sagemaker:ListProcessingJobs knows no resources.",
         )
+
+
+def _listed(definition: Definition, places: PipelinePlaces) -> tuple[Location, ...]:
+    """What a manifest may name, which is looked at before a job is: all that the job may read."""
+    return places.readable if definition.pipeline.source.manifest is not None else ()
 
 
 def _see_jobs(scope: Construct, prefix: str) -> list[iam.PolicyStatement]:

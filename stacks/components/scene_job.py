@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from geocadence.definition import Definition, render_arguments
+from geocadence.definition.channels import CODE, INPUT, OUTPUT
 from stacks.components import processing_job as pj
+from stacks.components.channels import Channels
 from stacks.components.container_image import ContainerImage
 from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.script_asset import ScriptAsset
-
-CODE = "/opt/ml/processing/code"
-INPUT = "/opt/ml/processing/input_data"
-OUTPUT = "/opt/ml/processing/output_data"
 
 # Variables and input of the state machine that the job is run by.
 RUN_ID = "{% $run_id %}"
@@ -21,7 +21,13 @@ SOURCE_URI = "{% $plan.input_uri %}"
 
 
 def scene_job(
-    definition: Definition, *, stage: str, script: ScriptAsset, image: ContainerImage, places: PipelinePlaces
+    definition: Definition,
+    *,
+    stage: str,
+    script: ScriptAsset,
+    image: ContainerImage,
+    places: PipelinePlaces,
+    channels: Channels,
 ) -> pj.Job:
     """The job. Instances and input are the plan's to say; the rest is fixed when the stack is deployed."""
     processing, source = definition.pipeline.processing, definition.pipeline.source
@@ -34,7 +40,7 @@ def scene_job(
         processing_resources=pj.ProcessingResources(
             pj.ClusterConfig(
                 volume_size_in_gb=processing.volume_size_gb,
-                instance_type=processing.instance_type,
+                **_instances(processing.instance_preferences, processing.instance_type),
                 instance_count=INSTANCE_COUNT,
             )
         ),
@@ -51,6 +57,7 @@ def scene_job(
                     s3_data_distribution_type=processing.distribution,
                 ),
             ),
+            *channels.inputs,
         ],
         processing_output_config=pj.ProcessingOutputConfig(
             [
@@ -59,7 +66,8 @@ def scene_job(
                     s3_output=pj.S3Output(
                         f"s3://{places.output.bucket}/{places.output.prefix}", OUTPUT, s3_upload_mode=processing.upload
                     ),
-                )
+                ),
+                *channels.outputs,
             ]
         ),
         environment={
@@ -74,3 +82,9 @@ def scene_job(
             pj.Tag("geocadence:run", RUN_ID),
         ],
     )
+
+
+def _instances(preferences: list[str] | None, instance_type: str) -> dict[str, Any]:
+    if preferences is None:
+        return {"instance_type": instance_type}
+    return {"instance_preferences": [pj.InstancePreference(each) for each in preferences]}

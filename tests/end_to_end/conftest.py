@@ -1,4 +1,4 @@
-"""One local cloud with five pipelines deployed to it by the real CDK CLI, shared by all end-to-end tests."""
+"""One local cloud with the examples and five pipelines deployed to it by the real CDK CLI, shared by all tests."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from sample.deploy import bootstrap, deploy
 from sample.imagery import put_sample
 from sample.scenes import make_sample
 from sample.stac_api import serve
+from tests.end_to_end.examples import put_data, put_examples
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -123,7 +124,7 @@ class Deployed:
 
 @pytest.fixture(scope="session")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """The five pipelines, the sample's imagery and a STAC API that serves it."""
+    """The pipelines, the sample's imagery and a STAC API that serves it."""
     folder = tmp_path_factory.mktemp("cloud")
     cloud = local_cloud.up(folder=folder, port=free_port(), wait_scale=0.05, tied_to=os.getpid())
     stage = Deployed(cloud, [])
@@ -138,6 +139,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             deploy(cloud, context={"stage": STAGE, "pipelines": str(pipelines)}, log=log)
             items = put_sample(bucket=stage.input_bucket, pipeline="e2e-scenes")
             put_objects(stage.input_bucket)
+            put_data()
         with serve(items, folder=folder / "stac", port=port):
             yield Deployed(cloud, items)
     finally:
@@ -160,7 +162,8 @@ def pointed_at(cloud: local_cloud.Cloud) -> Iterator[None]:
 
 
 def write_definitions(stage: Deployed, folder: Path, *, port: int, flawed: dict[str, Any]) -> Path:
-    """The five definitions with their scripts and files; the folder that holds them."""
+    """All definitions with their scripts and files; the folder that holds them."""
+    put_examples(folder)
     for path in SCRIPTS.glob("*.py"):
         shutil.copy(path, folder)
     (folder / "area.geojson").write_text(json.dumps(AREA))

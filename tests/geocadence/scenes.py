@@ -7,6 +7,7 @@ from typing import Any
 
 from geocadence.bucket import Bucket
 from geocadence.layout import product_item
+from geocadence.plan.planning import Sources
 
 COLLECTION = "sentinel-2-c1-l2a"
 FIRST = datetime(2026, 11, 1, 11, 21, 19, tzinfo=UTC)
@@ -108,3 +109,17 @@ def commit_product(outputs: Bucket, n: int, *, pipeline: str = "ndvi", mean: flo
         },
     )
     return scene
+
+
+def sources_in(bucket: Bucket, *, region: str | None = "us-west-2", **changes: Any) -> Sources:
+    """Where a plan finds its input: in `bucket` alone."""
+    given = {
+        "read_s3": lambda uri: bucket.read(bucket.key(uri) or ""),
+        "list_s3": lambda uri: bucket.listing(bucket.key(uri) or ""),
+        "faults_s3": lambda uris: {
+            bucket.uri(key): why for key, why in bucket.faults(bucket.key(uri) or uri for uri in uris).items()
+        },
+        "region_of_bucket": lambda name: bucket.region(),
+        "region": region,
+    }
+    return Sources(**given | changes)

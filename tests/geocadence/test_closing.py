@@ -13,8 +13,8 @@ import pytest
 
 from geocadence.bucket import Bucket
 from geocadence.close.closing import Ending, close_run
-from geocadence.plan.planning import Run, Sources, plan_run
-from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id
+from geocadence.plan.planning import Run, plan_run
+from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id, sources_in
 
 STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
 CLOSED = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
@@ -35,10 +35,7 @@ class Pipeline:
             definition=self.definition,
             inputs=self.inputs,
             outputs=self.outputs,
-            sources=Sources(
-                read_s3=lambda uri: self.inputs.read(self.inputs.key(uri) or ""),
-                list_s3=lambda uri: self.inputs.listing(self.inputs.key(uri) or ""),
-            ),
+            sources=sources_in(self.inputs),
             clock=lambda: STARTED,
         )
 

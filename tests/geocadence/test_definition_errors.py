@@ -106,6 +106,33 @@ MISTAKES = [
      "of the script's folder (expected e.g. main.py)"),
     ("script: spectral_index", "script: spectral_index\n  requirements: gone.txt", "11: processing.requirements: gone.txt is "
      "not there (expected a requirements file, relative to the definition or to the project)"),
+    ("script: spectral_index", "script: spectral_index\n  instance_preferences: [ml.m5.xlarge, m5.large]", "11: processing."
+     "instance_preferences[1]: m5.large is no SageMaker instance type (expected e.g. ml.m5.4xlarge)"),
+    ("script: spectral_index", "script: spectral_index\n  instance_preferences: [ml.m5.xlarge, ml.m5.xlarge]", "11: processing."
+     "instance_preferences[1]: ml.m5.xlarge is there twice (keep one of them)"),
+    ("script: spectral_index", "script: spectral_index\n  instance_type: ml.m5.xlarge\n  instance_preferences: [ml.m6i.xlarge]",
+     "12: processing.instance_preferences: and instance_type exclude each other (put the type first in the list)"),
+    ("script: spectral_index", "script: spectral_index\n  inputs: {area: {}}", "11: processing.inputs.area: needs exactly one of "
+     "uri and file (found neither)"),
+    ("script: spectral_index", "script: spectral_index\n  inputs: {area: {uri: 's3://bucket/a', mode: Pipe}}", "11: "
+     "processing.inputs.area.mode: Pipe is refused: it streams objects one behind the other through a named pipe, in which no "
+     "library of rasters, tables or areas can seek (take File)"),
+    ("script: spectral_index", "script: spectral_index\n  inputs: {area: {file: gone.geojson}}", "11: processing.inputs.area.file: "
+     "gone.geojson is not there (expected a file, beside the definition or in the project)"),
+    ("script: spectral_index", "script: spectral_index\n  inputs: {Area: {uri: 's3://bucket/a'}}", "11: processing.inputs.Area: "
+     "Area is no name (expected lower-case letters, digits, - and _)"),
+    ("script: spectral_index", "script: spectral_index\n  inputs: {code: {uri: 's3://bucket/a'}}", "11: processing.inputs.code: is "
+     "a name that Geocadence uses itself (take another one)"),
+    ("script: spectral_index", "script: spectral_index\n  inputs: {area: {uri: 's3://bucket/a', path: /tmp/area}}", "11: "
+     "processing.inputs.area.path: /tmp/area is no folder below /opt/ml/processing/ (expected e.g. /opt/ml/processing/area)"),
+    ("script: spectral_index", "script: spectral_index\n  inputs: {area: {uri: 's3://bucket/a', path: /opt/ml/processing/input_data/x}}",
+     "11: processing.inputs.area.path: /opt/ml/processing/input_data/x lies in or around /opt/ml/processing/input_data (input_data "
+     "has it: take another)"),
+    ("script: spectral_index", "script: spectral_index\n  outputs: {runs: {}}", "11: processing.outputs.runs: is a name that "
+     "Geocadence uses itself (take another one)"),
+    ("script: spectral_index", "script: spectral_index\n  inputs: {a: {uri: 's3://bucket/a', path: /opt/ml/processing/b}}\n  outputs: "
+     "{b: {}}", "12: processing.outputs.b: /opt/ml/processing/b lies in or around /opt/ml/processing/b (inputs.a has it: take "
+     "another)"),
     ("script: spectral_index", "script: spectral_index\n  python: 3.10", "11: processing.python: 3.1 is not text (put it "
      "in quotes)"),
     ("script: spectral_index", "script: spectral_index\n  python: '2.7'", "11: processing.python: 2.7 is no version of "

@@ -16,12 +16,12 @@ import pytest
 from geocadence.close.closing import Ending, close_run
 from geocadence.follow import Progress, RunHandle, fetch_run, find_run, follow, start
 from geocadence.layout import job_name_prefix
-from geocadence.plan.planning import Run, Sources, plan_run
+from geocadence.plan.planning import Run, plan_run
 from geocadence.recent import recent_runs
 from geocadence.run_logs import LOG_GROUP, read_logs
 from geocadence.target import Target, TargetError
 from tests.geocadence.conftest import REGION
-from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id
+from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id, sources_in
 
 ACCOUNT = "000000000000"
 OUTPUT = {
@@ -65,7 +65,7 @@ def closed_run(target: Target, *, scenes: int = 2) -> RunHandle:
         definition=resolved,
         inputs=target.inputs,
         outputs=target.outputs,
-        sources=Sources(read_s3=lambda uri: None, list_s3=lambda uri: iter(())),
+        sources=sources_in(target.inputs),
         clock=lambda: datetime.now(UTC),
     )
     for n in range(scenes):

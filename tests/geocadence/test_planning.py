@@ -14,9 +14,18 @@ from geocadence.bucket import Bucket
 from geocadence.catalogue.http import CatalogueUnavailable
 from geocadence.execution_input import InvalidInput
 from geocadence.layout import product_item
-from geocadence.plan.planning import Run, Sources, plan_run
+from geocadence.plan.planning import Run, plan_run
 from tests.geocadence.misbehaving_api import CORE, FILTER, SEARCH, misbehaving, page
-from tests.geocadence.scenes import FIRST, commit_product, definition, item, items_source, scene_id, stac_source
+from tests.geocadence.scenes import (
+    FIRST,
+    commit_product,
+    definition,
+    item,
+    items_source,
+    scene_id,
+    sources_in,
+    stac_source,
+)
 
 STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
 ARN = "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:x"
@@ -25,18 +34,18 @@ ARN = "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:x"
 @pytest.fixture
 def plan(inputs: Bucket, outputs: Bucket) -> Any:
     def run(
-        resolved: dict[str, Any], execution_input: Any = None, *, run_id: str = "20261122T060000Z-0a1b2c3d"
+        resolved: dict[str, Any],
+        execution_input: Any = None,
+        *,
+        run_id: str = "20261122T060000Z-0a1b2c3d",
+        **sources: Any,
     ) -> dict[str, Any]:
-        sources = Sources(
-            read_s3=lambda uri: inputs.read(inputs.key(uri) or ""),
-            list_s3=lambda uri: inputs.listing(inputs.key(uri) or ""),
-        )
         result = plan_run(
             Run(run_id, ARN, STARTED, {} if execution_input is None else execution_input),
             definition=resolved,
             inputs=inputs,
             outputs=outputs,
-            sources=sources,
+            sources=sources_in(inputs, **sources),
             clock=lambda: STARTED,
         )
         return result | {"document": inputs.read_json(f"ndvi/runs/{run_id}/plan.json")}
@@ -434,12 +443,55 @@ def test_an_empty_prefix_means_no_batch(plan: Any, inputs: Bucket) -> None:
     assert (result["planned"], result["batches"]) == (0, 0)
 
 
-def test_a_manifest_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:
-    inputs.write_json("manifest.json", [{"prefix": "s3://somewhere/"}, "a.tif", "b.tif"])
+def listed(bucket: Bucket, *keys: str) -> dict[str, Any]:
+    """A pipeline over a manifest of these keys below `sheets/`."""
+    bucket.write_json("manifest.json", [{"prefix": bucket.uri("sheets/")}, *keys])
+    return definition(manifest={"uri": bucket.uri("manifest.json")})
 
-    result = plan(definition(manifest={"uri": inputs.uri("manifest.json")}))
+
+def test_a_manifest_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:
+    for name in ("a.tif", "b.tif"):
+        inputs.write(f"sheets/{name}", b"x", content_type="image/tiff")
+
+    result = plan(listed(inputs, "a.tif", "b.tif"))
 
     assert (result["planned"], result["batches"], result["input_uri"]) == (2, 1, inputs.uri("manifest.json"))
+
+
+def test_an_empty_manifest_means_no_job(plan: Any, inputs: Bucket) -> None:
+    result = plan(listed(inputs))
+
+    assert (result["planned"], result["batches"]) == (0, 0)
+
+
+def test_the_first_keys_that_a_manifest_names_and_s3_lacks_are_named(plan: Any, inputs: Bucket) -> None:
+    inputs.write("sheets/there.tif", b"x", content_type="image/tiff")
+    gone = [f"gone-{n}.tif" for n in range(7)]
+
+    with pytest.raises(InvalidInput) as refusal:
+        plan(listed(inputs, "there.tif", *gone))
+
+    told = str(refusal.value)
+    assert "names 7 of 8 objects that the job could not read: " in told
+    assert [f"{inputs.uri(f'sheets/{key}')} (not there)" in told for key in gone] == [True] * 5 + [False] * 2
+    assert "and 2 more" in told
+    assert "there.tif (" not in told
+
+
+def test_what_the_role_may_not_read_is_named(plan: Any, inputs: Bucket) -> None:
+    uri = inputs.uri("sheets/secret.tif")
+
+    with pytest.raises(InvalidInput, match=r"secret\.tif \(access denied\) .*open them by access\.read"):
+        plan(listed(inputs, "secret.tif"), faults_s3=lambda uris: dict.fromkeys([uri], "access denied"))
+
+
+def test_objects_of_another_region_are_refused_with_both_regions(plan: Any, inputs: Bucket) -> None:
+    with pytest.raises(InvalidInput, match=r"objects in eu-central-1, and the job runs in us-west-2 .*-c region=eu"):
+        plan(listed(inputs, "a.tif"), region_of_bucket=lambda bucket: "eu-central-1")
+
+
+def test_a_bucket_tells_its_region(inputs: Bucket) -> None:
+    assert inputs.region() == "us-west-2"
 
 
 @pytest.mark.parametrize(
@@ -449,6 +501,8 @@ def test_a_manifest_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucke
         (b"{}", 'is no manifest (expected [{"prefix": "s3://bucket/path/"}, "relative/key", …])'),
         (b'["a.tif"]', "does not begin with its prefix"),
         (b'[{"prefix": "s3://b/"}, 3]', "has no key at position 1, but 3"),
+        (b'[{"prefix": "s3://b"}, "a.tif"]', "has the prefix s3://b, without a slash behind the bucket"),
+        (b'[{"prefix": "s3://b/"}, "s3://c/a.tif"]', "has a whole URI at position 1, s3://c/a.tif"),
         (None, "is not there"),
     ],
 )
@@ -478,6 +532,6 @@ def test_a_dead_catalogue_is_not_the_inputs_fault(plan: Any, inputs: Bucket, out
             definition=definition(stac=stac_source("https://example.com")),
             inputs=inputs,
             outputs=outputs,
-            sources=Sources(read_s3=inputs.read, list_s3=inputs.listing, search_stac_api=dead),
+            sources=sources_in(inputs, search_stac_api=dead),
             clock=lambda: STARTED,
         )

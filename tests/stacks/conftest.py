@@ -47,6 +47,32 @@ DEFINITIONS = {
             "upload": "EndOfJob",
         },
     },
+    "zonal": {
+        "stages": ["dev"],
+        "source": {"prefix": {"uri": "s3://survey-images/2026/"}},
+        "processing": {
+            "script": "folder",
+            "instance_preferences": ["ml.m5.2xlarge", "ml.m6i.2xlarge"],
+            "instance_count": 3,
+            "inputs": {
+                "area": {"file": "area.geojson"},
+                "calibration": {"uri": "s3://survey-lists/tables/dark.csv", "path": "/opt/ml/processing/tables"},
+                "masks": {
+                    "uri": "s3://survey-lists/masks/manifest.json",
+                    "data_type": "ManifestFile",
+                    "distribution": "ShardedByS3Key",
+                },
+            },
+            "outputs": {
+                "statistics": {},
+                "quicklooks": {
+                    "uri": "s3://survey-web/looks",
+                    "path": "/opt/ml/processing/png",
+                    "upload": "Continuous",
+                },
+            },
+        },
+    },
     "roots": {
         "stages": ["dev"],
         "source": {"manifest": {"uri": "s3://survey-lists/all.json"}},

@@ -201,3 +201,18 @@ def test_the_machine_may_call_its_functions_its_topic_and_its_jobs(weekly: Stack
 def test_a_manifest_at_the_root_of_a_bucket_opens_the_manifest_alone(synthesis: Synthesis) -> None:
     role = synthesis.stack("geocadence-dev-roots").statements("ExecutionRole")
     assert [each for each in _may(role, "s3:GetObject") if "survey" in each] == ["arn:aws:s3:::survey-lists/all.json"]
+
+
+def test_jobs_reach_exactly_their_own_inputs_and_outputs(synthesis: Synthesis) -> None:
+    role = synthesis.stack("geocadence-dev-zonal").statements("ExecutionRole")
+    readable = [each for each in _may(role, "s3:GetObject") if "cdk-hnb659fds-assets" not in each]
+    assert readable == [
+        f"{IN}/zonal/*",
+        "arn:aws:s3:::survey-images/2026/*",
+        "arn:aws:s3:::survey-lists/masks/*",
+        "arn:aws:s3:::survey-lists/masks/manifest.json",
+        "arn:aws:s3:::survey-lists/tables/dark.csv*",
+    ]
+    assert _may(role, "s3:PutObject") == [f"{OUT}/zonal/*", "arn:aws:s3:::survey-web/looks/*"]
+    deployed = [each for each in _may(role, "s3:GetObject") if "cdk-hnb659fds-assets" in each]
+    assert sorted(each.rpartition(".")[2] for each in deployed) == ["geojson", "zip"]

@@ -73,7 +73,7 @@ def test_a_manifest_is_handed_over_as_a_manifest(synthesis: Synthesis) -> None:
     assert job["AppSpecification"]["ContainerArguments"] == ["--fast"]
 
 
-@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos"])
+@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal"])
 def test_the_request_is_one_that_botocore_takes(synthesis: Synthesis, pipeline: str) -> None:
     shape = (
         botocore.session.get_session().get_service_model("sagemaker").operation_model("CreateProcessingJob").input_shape
@@ -82,3 +82,43 @@ def test_the_request_is_one_that_botocore_takes(synthesis: Synthesis, pipeline: 
         "RoleArn": "arn:aws:iam::123456789012:role/x"
     }
     assert ParamValidator().validate(request, shape).generate_report() == ""
+
+
+def test_a_definitions_own_inputs_and_outputs_go_beside_the_scenes_and_products(synthesis: Synthesis) -> None:
+    job = _job(synthesis.stack("geocadence-dev-zonal"))
+    inputs = {each["InputName"]: each["S3Input"] for each in job["ProcessingInputs"]}
+    assert list(inputs) == ["code", "input_data", "area", "calibration", "masks"]
+    assert inputs["area"].pop("S3Uri").endswith(".geojson")
+    assert inputs["area"] == {
+        "LocalPath": "/opt/ml/processing/area",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "File",
+        "S3DataDistributionType": "FullyReplicated",
+    }
+    assert (inputs["calibration"]["S3Uri"], inputs["calibration"]["LocalPath"]) == (
+        "s3://survey-lists/tables/dark.csv",
+        "/opt/ml/processing/tables",
+    )
+    assert (inputs["masks"]["S3DataType"], inputs["masks"]["S3DataDistributionType"]) == (
+        "ManifestFile",
+        "ShardedByS3Key",
+    )
+    outputs = {each["OutputName"]: each["S3Output"] for each in job["ProcessingOutputConfig"]["Outputs"]}
+    assert list(outputs) == ["output_data", "statistics", "quicklooks"]
+    assert outputs["statistics"] == {
+        "S3Uri": "s3://geocadence-dev-output-123456789012-us-west-2/zonal/statistics/",
+        "LocalPath": "/opt/ml/processing/statistics",
+        "S3UploadMode": "EndOfJob",
+    }
+    assert outputs["quicklooks"] == {
+        "S3Uri": "s3://survey-web/looks",
+        "LocalPath": "/opt/ml/processing/png",
+        "S3UploadMode": "Continuous",
+    }
+
+
+def test_preferences_take_the_place_of_the_instance_type(synthesis: Synthesis) -> None:
+    cluster = _job(synthesis.stack("geocadence-dev-zonal"))["ProcessingResources"]["ClusterConfig"]
+    assert cluster["InstancePreferences"] == [{"InstanceType": "ml.m5.2xlarge"}, {"InstanceType": "ml.m6i.2xlarge"}]
+    assert "InstanceType" not in cluster
+    assert cluster["InstanceCount"] == 4, "one count for all of them"

@@ -17,16 +17,28 @@ folder = pathlib.Path("/opt/ml/processing/input_data")
 found = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 pathlib.Path("/opt/ml/processing/out", host + ".json").write_text(json.dumps(found))
 """
-MATRIX = list(product(["S3Prefix", "ManifestFile"], ["ShardedByS3Key", "FullyReplicated"], [1, 2, 5], [1, 5, 7]))
+# Fewer objects than instances, as many, more, and none.
+MATRIX = list(
+    product(
+        ["S3Prefix", "ManifestFile"],
+        ["ShardedByS3Key", "FullyReplicated"],
+        [1, 2, 5],
+        [0, 1, 5, 7],
+        ["EndOfJob", "Continuous"],
+    )
+)
+# None below a prefix is no job's input: the service refuses it, and a run of ours never asks for it.
+NOTHING = [each for each in MATRIX if each[0] == "S3Prefix" and each[3] == 0]
+SOMETHING = [each for each in MATRIX if each not in NOTHING]
 
 
-def start_listing(service, uri: str, *, count: int = 1, **changes) -> tuple[str, str]:
+def start_listing(service, uri: str, *, count: int = 1, upload: str = "EndOfJob", **changes) -> tuple[str, str]:
     out = service.bucket()
     job = service.create(
         LIST_FILES,
         ClusterConfig={"InstanceCount": count},
         ProcessingInputs=[s3_input("data", uri, "/opt/ml/processing/input_data", **changes)],
-        ProcessingOutputConfig={"Outputs": [s3_output("out", f"s3://{out}", "/opt/ml/processing/out")]},
+        ProcessingOutputConfig={"Outputs": [s3_output("out", f"s3://{out}", "/opt/ml/processing/out", upload)]},
     )
     return job, out
 
@@ -42,7 +54,7 @@ def found_by(service, started: tuple[str, str]) -> dict[str, list[str]]:
 def listings(service):
     """All combinations, started at once: they run side by side."""
     started = {}
-    for data_type, distribution, count, objects in MATRIX:
+    for data_type, distribution, count, objects, upload in MATRIX:
         names = [f"day/{number}.json" for number in range(objects)]
         bucket = service.bucket({f"batch/{name}": "{}" for name in names})
         uri = f"s3://{bucket}/batch/"
@@ -51,13 +63,15 @@ def listings(service):
             service.s3.put_object(Bucket=bucket, Key="manifest.json", Body=json.dumps(manifest))
             uri = f"s3://{bucket}/manifest.json"
         changes = {"S3DataType": data_type, "S3DataDistributionType": distribution}
-        started[data_type, distribution, count, objects] = start_listing(service, uri, count=count, **changes)
+        key = data_type, distribution, count, objects, upload
+        started[key] = start_listing(service, uri, count=count, upload=upload, **changes)
     return started
 
 
-@pytest.mark.parametrize(("data_type", "distribution", "count", "objects"), MATRIX)
-def test_each_instance_gets_its_share(service, listings, data_type, distribution, count, objects):
-    found = found_by(service, listings[data_type, distribution, count, objects])
+@pytest.mark.parametrize("case", SOMETHING, ids=lambda case: "-".join(map(str, case)))
+def test_each_instance_gets_its_share(service, listings, case):
+    _, distribution, count, objects, _ = case
+    found = found_by(service, listings[case])
     names = [f"day/{number}.json" for number in range(objects)]
     assert set(found) == {f"algo-{number}" for number in range(1, count + 1)}
     if distribution == "FullyReplicated":
@@ -66,6 +80,14 @@ def test_each_instance_gets_its_share(service, listings, data_type, distribution
         assert sorted(name for files in found.values() for name in files) == names
         sizes = [len(files) for files in found.values()]
         assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("case", NOTHING, ids=lambda case: "-".join(map(str, case)))
+def test_nothing_below_a_prefix_fails_the_job_and_uploads_nothing(service, listings, case):
+    job, out = listings[case]
+    described = service.wait(job)
+    assert described["FailureReason"].endswith("matched no files on s3")
+    assert service.objects(out) == {}
 
 
 def test_a_prefix_is_a_string_and_not_a_folder(service):

@@ -1,0 +1,79 @@
+"""A SageMaker manifest as input: read, and held against the objects that it names before a job is paid for.
+
+`[{"prefix": "s3://bucket/path/"}, "relative/key", …]`:
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProcessingS3Input.html
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from geocadence.catalogue.http import CatalogueRefused
+
+_WANTED = 'expected [{"prefix": "s3://bucket/path/"}, "relative/key", …]'
+# How many of the faulty keys are named.
+_NAMED = 5
+
+
+def read_manifest(uri: str, *, read_s3: Callable[[str], bytes | None]) -> list[str]:
+    """The URIs of the objects that a manifest names; CatalogueRefused says what is wrong with its form."""
+    body = read_s3(uri)
+    if body is None:
+        raise CatalogueRefused(f"{uri} is not there (source.manifest.uri must name a manifest file)")
+    try:
+        manifest = json.loads(body)
+    except ValueError as error:
+        raise CatalogueRefused(f"{uri} is no JSON: {error}") from error
+    if not isinstance(manifest, list) or not manifest:
+        raise CatalogueRefused(f"{uri} is no manifest ({_WANTED})")
+    head, *keys = manifest
+    prefix = head.get("prefix") if isinstance(head, dict) else None
+    if not isinstance(prefix, str) or not prefix.startswith("s3://"):
+        raise CatalogueRefused(f"{uri} does not begin with its prefix ({_WANTED})")
+    # Prefix and key are put together as they are: s3://bucket and a.tif would be the bucket `bucketa.tif`.
+    if "/" not in prefix.removeprefix("s3://"):
+        raise CatalogueRefused(f"{uri} has the prefix {prefix}, without a slash behind the bucket ({_WANTED})")
+    for n, key in enumerate(keys, start=1):
+        if not isinstance(key, str) or not key:
+            raise CatalogueRefused(f"{uri} has no key at position {n}, but {json.dumps(key)[:80]} ({_WANTED})")
+        if key.startswith("s3://"):
+            raise CatalogueRefused(
+                f"{uri} has a whole URI at position {n}, {key[:200]} (keys go on where the prefix, {prefix}, ends: "
+                "all objects of a manifest lie in one bucket)"
+            )
+    return [prefix + key for key in keys]
+
+
+def check_objects(
+    manifest: str,
+    uris: list[str],
+    *,
+    faults: Callable[[Iterable[str]], Mapping[str, str]],
+    region: str | None,
+    region_of: Callable[[str], str | None],
+) -> None:
+    """CatalogueRefused where the job could not read what the manifest names.
+
+    Args:
+        faults: of the given URIs those that can't be read, and why.
+        region: the job's.
+        region_of: the region of a bucket; None where S3 does not say.
+    """
+    if not uris:
+        return
+    bucket = uris[0].removeprefix("s3://").partition("/")[0]
+    there = region_of(bucket)
+    if region and there and there != region:
+        raise CatalogueRefused(
+            f"{manifest} names objects in {there}, and the job runs in {region} (a job takes its input from its own "
+            f"region: copy them, or deploy with -c region={there})"
+        )
+    found = faults(uris)
+    if found:
+        named = [f"{uri} ({why})" for uri, why in sorted(found.items())[:_NAMED]]
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise CatalogueRefused(
+            f"{manifest} names {len(found)} of {len(uris)} objects that the job could not read: "
+            f"{', '.join(named)}{more} (put them there, take them out of the manifest, or open them by access.read)"
+        )

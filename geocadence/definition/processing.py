@@ -1,0 +1,134 @@
+"""The processing job that a definition asks for: its script, its image, its instances, its inputs and outputs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field, model_validator
+
+from geocadence.definition.values import (
+    Argument,
+    ChannelName,
+    ContainerPath,
+    Entry,
+    Image,
+    InputMode,
+    InstanceType,
+    Part,
+    PythonVersion,
+    Runtime,
+    S3Uri,
+    Text,
+)
+from geocadence.durations import Duration
+
+
+class ExtraInput(Part):
+    """Objects that a job gets beside its scenes or objects, such as the areas of a statistic."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["uri"]}, {"required": ["file"]}]})
+
+    uri: S3Uri | None = Field(
+        None, description="An object, a prefix or a manifest", examples=["s3://my-bucket/areas/parishes.geojson"]
+    )
+    file: Text | None = Field(
+        None,
+        description="A file beside the definition, deployed with it; in the container only its suffix stays the same",
+        examples=["areas/parishes.geojson"],
+    )
+    path: ContainerPath | None = Field(
+        None, description="Its folder in the container; /opt/ml/processing/<name> when left out"
+    )
+    data_type: Literal["S3Prefix", "ManifestFile"] = Field(
+        "S3Prefix", description="Whether uri is a prefix (or one object), or a manifest of objects"
+    )
+    distribution: Literal["ShardedByS3Key", "FullyReplicated"] = Field(
+        "FullyReplicated", description="Whether each instance gets all of it, or its share"
+    )
+    mode: InputMode = Field(
+        "File", description="File: objects are copied to the instance's disk before the script starts"
+    )
+
+    @model_validator(mode="after")
+    def _uri_or_file(self) -> ExtraInput:
+        if (self.uri is None) == (self.file is None):
+            raise ValueError(f"needs exactly one of uri and file (found {'neither' if self.uri is None else 'both'})")
+        if self.file is not None and self.data_type == "ManifestFile":
+            raise ValueError("is a file, which can't be a ManifestFile (name a manifest by its uri)")
+        return self
+
+
+class ExtraOutput(Part):
+    """A folder that goes to S3 beside the products."""
+
+    path: ContainerPath | None = Field(
+        None, description="The folder in the container; /opt/ml/processing/<name> when left out"
+    )
+    uri: S3Uri | None = Field(None, description="Where it goes; s3://<output bucket>/<pipeline>/<name>/ when left out")
+    upload: Literal["Continuous", "EndOfJob"] = Field(
+        "EndOfJob", description="Whether its files appear in S3 while the job runs, or at its end"
+    )
+
+
+class Processing(Part):
+    """The processing job: what runs, on how many of which machines, for how long."""
+
+    script: Text = Field(
+        description="A built-in script's name, or a path to a .py file or to a folder",
+        examples=["spectral_index", "scripts/my_script.py"],
+    )
+    entry: Entry = Field("__main__.py", description="The file that is run, where the script is a folder")
+    requirements: Text | None = Field(
+        None,
+        description="A requirements file: what it names travels with the script, as wheels for Linux on x86_64",
+        examples=["scripts/requirements.txt"],
+    )
+    provided: list[Text] = Field(
+        [],
+        description="Packages that the image has, which must not travel although requirements depend on them",
+        examples=[["numpy", "rasterio"]],
+    )
+    python: PythonVersion | None = Field(
+        None,
+        description="The image's Python, for which the libraries of requirements travel; "
+        "3.10 when left out, and 3.11 in an image built here",
+        examples=["3.12"],
+    )
+    arguments: dict[str, Argument] = Field(
+        {},
+        description="Becomes --key value on the script's command line; a list a,b,c; true the flag alone; "
+        "false and null nothing",
+    )
+    image: Image = Field("sagemaker-geospatial", description="sagemaker-geospatial (us-west-2), or an ECR image's URI")
+    instance_type: InstanceType = Field("ml.m5.4xlarge", description="A SageMaker instance type")
+    instance_preferences: list[InstanceType] | None = Field(
+        None,
+        min_length=1,
+        max_length=5,
+        description="In the place of instance_type: up to five types, of which SageMaker takes the first that it has "
+        "capacity for",
+        examples=[["ml.m5.4xlarge", "ml.m6i.4xlarge"]],
+    )
+    instance_count: int = Field(1, ge=1, le=100, description="Instances of one job, 1 to 100")
+    volume_size_gb: int = Field(50, ge=1, le=16384, description="Disk of each instance")
+    distribution: Literal["ShardedByS3Key", "FullyReplicated"] = Field(
+        "ShardedByS3Key",
+        description="Whether each instance gets its share of the input, or all of it "
+        "(spectral_index then runs on one instance only: each would make every product)",
+    )
+    upload: Literal["Continuous", "EndOfJob"] = Field(
+        "Continuous", description="Whether products appear in S3 while the job runs, or at its end"
+    )
+    max_runtime: Runtime = Field(Duration.parse("PT4H"), description="When a job is stopped, PT1S to P9D")
+    environment: dict[str, str] = Field({}, description="Environment variables of the script")
+    inputs: dict[ChannelName, ExtraInput] = Field(
+        {}, description="More inputs, by name", examples=[{"area": {"file": "areas/parishes.geojson"}}]
+    )
+    outputs: dict[ChannelName, ExtraOutput] = Field(
+        {}, description="More outputs, by name", examples=[{"statistics": {"upload": "EndOfJob"}}]
+    )
+
+    @property
+    def instance_types(self) -> list[str]:
+        """The types that a job may run on, the first that has capacity being taken."""
+        return self.instance_preferences or [self.instance_type]

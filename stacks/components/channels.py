@@ -1,0 +1,56 @@
+"""A definition's own inputs and outputs of its jobs, beside code, scenes and products, and where they lie."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from geocadence.definition import Definition
+from geocadence.definition.channels import folder_of
+from stacks.components import processing_job as pj
+from stacks.components.pipeline_places import PipelinePlaces
+from stacks.components.s3_access import Location
+
+
+class Channels(Construct):
+    """`inputs` and `outputs` for the job; `readable` and `writable` are what its role has to reach for them."""
+
+    def __init__(self, scope: Construct, id: str, *, definition: Definition, places: PipelinePlaces) -> None:
+        super().__init__(scope, id)
+        self.inputs: list[pj.ProcessingInput] = []
+        self.outputs: list[pj.ProcessingOutput] = []
+        self.readable: list[Location] = []
+        self.writable: list[Location] = []
+        processing = definition.pipeline.processing
+        for name, given in processing.inputs.items():
+            path = definition.input_file_path(name)
+            if path is not None:
+                asset = assets.Asset(self, name, path=str(path))
+                uri = asset.s3_object_url
+                self.readable.append(Location(asset.s3_bucket_name, asset.s3_object_key, exact=True))
+            else:
+                uri = given.uri
+                self.readable += _named(uri, is_manifest=given.data_type == "ManifestFile")
+            source = pj.S3Input(
+                uri,
+                folder_of(name, given.path),
+                s3_data_type=given.data_type,
+                s3_input_mode=given.mode,
+                s3_data_distribution_type=given.distribution,
+            )
+            self.inputs.append(pj.ProcessingInput(name, s3_input=source))
+        for name, given in processing.outputs.items():
+            uri = given.uri or f"s3://{places.output.bucket}/{places.output.prefix}{name}/"
+            target = pj.S3Output(uri, folder_of(name, given.path), s3_upload_mode=given.upload)
+            self.outputs.append(pj.ProcessingOutput(name, s3_output=target))
+            # SageMaker puts a slash behind it: s3://bucket/maps is no right to write to s3://bucket/maps-old/.
+            if given.uri:
+                self.writable.append(Location.parse(uri.rstrip("/") + "/"))
+
+
+def _named(uri: str, *, is_manifest: bool) -> list[Location]:
+    """What a manifest lists is known at run time only: what lies beside it, or else what `access.read` opens."""
+    if not is_manifest:
+        return [Location.parse(uri)]
+    folder = Location.parse(uri.rpartition("/")[0] + "/")
+    return [Location.parse(uri, exact=True), *([folder] if folder.prefix else [])]
