@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
+from rasterio.features import geometry_mask
+from rasterio.warp import transform_geom
 
 from benchmarks.scene import BLOCK, OFFSET_DN, Scene
 
@@ -44,11 +47,14 @@ class Agreement:
     largest_error: float
 
 
-def check(path: Path, scene: Scene, meaning: Meaning, *, loses_zeros: bool = False) -> Agreement:
+def check(
+    path: Path, scene: Scene, meaning: Meaning, *, loses_zeros: bool = False, area: dict[str, Any] | None = None
+) -> Agreement:
     """Compare the raster at `path` with NDVI computed independently, pixel by pixel.
 
     The raster may reach beyond the scene on its right and lower side (odc-geo pads to whole blocks): there it must
-    be empty. With `loses_zeros` pixels whose NDVI is exactly 0 must be empty too.
+    be empty. With `loses_zeros` pixels whose NDVI is exactly 0 must be empty too, with `area` (a GeoJSON polygon in
+    degrees) those whose centre is outside of it.
 
     Raises:
         Disagreement: another grid, values further off than the tolerance, or a pixel that has a value in one
@@ -69,6 +75,9 @@ def check(path: Path, scene: Scene, meaning: Meaning, *, loses_zeros: bool = Fal
             if top < scene.size:
                 rows = (top, min(bottom, scene.size))
                 expected[: rows[1] - top, : scene.size] = _expected(red, nir, scl, rows, meaning)
+            if area:
+                place = found.transform @ rasterio.Affine.translation(0, top)
+                expected[geometry_mask([transform_geom("EPSG:4326", found.crs, area)], expected.shape, place)] = np.nan
             if loses_zeros:
                 expected[expected == 0] = np.nan
             values = _values(found, (top, bottom))

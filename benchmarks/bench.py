@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from benchmarks.agreement import Agreement, check
 from benchmarks.harness import Cost, Run, interleaved, measure, output_folder
@@ -38,15 +39,17 @@ class Bench:
         """That one scene, on local disk."""
         return task_of("one", [self.scene.item()])
 
-    def verify(self, method: Method, task: Task, run: Run) -> Agreement:
+    def verify(self, method: Method, task: Task, run: Run, *, area: dict[str, Any] | None = None) -> Agreement:
         """Run it once, untimed, and compare its pixels with an independent computation. This also warms every cache.
+
+        `area`: what the output is cut to.
 
         Raises:
             Disagreement, CommandFailed: its time would mean nothing.
         """
         cost = measure(run)
         (found,) = output_folder(run.key).glob(method.result)
-        seen = check(found, self.scene, method.meaning, loses_zeros=method.loses_zeros)
+        seen = check(found, self.scene, method.meaning, loses_zeros=method.loses_zeros, area=area)
         self.say(f"{run.key}: agrees on {seen.pixels} pixels within {seen.largest_error:.2g} ({cost.wall:.1f} s)")
         shutil.rmtree(output_folder(run.key))
         return seen

@@ -51,13 +51,13 @@ def blocks(path):
 
 
 def fastest(ways, sample):
-    """The name of the way that takes the least CPU for the sample."""
-    took = {}
-    for name, way in ways.items():
+    """The name of the way that takes the least CPU for the sample, each at the best of three attempts."""
+    took = dict.fromkeys(ways, float("inf"))
+    for name, way in [*ways.items()] * 3:
         begun = time.thread_time()
         for one in sample:
             way(one)
-        took[name] = time.thread_time() - begun
+        took[name] = min(took[name], time.thread_time() - begun)
     return min(took, key=took.__getitem__)
 
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from benchmarks.bench import Bench
 from benchmarks.results import Result
-from benchmarks.suites import cores, floor, indices, memory, remote, shard, tile
+from benchmarks.suites import area, cores, floor, indices, memory, remote, shard, tile
 
 SUITES: dict[str, Callable[[Bench], Result]] = {
     "tile": tile.run,
     "floor": floor.run,
     "memory": memory.run,
     "remote": remote.run,
+    "area": area.run,
     "cores": cores.run,
     "shard": shard.run,
     "indices": indices.run,

@@ -10,6 +10,7 @@ import rasterio
 
 from benchmarks.agreement import Disagreement, Meaning, check
 from benchmarks.scene import Scene
+from benchmarks.suites.area import area_of
 
 
 @pytest.fixture
@@ -87,3 +88,15 @@ def test_lost_zeros_are_excused_only_where_they_are_known_of(small_scene, ndvi, 
     check(path, small_scene, Meaning.RAW, loses_zeros=True)
     with pytest.raises(Disagreement, match="missing"):
         check(path, small_scene, Meaning.RAW)
+
+
+def test_an_area_must_be_cut_to_the_pixel(small_scene, ndvi, written):
+    area = area_of(small_scene, 1)
+    with pytest.raises(Disagreement, match="too many"):
+        check(written(ndvi), small_scene, Meaning.RAW, area=area)
+    cut = np.full_like(ndvi, np.nan)
+    cut[8:1016, 8:1016] = ndvi[8:1016, 8:1016]
+    assert check(written(cut), small_scene, Meaning.RAW, area=area).pixels == np.count_nonzero(~np.isnan(cut))
+    cut[8, 8] = np.nan if np.isfinite(cut[8, 8]) else 0.5
+    with pytest.raises(Disagreement):
+        check(written(cut), small_scene, Meaning.RAW, area=area)

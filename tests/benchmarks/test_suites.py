@@ -77,5 +77,5 @@ def test_targets_are_met_at_their_limit():
 
 
 def test_every_suite_is_called_by_the_name_of_its_results():
-    assert set(SUITES) >= {"tile", "floor", "memory", "remote", "cores", "shard", "indices"}
+    assert set(SUITES) >= {"tile", "floor", "memory", "remote", "area", "cores", "shard", "indices"}
     assert len({method.key for method in METHODS}) == len(METHODS)
