@@ -190,7 +190,7 @@ class Job:
         found = {}
         for symbol, stored in bands.items():
             if stored.dtype == np.uint16:
-                sampled = stored[_SAMPLED, _SAMPLED]
+                sampled = np.ascontiguousarray(stored[_SAMPLED, _SAMPLED])
                 clear = holds_data(sampled, self.bands[symbol].radiometry.nodata)
                 if shown is not None:
                     clear &= shown[_SAMPLED, _SAMPLED]

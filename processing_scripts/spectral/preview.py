@@ -38,7 +38,7 @@ def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> tu
         valid = ~np.ma.getmaskarray(pixels)
     painted = paint(values, valid, ramp=ramp(index.domain), low=low, high=high)
     with rasterio.open(
-        target, "w", driver="PNG", width=shape[1], height=shape[0], count=4, dtype="uint8",
+        target, "w", driver="PNG", width=shape[1], height=shape[0], count=4, dtype="uint8", zlevel=3,
         transform=rasterio.Affine(1, 0, 0, 0, -1, shape[0]),
     ) as picture:  # fmt: skip
         picture.write(painted)

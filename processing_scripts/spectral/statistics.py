@@ -10,7 +10,7 @@ from spectral.values import FLOAT_NODATA, PACKED_NODATA, SCALE
 
 PERCENTILES = (2, 25, 50, 75, 98)
 _BUCKETS = 40
-_ROWS = 128
+_ROWS = 512
 _VALUES = 1 << 17
 # The upper half of a float32's bits is its sign, exponent and seven binary digits: 65536 cells, each at most 1/128 of
 # its value wide, whose middle is here in the lower half.

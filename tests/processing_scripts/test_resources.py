@@ -1,0 +1,86 @@
+"""What scenes share: memory bounds what is in the making, and scenes overlap without computing at once."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from spectral.cli import main
+from spectral.resources import SMALLEST_MEMORY, Resources, usual_memory
+
+from tests.processing_scripts.factory import Folder, random_dn
+
+MB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("memory", "block", "expected"),
+    [
+        (SMALLEST_MEMORY, 16 * MB, 1),
+        (SMALLEST_MEMORY, 1 * MB, 8),
+        (400 * MB, 16 * MB, 7),
+        (4000 * MB, 16 * MB, 16),
+        (4000 * MB, 1000 * MB, 1),
+    ],
+)
+def test_memory_bounds_the_blocks_in_the_making(memory, block, expected):
+    with Resources(threads=8, memory=memory) as resources:
+        assert resources.blocks(block) == expected
+
+
+def test_what_is_usual_grows_with_the_threads_and_has_a_lower_bound():
+    assert SMALLEST_MEMORY <= usual_memory(1) <= usual_memory(2) <= usual_memory(64)
+    assert usual_memory(2) <= 400 * MB
+
+
+def test_too_little_memory_is_refused_beforehand(folder: Folder, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--input", str(folder.input), "--indices", "NDVI", "--memory", "50", "--check"])
+    assert ended.value.code == 2
+    assert "--memory 50 is below 200" in capsys.readouterr().err
+
+
+def test_the_next_scene_begins_while_one_is_written(folder: Folder, monkeypatch):
+    """The first scene's writing waits for the second scene to be computed; one after the other would not end."""
+    from spectral import produce
+
+    for name in ("A", "B"):
+        folder.scene(name, red=random_dn((40, 40), seed=1), nir=random_dn((40, 40), seed=2))
+    computed, compute, write = threading.Event(), produce.compute, produce.write_preview
+
+    def watched(scene, *more):
+        found = compute(scene, *more)
+        if scene.id == "B":
+            computed.set()
+        return found
+
+    def waiting(*more):
+        assert computed.wait(30)
+        return write(*more)
+
+    monkeypatch.setattr(produce, "compute", watched)
+    monkeypatch.setattr(produce, "write_preview", waiting)
+    folder.run()
+    assert folder.failures() == {}
+    assert folder.products() == {"A", "B"}
+
+
+def test_one_scene_computes_at_a_time(folder: Folder, monkeypatch):
+    from spectral.engine import Job
+
+    for number in range(6):
+        folder.scene(f"S{number}", red=random_dn((40, 40), seed=1), nir=random_dn((40, 40), seed=2))
+    running, most, compute = set(), [], Job.compute
+
+    def watched(job, *more, **keywords):
+        running.add(id(job))
+        most.append(len(running))
+        try:
+            return compute(job, *more, **keywords)
+        finally:
+            running.discard(id(job))
+
+    monkeypatch.setattr(Job, "compute", watched)
+    folder.run()
+    assert len(folder.products()) == 6
+    assert max(most) == 1
