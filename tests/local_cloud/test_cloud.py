@@ -103,9 +103,16 @@ def test_it_ends_with_its_folder_and_with_the_process_that_it_is_tied_to(tmp_pat
     bystander = subprocess.Popen(["sleep", "60"])  # noqa: S607
     tied = local_cloud.up(folder=tmp_path / "tied", tied_to=bystander.pid)
     free = local_cloud.up(folder=tmp_path / "free")
+    account = Account(tied)
+    busy = account.function("import time\ndef handler(event, context): time.sleep(300)", Timeout=300)
+    account.client("lambda").invoke(FunctionName=busy, InvocationType="Event")
+    wait_for(lambda: processes.descendants(tied.pid), seconds=10, what="running function")
+    family = [tied.pid, *processes.descendants(tied.pid)]
     bystander.kill()
     bystander.wait()
-    wait_for(lambda: processes.start_time(tied.pid) is None, seconds=5, what="end of the tied cloud")
+    wait_for(
+        lambda: not any(processes.start_time(pid) for pid in family), seconds=5, what="end of the cloud and function"
+    )
     assert local_cloud.status(tmp_path / "free") == free
     shutil.rmtree(tmp_path / "free")
     wait_for(lambda: processes.start_time(free.pid) is None, seconds=5, what="end of the cloud without a folder")

@@ -327,3 +327,24 @@ def test_a_job_is_stopped_when_nobody_waits_for_it_any_more(
     assert (ended["status"], ended.get("error")) == (
         ("ABORTED", None) if way == "abort" else ("FAILED", "States.Timeout")
     )
+
+
+def test_a_job_whose_state_timed_out_is_stopped_while_the_execution_goes_on(
+    account: Account, bucket: str, job_role: str
+) -> None:
+    sleep = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)); time.sleep(120)"
+    task = processing_task(job_role, bucket, sleep)
+    task["Arguments"]["ProcessingJobName"] = name = unique("job")
+    task |= {"TimeoutSeconds": 2, "Catch": [{"ErrorEquals": ["States.Timeout"], "Next": "GoOn"}]}
+    going_on = {"Type": "Wait", "Seconds": 1200, "End": True}
+    machine = account.machine(machine_role(account, job_role), Job=task, GoOn=going_on)
+    states, sagemaker = account.client("stepfunctions"), account.client("sagemaker")
+    running = states.start_execution(stateMachineArn=machine)["executionArn"]
+
+    def stopped() -> bool:
+        found = sagemaker.list_processing_jobs(NameContains=name)["ProcessingJobSummaries"]
+        return [job["ProcessingJobStatus"] for job in found] == ["Stopped"]
+
+    wait_for(stopped, seconds=20, what="stopped job")
+    assert states.describe_execution(executionArn=running)["status"] == "RUNNING"
+    states.stop_execution(executionArn=running)

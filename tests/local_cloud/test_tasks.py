@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+import local_cloud
+
 from .conftest import Account, allow, unique, wait_for
 
 STATES = "states.amazonaws.com"
@@ -45,6 +47,28 @@ def test_a_role_without_the_permission_fails_the_task_with_the_denied_action(acc
 def test_a_role_that_does_not_trust_step_functions_is_refused_at_creation(account: Account) -> None:
     with pytest.raises(Exception, match="Neither the global service principal"):
         account.machine(account.role("lambda.amazonaws.com"), Only={"Type": "Succeed"})
+
+
+def test_an_update_to_such_a_role_is_refused_too(account: Account) -> None:
+    machine = account.machine(account.role(STATES), Only={"Type": "Succeed"})
+    states = account.client("stepfunctions")
+    with pytest.raises(states.exceptions.ClientError, match="Neither the global service principal"):
+        states.update_state_machine(stateMachineArn=machine, roleArn=account.role("lambda.amazonaws.com"))
+    states.update_state_machine(stateMachineArn=machine, roleArn=account.role(STATES))
+
+
+def test_a_callback_that_would_go_past_iam_is_refused_in_words(account: Account) -> None:
+    url, _ = account.queue()
+    send = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+        "Arguments": {"QueueUrl": url, "MessageBody": {"token": "{% $states.context.Task.Token %}"}},
+        "End": True,
+    }
+    ended = account.run(account.machine(account.role(STATES), Send=send))
+    assert ended["error"] == "States.Runtime"
+    assert "no integration for arn:aws:states:::sqs:sendMessage.waitForTaskToken" in ended["cause"]
+    assert account.messages(url) == []
 
 
 def test_a_functions_exception_is_caught_by_its_class_name(account: Account) -> None:
@@ -229,7 +253,7 @@ def test_an_aborted_execution_stops_the_execution_that_it_waits_for(account: Acc
     wait_for(lambda: inner_in("ABORTED"), seconds=10, what="stopped inner execution")
 
 
-def test_an_aborted_execution_stays_aborted_and_starts_nothing_more(account: Account) -> None:
+def test_an_aborted_execution_stays_aborted_and_starts_nothing_more(account: Account, cloud: local_cloud.Cloud) -> None:
     url, queue = account.queue()
     send = "boto3.client('sqs').send_message(QueueUrl=event['url'], MessageBody='called')"
     function = account.function(
@@ -246,11 +270,20 @@ def test_an_aborted_execution_stays_aborted_and_starts_nothing_more(account: Acc
         "End": True,
     }
     one_after_the_other["ItemProcessor"]["States"]["Call"]["Arguments"]["Payload"] = {"url": url}
-    machine = account.machine(account.role(STATES, allow("lambda:InvokeFunction")), Each=one_after_the_other)
+    # Nor may a Catch turn the end into another.
+    one_after_the_other["Catch"] = [{"ErrorEquals": ["States.ALL"], "Next": "Failed"}]
+    machine = account.machine(
+        account.role(STATES, allow("lambda:InvokeFunction")),
+        Each=one_after_the_other,
+        Failed={"Type": "Fail", "Error": "Late", "Cause": "x"},
+    )
     states = account.client("stepfunctions")
     running = states.start_execution(stateMachineArn=machine)["executionArn"]
     wait_for(lambda: account.messages(url), seconds=10, what="first call")
     states.stop_execution(executionArn=running)
     time.sleep(2.5)
     assert account.messages(url) == []
-    assert states.describe_execution(executionArn=running)["status"] == "ABORTED"
+    ended = states.describe_execution(executionArn=running)
+    assert (ended["status"], ended.get("error")) == ("ABORTED", None)
+    # How the thread was ended is nobody's trouble.
+    assert "_Abandoned" not in cloud.log.read_text()

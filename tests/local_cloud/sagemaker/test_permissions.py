@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from dataclasses import dataclass
@@ -173,11 +174,38 @@ def test_a_role_that_does_not_trust_sagemaker_is_refused(work):
         work.run(trusted="lambda.amazonaws.com")
 
 
-def test_the_aws_cli_describes_a_job(work):
-    described = work.run(work.may("s3:ListBucket"), work.may("s3:GetObject", "/in/*"))
-    aws = Path(__file__).parents[3] / ".venv/bin/aws"
-    command = [aws, "sagemaker", "describe-processing-job", "--processing-job-name", described["ProcessingJobName"]]
-    command += ["--query", "ProcessingJobStatus", "--output", "text"]
+def test_the_aws_cli_creates_describes_lists_and_stops_a_job(work):
+    job = unique("job")
+    request = {
+        "ProcessingJobName": job,
+        "RoleArn": work.account.role("sagemaker.amazonaws.com"),
+        "AppSpecification": {"ImageUri": "any", "ContainerEntrypoint": ["sleep", "60"]},
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 1}
+        },
+    }
+    created = aws(work, "create-processing-job", "--cli-input-json", json.dumps(request))
+    assert created["ProcessingJobArn"].endswith(f":processing-job/{job}")
+    described = aws(work, "describe-processing-job", "--processing-job-name", job)
+    assert described["ProcessingJobStatus"] == "InProgress"
+    assert {key: described[key] for key in request} == request
+    (listed,) = aws(work, "list-processing-jobs", "--name-contains", job)["ProcessingJobSummaries"]
+    assert listed["ProcessingJobName"] == job
+    aws(work, "stop-processing-job", "--processing-job-name", job)
+    stopped = wait_for(
+        lambda: aws(work, "list-processing-jobs", "--name-contains", job, "--status-equals", "Stopped")[
+            "ProcessingJobSummaries"
+        ],
+        seconds=30,
+        what=f"end of {job}",
+    )
+    assert [each["ProcessingJobName"] for each in stopped] == [job]
+
+
+def aws(work: Work, *arguments: str) -> dict[str, Any]:
+    """The real AWS CLI's answer."""
+    command = [Path(__file__).parents[3] / ".venv/bin/aws", "sagemaker", *arguments, "--output", "json"]
     environment = {**os.environ, **work.account.cloud.environment()}
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
-    assert said.stdout.strip() == described["ProcessingJobStatus"]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout) if said.stdout else {}
