@@ -19,7 +19,7 @@ from rio_cogeo import cog_validate
 import local_cloud
 from geocadence.follow import follow, start
 from geocadence.target import Target
-from tests.end_to_end.conftest import ROOT, free_port
+from tests.end_to_end.conftest import ROOT, STAGE, free_port
 
 
 @pytest.fixture
@@ -67,6 +67,16 @@ def test_make_run_leaves_products_and_a_second_one_finds_nothing_to_do(sample: l
     assert "outcome: empty" in again.stdout
     assert "0 planned, 0 produced, 7 skipped, 0 failed" in again.stdout
 
+    # As `make destroy` does it: full buckets go, too.
+    buckets = [target.inputs.name, target.outputs.name]
+    assert set(buckets) <= buckets_of(target)
+    command = [sys.executable, "tools/cdk.py", "destroy", "--all", "--force"]
+    destroyed = run([*command, "-c", f"stage={STAGE}", "-c", f"definition={sample[3]}"], **cloud.environment())
+    assert destroyed.returncode == 0, destroyed.stderr
+    assert not {name for name in buckets_of(target) if name.startswith("geocadence-")}
+    assert not target.state_machines()
+    assert not target.client("scheduler").list_schedules()["Schedules"]
+
 
 def test_make_run_ends_non_zero_with_a_sentence_when_something_is_wrong(tmp_path: Path):
     definition = tmp_path / "wrong.yaml"
@@ -90,8 +100,13 @@ def test_make_run_says_that_the_catalogues_port_is_taken_before_it_does_anything
     assert not (tmp_path / "cloud").exists()
 
 
-def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
+def buckets_of(target: Target) -> set[str]:
+    return {each["Name"] for each in target.client("s3").list_buckets()["Buckets"]}
+
+
+def run(command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    given = {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False, env=given)
 
 
 def without_changing(output: str) -> str:
