@@ -63,6 +63,14 @@ def test_the_schedule_keeps_time_as_the_definition_says(weekly: Stack, synthesis
     assert other["State"] == "DISABLED"
 
 
+def test_the_schedule_is_made_when_its_role_may_do_what_it_must(weekly: Stack) -> None:
+    """EventBridge Scheduler tries the role when the schedule is made."""
+    (schedule,) = weekly.of_type("AWS::Scheduler::Schedule").values()
+    policies = [key for key in weekly.of_type("AWS::IAM::Policy") if key.startswith("ScheduleRole")]
+    assert policies
+    assert set(policies) <= set(schedule["DependsOn"])
+
+
 @pytest.mark.parametrize(
     ("rate", "expression"),
     [("PT1M", "rate(1 minute)"), ("PT90M", "rate(90 minutes)"), ("PT36H", "rate(36 hours)"), ("P1D", "rate(1 day)")],

@@ -108,6 +108,30 @@ def test_a_request_that_cannot_be_meant_is_refused(service, changes, told):
     assert told in message
 
 
+@pytest.mark.parametrize(
+    ("action", "given", "told"),
+    [
+        (
+            "describe_processing_job",
+            {"ProcessingJobName": "under_score"},
+            f"regular expression pattern: {NAME_PATTERN}",
+        ),
+        ("stop_processing_job", {}, "Value null at 'processingJobName'"),
+        ("list_processing_jobs", {"MaxResults": 101}, "less than or equal to 100"),
+        ("list_processing_jobs", {"StatusEquals": "Done"}, "[InProgress, Completed, Failed, Stopping, Stopped]"),
+        ("list_processing_jobs", {"SortBy": "Size"}, "[Name, CreationTime, Status]"),
+        ("add_tags", {"ResourceArn": "arn:x", "Tags": [{"Key": "", "Value": ""}]}, "greater than or equal to 1"),
+        ("list_tags", {"ResourceArn": "x" * 257}, "less than or equal to 256"),
+        ("delete_tags", {"ResourceArn": "arn:x", "TagKeys": []}, "greater than or equal to 1"),
+    ],
+)
+def test_every_action_is_held_to_the_model(service, action, given, told):
+    with pytest.raises(ClientError) as refused:
+        getattr(service.sagemaker, action)(**given)
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+    assert told in refused.value.response["Error"]["Message"]
+
+
 def test_a_wrong_json_type_is_refused(service):
     assert refusal(service, Environment={"NUMBER": 1})[0] == "SerializationException"
 
