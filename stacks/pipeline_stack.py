@@ -35,7 +35,9 @@ class PipelineStack(cdk.Stack):
         )
         places = PipelinePlaces.of(self, definition, settings.stage)
         log_retention = logs.RetentionDays.ONE_YEAR if settings.is_production else logs.RetentionDays.ONE_MONTH
-        image = ContainerImage.resolve(pipeline.processing.image, region=settings.region, where=str(definition.path))
+        image = ContainerImage.resolve(
+            self, pipeline.processing.image, region=settings.region, where=str(definition.path)
+        )
         script = ScriptAsset(
             self,
             "Script",

@@ -99,7 +99,11 @@ class Processing(Part):
         description="Becomes --key value on the script's command line; a list a,b,c; true the flag alone; "
         "false and null nothing",
     )
-    image: Image = Field("sagemaker-geospatial", description="sagemaker-geospatial (us-west-2), or an ECR image's URI")
+    image: Image = Field(
+        "sagemaker-geospatial",
+        description="sagemaker-geospatial (us-west-2), build (container/Dockerfile, built at deploy), "
+        "or an ECR image's URI",
+    )
     instance_type: InstanceType = Field("ml.m5.4xlarge", description="A SageMaker instance type")
     instance_preferences: list[InstanceType] | None = Field(
         None,

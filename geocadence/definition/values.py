@@ -34,7 +34,7 @@ _ECR_IMAGE = re.compile(
     r"/(?P<repository>[a-z0-9][a-z0-9._/-]*)(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})"
 )
 _EMAIL = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\".]+(\.[^\s@,;<>\".]+)+")
-NAMED_IMAGES = ("sagemaker-geospatial",)
+NAMED_IMAGES = ("sagemaker-geospatial", "build")
 
 
 def is_stage_name(text: str) -> bool:
@@ -57,14 +57,9 @@ def _name(value: str) -> str:
 
 
 def _image(value: str) -> str:
-    if value == "build":
-        raise ValueError(
-            "is refused: building an image is not there yet: name an ECR image "
-            "(e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"
-        )
     if value not in NAMED_IMAGES and not _ECR_IMAGE.fullmatch(value):
         raise ValueError(
-            "is neither `sagemaker-geospatial` nor an ECR image "
+            "is neither `sagemaker-geospatial` nor `build` nor an ECR image "
             "(expected e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"
         )
     return value

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
-from aws_cdk import Aws
+from aws_cdk import Annotations, Aws
+from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_iam as iam
+from constructs import Construct
 
+from stacks.components.uv import ROOT, deploys_to_this_machine
 from stacks.refused import Refused
 
 # https://docs.aws.amazon.com/sagemaker/latest/dg/geospatial-custom-operations.html
 GEOSPATIAL_REGION = "us-west-2"
 GEOSPATIAL_URI = "081189585635.dkr.ecr.us-west-2.amazonaws.com/sagemaker-geospatial-v1-0:latest"
-
 # Its notebooks' metadata say so; AWS publishes no list.
 GEOSPATIAL_PYTHON = "3.10"
+DOCKERFILE = ROOT / "container" / "Dockerfile"
+LOCK = ROOT / "requirements" / "container.txt"
+BUILT_PYTHON = "3.11"
 
 _ECR_URI = re.compile(
     r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)[:@].+"
@@ -28,26 +36,25 @@ class UnusableImage(Refused):
 
 @dataclass(frozen=True)
 class ContainerImage:
-    """An image in ECR, and the Python that it is taken to have."""
+    """An image in ECR, the repository that it is pulled from, and the Python that it is taken to have."""
 
     uri: str
+    repository_arn: str
     python: str = GEOSPATIAL_PYTHON
 
     @classmethod
-    def resolve(cls, image: str, *, region: str, where: str) -> ContainerImage:
-        """The image that a definition's `processing.image` means in `region`."""
+    def resolve(cls, scope: Construct, image: str, *, region: str, where: str) -> ContainerImage:
+        """The image that a definition's `processing.image` means in `region`; `build` makes an asset in `scope`."""
+        if image == "build":
+            return _built(scope, region)
         if image == "sagemaker-geospatial":
             if region != GEOSPATIAL_REGION:
                 raise UnusableImage(
                     f"{where}: processing.image: sagemaker-geospatial exists in {GEOSPATIAL_REGION} only, this is "
-                    f"{region} (deploy with -c region={GEOSPATIAL_REGION}, or name an ECR image of yours in {region})"
+                    f"{region} (deploy with -c region={GEOSPATIAL_REGION}, take build, or name an ECR image of yours "
+                    f"in {region})"
                 )
-            return cls(GEOSPATIAL_URI)
-        if image == "build":
-            raise UnusableImage(
-                f"{where}: processing.image: build is not there yet "
-                "(name sagemaker-geospatial or an ECR image of your own)"
-            )
+            return cls(GEOSPATIAL_URI, _arn(GEOSPATIAL_URI))
         match = _ECR_URI.fullmatch(image)
         # SageMaker takes images of the job's own region only.
         if match is not None and match["region"] != region:
@@ -55,20 +62,43 @@ class ContainerImage:
                 f"{where}: processing.image: {image} lies in {match['region']}, the jobs run in {region} "
                 f"(deploy with -c region={match['region']}, or name an image in {region})"
             )
-        return cls(image)
+        if image.endswith(":latest"):
+            Annotations.of(scope).add_warning_v2(
+                "geocadence:latest",
+                f"{where}: processing.image: {image} may be another image tomorrow; name its digest (@sha256:…)",
+            )
+        return cls(image, _arn(image))
 
     def pull_statements(self) -> list[iam.PolicyStatement]:
-        """Pull this image's repository, which may be another account's."""
-        match = _ECR_URI.fullmatch(self.uri)
-        if match is None:
-            raise UnusableImage(
-                f"{self.uri} is no image in ECR (expected account.dkr.ecr.region.amazonaws.com/name:tag)"
-            )
-        repository = f"arn:{Aws.PARTITION}:ecr:{match['region']}:{match['account']}:repository/{match['repository']}"
+        """Pull from this image's repository. Where that is another account's, its own policy has to allow it, too."""
         return [
             iam.PolicyStatement(
                 actions=["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-                resources=[repository],
+                resources=[self.repository_arn],
             ),
             iam.PolicyStatement(actions=["ecr:GetAuthorizationToken"], resources=["*"]),
         ]
+
+
+def _arn(uri: str) -> str:
+    match = _ECR_URI.fullmatch(uri)
+    if match is None:
+        raise UnusableImage(f"{uri} is no image in ECR (expected account.dkr.ecr.region.amazonaws.com/name:tag)")
+    return f"arn:{Aws.PARTITION}:ecr:{match['region']}:{match['account']}:repository/{match['repository']}"
+
+
+def _built(scope: Construct, region: str) -> ContainerImage:
+    """The image of `container/Dockerfile`, built when the stack is deployed.
+
+    An AWS on this machine records a job's image and pulls none, so that nothing is built for it.
+    """
+    if deploys_to_this_machine():
+        repository = f"{Aws.ACCOUNT_ID}.dkr.ecr.{region}.amazonaws.com/geocadence-not-built"
+        arn = f"arn:{Aws.PARTITION}:ecr:{region}:{Aws.ACCOUNT_ID}:repository/geocadence-not-built"
+        return ContainerImage(f"{repository}:local", arn, BUILT_PYTHON)
+    with tempfile.TemporaryDirectory(prefix="image-") as context:
+        shutil.copyfile(DOCKERFILE, Path(context, "Dockerfile"))
+        shutil.copyfile(LOCK, Path(context, "requirements.txt"))
+        # The asset copies what it is given at once. SageMaker's instances are x86_64, whatever builds the image.
+        asset = ecr_assets.DockerImageAsset(scope, "Image", directory=context, platform=ecr_assets.Platform.LINUX_AMD64)
+    return ContainerImage(asset.image_uri, asset.repository.repository_arn, BUILT_PYTHON)

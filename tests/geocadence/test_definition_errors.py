@@ -168,10 +168,8 @@ MISTAKES = [
             ("environment", "EXPRESSION", '{EXPRESSION: "{% $states.context %}"}'),
         )
     ],
-    ("instance_count: 4", "image: build", "11: processing.image: build is refused: building an image is not there yet: "
-     "name an ECR image (e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"),
-    ("instance_count: 4", "image: ubuntu", "11: processing.image: ubuntu is neither `sagemaker-geospatial` nor an ECR "
-     "image (expected e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"),
+    ("instance_count: 4", "image: ubuntu", "11: processing.image: ubuntu is neither `sagemaker-geospatial` nor `build` "
+     "nor an ECR image (expected e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"),
     *[
         ("script: spectral_index\n  instance_count: 4", f"script: {script}\n  instance_count: 2\n  distribution: FullyReplicated",
          "12: processing.distribution: FullyReplicated gives each of 2 instances every scene, and spectral_index would "

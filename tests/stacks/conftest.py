@@ -73,6 +73,11 @@ DEFINITIONS = {
             },
         },
     },
+    "built": {
+        "stages": ["dev"],
+        "source": {"prefix": {"uri": "s3://survey-images/2026/"}},
+        "processing": {"script": "single.py", "image": "build"},
+    },
     "roots": {
         "stages": ["dev"],
         "source": {"manifest": {"uri": "s3://survey-lists/all.json"}},

@@ -8,7 +8,6 @@ import aws_cdk as cdk
 import pytest
 
 from geocadence.definition import DefinitionErrors
-from stacks.components.container_image import GEOSPATIAL_URI, ContainerImage, UnusableImage
 from stacks.settings import InvalidSettings, Settings
 
 
@@ -62,28 +61,3 @@ def test_wrong_definitions_are_refused_with_file_and_line(tmp_path: Path) -> Non
     (tmp_path / "bad.yaml").write_text("name: bad\nsource: {prefix: {uri: s3://bucket/x/}}\nprocessing: {}\n")
     with pytest.raises(DefinitionErrors, match=r"bad\.yaml:3"):
         _from(pipelines=str(tmp_path)).definitions()
-
-
-def test_the_geospatial_image_is_refused_outside_of_its_region() -> None:
-    with pytest.raises(UnusableImage) as refused:
-        ContainerImage.resolve("sagemaker-geospatial", region="eu-west-1", where="pipelines/x.yaml")
-    text = str(refused.value)
-    assert text.startswith("pipelines/x.yaml: processing.image: sagemaker-geospatial exists in us-west-2 only")
-    assert "-c region=us-west-2" in text
-    assert "ECR image" in text
-
-
-def test_an_image_of_ones_own_runs_anywhere() -> None:
-    uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/maps@sha256:" + "0" * 64
-    assert ContainerImage.resolve(uri, region="eu-west-1", where="x").uri == uri
-
-
-def test_an_image_of_another_region_is_refused_under_whatever_name() -> None:
-    for uri in ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/maps:1", GEOSPATIAL_URI):
-        with pytest.raises(UnusableImage, match="the jobs run in eu-central-1"):
-            ContainerImage.resolve(uri, region="eu-central-1", where="x")
-
-
-def test_building_an_image_says_that_it_cannot_be_done_yet() -> None:
-    with pytest.raises(UnusableImage, match="build is not there yet"):
-        ContainerImage.resolve("build", region="us-west-2", where="x")

@@ -1,0 +1,94 @@
+"""The image of a job: which there are, where, and who may pull them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk.assertions import Annotations, Match
+
+from stacks.components.container_image import (
+    BUILT_PYTHON,
+    GEOSPATIAL_PYTHON,
+    GEOSPATIAL_URI,
+    ContainerImage,
+    UnusableImage,
+)
+from tests.stacks.templates import Synthesis
+
+OURS = "123456789012.dkr.ecr.us-west-2.amazonaws.com/maps"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> cdk.Stack:
+    return cdk.Stack(cdk.App(outdir=str(tmp_path / "out"), analytics_reporting=False), "Stack")
+
+
+def warnings(stack: cdk.Stack) -> list:
+    return Annotations.from_stack(stack).find_warning("*", Match.any_value())
+
+
+def test_latest_is_warned_about_where_it_is_not_aws_own(stack: cdk.Stack) -> None:
+    for image in ("sagemaker-geospatial", f"{OURS}:2.1", f"{OURS}@sha256:{'0' * 64}"):
+        ContainerImage.resolve(stack, image, region="us-west-2", where="x.yaml")
+    assert warnings(stack) == []
+    ContainerImage.resolve(stack, f"{OURS}:latest", region="us-west-2", where="x.yaml")
+    (warning,) = warnings(stack)
+    assert "name its digest" in warning.entry.data
+
+
+def test_our_own_image_is_built_at_deployment_from_two_files(synthesis: Synthesis) -> None:
+    assets = json.loads((synthesis.folder / "geocadence-dev-built.assets.json").read_text())
+    (image,) = assets["dockerImages"].values()
+    folder = synthesis.folder / image["source"]["directory"]
+    assert sorted(path.name for path in folder.iterdir()) == ["Dockerfile", "requirements.txt"]
+    assert image["source"]["platform"] == "linux/amd64"
+    (destination,) = image["destinations"].values()
+    assert list(assets["dockerImages"]) == [destination["imageTag"]]
+
+
+def test_jobs_run_and_pull_the_image_that_is_built(synthesis: Synthesis) -> None:
+    stack = synthesis.stack("geocadence-dev-built")
+    uri = stack.task["Arguments"]["AppSpecification"]["ImageUri"]
+    repository = "cdk-hnb659fds-container-assets-123456789012-us-west-2"
+    assert uri.startswith(f"123456789012.dkr.ecr.us-west-2.amazonaws.com/{repository}:")
+    role = stack.statements("ExecutionRole")
+    (pull,) = (each for each in role if "ecr:BatchGetImage" in each["Action"])
+    assert pull["Resource"] == f"arn:aws:ecr:us-west-2:123456789012:repository/{repository}"
+
+
+def test_nothing_is_built_for_an_aws_on_this_machine(stack: cdk.Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://127.0.0.1:7821")
+    image = ContainerImage.resolve(stack, "build", region="us-west-2", where="x.yaml")
+    assert stack.resolve(image.uri)["Fn::Join"][1][1].endswith("/geocadence-not-built:local")
+    assert not stack.node.children
+
+
+def test_each_image_has_its_python(stack: cdk.Stack) -> None:
+    pythons = [
+        ContainerImage.resolve(stack, image, region="us-west-2", where="x").python
+        for image in ("sagemaker-geospatial", "build")
+    ]
+    assert pythons == [GEOSPATIAL_PYTHON, BUILT_PYTHON]
+
+
+def test_the_geospatial_image_is_refused_outside_of_its_region(stack: cdk.Stack) -> None:
+    with pytest.raises(UnusableImage) as refused:
+        ContainerImage.resolve(stack, "sagemaker-geospatial", region="eu-west-1", where="pipelines/x.yaml")
+    text = str(refused.value)
+    assert text.startswith("pipelines/x.yaml: processing.image: sagemaker-geospatial exists in us-west-2 only")
+    assert "-c region=us-west-2" in text
+    assert "ECR image" in text
+
+
+def test_an_image_of_ones_own_runs_anywhere(stack: cdk.Stack) -> None:
+    uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/maps@sha256:" + "0" * 64
+    assert ContainerImage.resolve(stack, uri, region="eu-west-1", where="x").uri == uri
+
+
+def test_an_image_of_another_region_is_refused_under_whatever_name(stack: cdk.Stack) -> None:
+    for uri in ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/maps:1", GEOSPATIAL_URI):
+        with pytest.raises(UnusableImage, match="the jobs run in eu-central-1"):
+            ContainerImage.resolve(stack, uri, region="eu-central-1", where="x")
