@@ -13,7 +13,7 @@ SIZE     ?= 10980
 OUT      ?= benchmarks/results
 SETUP    := $(PYTHON) tools/setup.py
 
-.PHONY: run test lint bench deploy destroy lock clean
+.PHONY: run test lint bench deploy destroy sdk lock clean
 
 run:
 	@$(SETUP) run
@@ -38,6 +38,10 @@ deploy:
 destroy:
 	@$(SETUP) deploy
 	@.venv/bin/python tools/cdk.py destroy --all -c stage=$(STAGE) $(CDK_ARGS)
+
+# What `geocadence submit` needs beside the rest
+sdk:
+	@$(SETUP) sdk
 
 lock:
 	@$(SETUP) deploy

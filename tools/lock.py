@@ -18,6 +18,7 @@ SETS = (
     (FOLDER / "project.in", ROOT / "requirements.txt", "3.11", False),
     (FOLDER / "run.in", FOLDER / "run.txt", "3.11", True),
     (FOLDER / "dev.in", FOLDER / "dev.txt", "3.11", True),
+    (FOLDER / "sdk.in", FOLDER / "sdk.txt", "3.11", True),
     (FOLDER / "emulator.in", FOLDER / "emulator.txt", "3.11", False),
     (FOLDER / "codecs.in", FOLDER / "codecs.txt", "3.10", False),
     (FOLDER / "container.in", FOLDER / "container.txt", "3.10", False),

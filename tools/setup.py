@@ -38,7 +38,8 @@ sys.exit(main())
 # What each command needs: the steps below, in order.
 STEPS_FOR = {
     "run": ("project", "node", "emulator", "container"),
-    "test": ("project", "node", "emulator", "container", "development"),
+    "test": ("project", "node", "emulator", "container", "development", "sdk"),
+    "sdk": ("project", "sdk"),
     "bench": ("project", "container", "bench"),
     "deploy": ("project", "node"),
 }
@@ -73,6 +74,10 @@ def _development() -> None:
     _npm(include_dev=True)
 
 
+def _sdk() -> None:
+    _environment(ROOT / ".venv", "requirements/sdk.txt", "the SageMaker SDK")
+
+
 def _emulator() -> None:
     _environment(LOCAL / "emulator", "requirements/emulator.txt", "the local cloud's emulator")
 
@@ -92,6 +97,7 @@ def _node() -> None:
 STEPS = {
     "project": _project,
     "development": _development,
+    "sdk": _sdk,
     "emulator": _emulator,
     "container": _container,
     "bench": _bench,

@@ -16,7 +16,7 @@ PIPELINES = "pipelines"
 
 def validate(options: argparse.Namespace, screen: Screen) -> int:
     try:
-        paths = _definition_files([Path(file) for file in options.files] or [_pipelines_folder()])
+        paths = _definition_files([Path(file) for file in options.files] or [pipelines_folder()])
     except FileNotFoundError as error:
         return screen.fail(str(error))
     try:
@@ -43,7 +43,7 @@ def schema(options: argparse.Namespace, screen: Screen) -> int:
     return 0
 
 
-def _pipelines_folder() -> Path:
+def pipelines_folder() -> Path:
     here = Path(PIPELINES)
     return here if here.is_dir() else PROJECT_ROOT / PIPELINES
 

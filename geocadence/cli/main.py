@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from geocadence.cli import cloud, definitions, runs
+from geocadence.cli import checkup, cloud, definitions, jobs, runs
 from geocadence.cli.screen import Screen
 from geocadence.target import DEFAULT_REGION, TargetError
 
@@ -68,6 +68,22 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
 
     verb = _verb(verbs, "logs", runs.logs, "what a run's processing jobs wrote", on_target=True)
     verb.add_argument("of", metavar="RUN", help="a run's id, or an execution's ARN")
+
+    text = "one job by the SageMaker SDK's ScriptProcessor, past the state machine"
+    verb = _verb(verbs, "submit", jobs.submit_job, text, on_target=True)
+    _pipeline_arguments(verb)
+    verb.add_argument(
+        "--wait",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="follow the job's status and logs",
+    )
+
+    verb = _verb(
+        verbs, "doctor", checkup.doctor, "region, bootstrap, image, quotas, deployment, schedule", on_target=True
+    )
+    verb.add_argument("name", nargs="?", metavar="NAME", help="this pipeline only (default: all under pipelines)")
+    verb.add_argument("--definition", metavar="FILE", help="the pipeline of this definition, instead of NAME")
 
     verb = _verb(verbs, "local", cloud.local, "the local cloud: AWS on this machine")
     verb.add_argument("action", choices=("up", "down", "status"))

@@ -8,6 +8,7 @@ from typing import Any
 
 from geocadence.cli.bar import ProgressBar
 from geocadence.cli.cloud import target as target_of
+from geocadence.cli.job_lines import tell_jobs, with_phases
 from geocadence.cli.screen import Screen
 from geocadence.definition import DefinitionErrors, load_pipeline
 from geocadence.follow import Finished, RunHandle, fetch_run, find_run, follow, look, start
@@ -18,7 +19,7 @@ from geocadence.run_logs import read_logs
 from geocadence.target import Target, TargetError
 
 DETACHED = 130
-_USAGE = 2
+USAGE = 2
 
 
 def plan(options: argparse.Namespace, screen: Screen) -> int:
@@ -27,7 +28,7 @@ def plan(options: argparse.Namespace, screen: Screen) -> int:
     if isinstance(name, int):
         return name
     target = target_of(options)
-    run = start(target, name, _execution_input(options, dry_run=True))
+    run = start(target, name, execution_input(options, dry_run=True))
     finished = _follow(target, run, screen)
     if isinstance(finished, int):
         return finished
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     if isinstance(name, int):
         return name
     target = target_of(options)
-    started = start(target, name, _execution_input(options, dry_run=options.dry_run))
+    started = start(target, name, execution_input(options, dry_run=options.dry_run))
     if options.no_wait:
         facts = {"run_id": started.run_id, "execution_arn": started.execution_arn}
         screen.facts(facts) if screen.as_json else screen.say(started.run_id)
@@ -77,7 +78,12 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
     progress, answer = look(target, run)
     record = target.outputs.read_json(RunLayout(run.pipeline, run.run_id).run_json)
     if screen.as_json:
-        facts = {"phase": progress.phase, "jobs": progress.jobs, "cause": answer.get("cause", ""), "record": record}
+        facts = {
+            "phase": progress.phase,
+            "jobs": with_phases(target, progress.jobs),
+            "cause": answer.get("cause", ""),
+            "record": record,
+        }
         screen.facts({"run_id": run.run_id, "pipeline": run.pipeline, "status": progress.status} | facts)
         return 0
     screen.say(f"{run.pipeline}  {run.run_id}  {progress.phase}")
@@ -87,12 +93,7 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
         screen.say(_numbers(record))
     elif progress.planned is not None:
         screen.say(f"{progress.produced or 0} of {progress.planned} done, {progress.failed} failed")
-    if progress.jobs:
-        rows = [
-            (job["name"], job["status"].lower(), duration(job["seconds"]), job["failure_reason"] or job["exit_message"])
-            for job in progress.jobs
-        ]
-        screen.table(("job", "status", "ran", "said"), rows, numbers=("ran",))
+    tell_jobs(target, progress.jobs, screen)
     for scene in (record or {}).get("scenes", []):
         if "failure" in scene:
             screen.say(f"{scene['id']}: {scene['failure']['reason']}")
@@ -118,7 +119,7 @@ def _pipeline_name(options: argparse.Namespace, screen: Screen) -> str | int:
     """The pipeline that is meant, or the exit code of not knowing."""
     if (options.name is None) == (options.definition is None):
         screen.fail("name a pipeline, or give its --definition FILE (one of the two)")
-        return _USAGE
+        return USAGE
     if options.name is not None:
         return options.name
     try:
@@ -128,7 +129,7 @@ def _pipeline_name(options: argparse.Namespace, screen: Screen) -> str | int:
         return 1
 
 
-def _execution_input(options: argparse.Namespace, *, dry_run: bool) -> dict[str, Any]:
+def execution_input(options: argparse.Namespace, *, dry_run: bool) -> dict[str, Any]:
     """Only what was asked for: the state machine knows the defaults, and checks the values."""
     window = {key: value for key in ("start", "end") if (value := getattr(options, key)) is not None}
     given = {

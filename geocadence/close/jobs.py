@@ -51,8 +51,8 @@ def describe(answer: dict[str, Any]) -> dict[str, Any]:
         "started": _instant(started),
         "ended": _instant(ended),
         "seconds": round((ended - started).total_seconds(), 1) if started and ended else None,
-        "instance_type": cluster.get("InstanceType"),
-        "instance_count": cluster.get("InstanceCount"),
+        "instance_type": cluster.get("SelectedInstanceType") or cluster.get("InstanceType"),
+        "instance_count": cluster.get("SelectedInstanceCount") or cluster.get("InstanceCount"),
     }
 
 

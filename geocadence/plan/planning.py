@@ -60,9 +60,12 @@ def plan_run(
     inputs: Bucket,
     outputs: Bucket,
     sources: Sources,
+    quota_refusal: Callable[[int], str | None],
     clock: Callable[[], datetime],
 ) -> dict[str, Any]:
     """The plan of a run, written; the result is what the state machine goes on with.
+
+    `quota_refusal` says why the account's quota does not allow so many instances at a time, if it doesn't.
 
     Raises InvalidInput where the run can't start as asked or defined, CatalogueUnavailable where
     the source fails.
@@ -79,6 +82,9 @@ def plan_run(
             draft = _plan_objects(asked, kind, definition, sources)
     except CatalogueRefused as error:
         raise InvalidInput(str(error)) from error
+    at_a_time = draft.instance_count * min(draft.jobs, definition["limits"]["concurrent_jobs"])
+    if at_a_time and (sentence := quota_refusal(at_a_time)) is not None:
+        raise InvalidInput(sentence)
     return _write(run, asked, draft, definition, inputs, clock)
 
 

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local_cloud.gateway import bucket_emptying, emulator_hooks, function_runtime, sagemaker, sagemaker_permissions
+from local_cloud.gateway import (
+    bucket_emptying,
+    emulator_hooks,
+    function_runtime,
+    sagemaker,
+    sagemaker_permissions,
+    service_quotas,
+)
 from local_cloud.gateway.clients import RoleClients
 from local_cloud.gateway.scheduler import Scheduler
 from local_cloud.gateway.state_machine_checks import StateMachineChecks
@@ -31,6 +38,14 @@ def start_services(
         handler=jobs.handle_request,
         resource_arn=sagemaker_permissions.resource_arn,
         permissions=sagemaker_permissions.more,
+    )
+    quotas = service_quotas.ServiceQuotas(folder / "quotas.json", region=region, account=account)
+    emulator_hooks.register_service(
+        "servicequotas",
+        target_prefix="ServiceQuotasV20190624.",
+        handler=quotas.handle_request,
+        resource_arn=service_quotas.resource_arn,
+        permissions=service_quotas.more,
     )
     emulator_hooks.dispatch_tasks(TaskDispatcher(clients))
     emulator_hooks.check_state_machines(

@@ -84,6 +84,14 @@ class RunFunctions(Construct):
             ),
             because="Scenes and runs are named at run time, all below the pipeline's own prefixes and its source.",
         )
+        grant(
+            self.plan.own_role,
+            iam.PolicyStatement(
+                actions=["servicequotas:ListServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas"],
+                resources=["*"],
+            ),
+            because="Listing quotas knows no resources; it lets a run end before it begins where they are too low.",
+        )
         self.close = RunFunction(
             self,
             "Close",

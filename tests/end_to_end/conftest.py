@@ -77,6 +77,7 @@ class Deployed:
 
     cloud: local_cloud.Cloud
     items: list[dict[str, Any]]
+    definitions: Path
 
     @property
     def input_bucket(self) -> str:
@@ -127,7 +128,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """The pipelines, the sample's imagery and a STAC API that serves it."""
     folder = tmp_path_factory.mktemp("cloud")
     cloud = local_cloud.up(folder=folder, port=free_port(), wait_scale=0.05, tied_to=os.getpid())
-    stage = Deployed(cloud, [])
+    stage = Deployed(cloud, [], folder)
     port = free_port()
     try:
         with pointed_at(cloud):
@@ -141,7 +142,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             put_objects(stage.input_bucket)
             put_data()
         with serve(items, folder=folder / "stac", port=port):
-            yield Deployed(cloud, items)
+            yield Deployed(cloud, items, pipelines)
     finally:
         local_cloud.down(folder)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 
 import boto3
 import pytest
 
 from tests.end_to_end.conftest import LISTED, OBJECTS, Deployed
+from tests.end_to_end.test_ways_in import geocadence
 
 
 def test_a_prefix_fully_replicated_reaches_every_instance_whole(deployed: Deployed):
@@ -56,6 +58,18 @@ def test_a_failing_script_ends_the_run_with_the_words_it_left(deployed: Deployed
     assert [job["status"] for job in told["jobs"]] == ["Failed"]
 
 
+def test_status_tells_why_a_job_failed_with_its_last_lines_and_what_to_do(deployed: Deployed):
+    execution = deployed.start("e2e-hopeless")
+    deployed.wait(execution)
+    told = geocadence("status", execution)
+    assert told.returncode == 0, told.stderr
+    for part in ("failed", "exit code: 3", "it said: The soil map has no CRS.", "algo-1", "geocadence logs RUN"):
+        assert part in told.stdout, told.stdout
+    (job,) = json.loads(geocadence("status", execution, "--json").stdout)["jobs"]
+    assert (job["phase"], list(job["last_lines"])) == ("failed", ["algo-1"])
+    assert '"event": "ended"' in job["last_lines"]["algo-1"][-1]
+
+
 def test_a_failed_run_can_be_started_anew_under_the_same_job_names_never_twice(deployed: Deployed):
     before = {job["ProcessingJobName"] for job in deployed.jobs("e2e-hopeless")}
     deployed.run("e2e-hopeless")
@@ -69,19 +83,33 @@ def test_whatever_an_execution_is_called_its_jobs_have_valid_names(deployed: Dep
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
 
 
-def test_a_quota_that_is_too_low_is_told_with_its_name_and_is_not_retried(deployed: Deployed):
+def test_a_quota_that_is_too_low_ends_the_run_before_a_job(deployed: Deployed):
+    jobs = deployed.jobs("e2e-objects")
     (deployed.cloud.folder / "quotas.json").write_text('{"ml.m5.4xlarge": 1}')
     try:
         ended = deployed.run("e2e-objects")
     finally:
         (deployed.cloud.folder / "quotas.json").unlink()
-    assert ended["status"] == "FAILED"
-    assert "ml.m5.4xlarge for processing job usage" in ended["cause"]
-    assert "Service Quotas" in ended["cause"]
-    history = boto3.client("stepfunctions").get_execution_history(executionArn=ended["executionArn"], maxResults=200)
-    tried = [
-        event
-        for event in history["events"]
-        if event["type"] == "TaskScheduled" and "sagemaker" in json.dumps(event, default=str)
-    ]
-    assert len(tried) == 1
+    assert (ended["status"], ended["error"]) == ("FAILED", "InvalidInput")
+    assert "needs 2 instances at a time" in ended["cause"]
+    assert "“ml.m5.4xlarge for processing job usage” is 1 " in ended["cause"]
+    assert "aws service-quotas request-service-quota-increase --service-code sagemaker" in ended["cause"]
+    assert deployed.jobs("e2e-objects") == jobs
+
+
+def test_a_type_without_capacity_is_tried_again(deployed: Deployed):
+    capacity = deployed.cloud.folder / "capacity.json"
+    capacity.write_text('{"ml.m5.4xlarge": 1}')
+    execution = deployed.start("e2e-objects")
+    before = {job["ProcessingJobName"] for job in deployed.jobs("e2e-objects")}
+    try:
+        until = time.monotonic() + 60
+        while not (new := {job["ProcessingJobName"] for job in deployed.jobs("e2e-objects")} - before):
+            assert time.monotonic() < until
+            time.sleep(0.2)
+    finally:
+        capacity.unlink()
+    ended = deployed.wait(execution)
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    first = boto3.client("sagemaker").describe_processing_job(ProcessingJobName=new.pop())
+    assert first["FailureReason"].startswith("CapacityError")

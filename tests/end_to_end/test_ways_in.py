@@ -105,6 +105,44 @@ def test_the_command_line_runs_a_pipeline_and_follows_it(deployed: Deployed):
         assert item["id"] in logs.stdout
 
 
+def geocadence(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "geocadence", *arguments, "--stage", STAGE]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=180, check=False)
+
+
+def test_one_job_is_submitted_by_the_sdk_and_followed(deployed: Deployed):
+    before = {job["ProcessingJobName"] for job in deployed.jobs("e2e-listed")}
+    told = geocadence("submit", "--definition", str(deployed.definitions / "e2e-listed.yaml"), "--json")
+    assert told.returncode == 0, told.stdout + told.stderr
+    facts = json.loads(told.stdout)
+    (job,) = {job["ProcessingJobName"] for job in deployed.jobs("e2e-listed")} - before
+    assert (facts["job"], facts["planned"], facts["status"]) == (job, 6, "Completed")
+    described = boto3.client("sagemaker").describe_processing_job(ProcessingJobName=job)
+    assert described["RoleArn"].rpartition("/")[2].startswith(f"geocadence-{STAGE}-e2e-listed-ExecutionRole")
+    assert described["ProcessingResources"]["ClusterConfig"]["InstanceCount"] == 3
+    for host in ("algo-1", "algo-2", "algo-3"):
+        assert f"{host}: 2 files" in told.stderr, "its log was not followed"
+    assert "completed (" in told.stderr
+
+
+def test_the_doctor_finds_a_stage_well_and_a_quota_too_low(deployed: Deployed):
+    definition = ("--definition", str(deployed.definitions / "e2e-scenes.yaml"))
+    well = geocadence("doctor", *definition)
+    assert well.returncode == 0, well.stdout + well.stderr
+    assert "WRONG" not in well.stdout
+    for what in ("target", "bootstrap", "image", "quota", "deployment", "schedule"):
+        assert f"{what}: " in well.stdout
+    quotas = deployed.cloud.folder / "quotas.json"
+    quotas.write_text('{"ml.m5.xlarge": 1}')
+    try:
+        ill = geocadence("doctor", *definition)
+    finally:
+        quotas.unlink()
+    assert ill.returncode == 1
+    assert "WRONG e2e-scenes: quota: “ml.m5.xlarge for processing job usage” is 1, a job needs 2" in ill.stdout
+    assert "aws service-quotas request-service-quota-increase" in ill.stdout
+
+
 def test_the_aws_cli_starts_an_execution_and_describes_its_job(deployed: Deployed):
     started = aws("stepfunctions", "start-execution", "--state-machine-arn", deployed.machine("e2e-objects"))
     output = deployed.wait(started["executionArn"])["output"]

@@ -57,6 +57,8 @@ def definition(**source: Any) -> dict[str, Any]:
             "script": "spectral_index",
             "arguments": {"indices": ["NDVI"]},
             "image": "sagemaker-geospatial",
+            "instance_type": "ml.m5.4xlarge",
+            "instance_preferences": None,
             "instance_count": 3,
             "distribution": "ShardedByS3Key",
             "most_instances": 100,

@@ -36,6 +36,7 @@ class Pipeline:
             inputs=self.inputs,
             outputs=self.outputs,
             sources=sources_in(self.inputs),
+            quota_refusal=lambda wanted: None,
             clock=lambda: STARTED,
         )
 

@@ -38,6 +38,7 @@ def plan(inputs: Bucket, outputs: Bucket) -> Any:
         execution_input: Any = None,
         *,
         run_id: str = "20261122T060000Z-0a1b2c3d",
+        quota_refusal: Any = lambda wanted: None,
         **sources: Any,
     ) -> dict[str, Any]:
         result = plan_run(
@@ -46,6 +47,7 @@ def plan(inputs: Bucket, outputs: Bucket) -> Any:
             inputs=inputs,
             outputs=outputs,
             sources=sources_in(inputs, **sources),
+            quota_refusal=quota_refusal,
             clock=lambda: STARTED,
         )
         return result | {"document": inputs.read_json(f"ndvi/runs/{run_id}/plan.json")}
@@ -437,6 +439,23 @@ def test_a_prefix_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket)
     assert result["input_uri"] == inputs.uri("images/")
 
 
+def test_a_run_that_the_quota_cannot_carry_ends_before_its_plan_is_written(plan: Any, inputs: Bucket) -> None:
+    for n in range(6):
+        inputs.write(f"images/{n}.tif", b"x", content_type="image/tiff")
+    asked: list[int] = []
+
+    def refuse(wanted: int) -> str:
+        asked.append(wanted)
+        return "The quota is 3."
+
+    with pytest.raises(InvalidInput, match=r"^The quota is 3\.$"):
+        plan(definition(prefix={"uri": inputs.uri("images/")}), {"instance_count": 4}, quota_refusal=refuse)
+    assert asked == [4]
+    assert not list(inputs.listing("ndvi/runs/"))
+    assert plan(definition(prefix={"uri": inputs.uri("nothing/")}), quota_refusal=refuse)["batches"] == 0
+    assert asked == [4], "nothing is asked where no job is started"
+
+
 def test_an_empty_prefix_means_no_batch(plan: Any, inputs: Bucket) -> None:
     result = plan(definition(prefix={"uri": inputs.uri("nothing/")}))
 
@@ -533,5 +552,6 @@ def test_a_dead_catalogue_is_not_the_inputs_fault(plan: Any, inputs: Bucket, out
             inputs=inputs,
             outputs=outputs,
             sources=sources_in(inputs, search_stac_api=dead),
+            quota_refusal=lambda wanted: None,
             clock=lambda: STARTED,
         )

@@ -12,6 +12,8 @@ from tests.stacks.templates import ACCOUNT, REGION, Stack, Synthesis, as_list
 ON_EVERYTHING = {
     "ecr:GetAuthorizationToken": "execution role: the log-in for pulling an image",
     "cloudwatch:PutMetricData": "execution role: held to SageMaker's namespace by a condition",
+    "servicequotas:ListServiceQuotas": "plan function: is the quota for the job's instances high enough",
+    "servicequotas:ListAWSDefaultServiceQuotas": "plan function: likewise, where nothing else was granted",
     "sagemaker:ListProcessingJobs": "close function: finding the jobs of its run",
     "logs:CreateLogDelivery": "state machine: writing its log",
     "logs:DeleteLogDelivery": "state machine: writing its log",

@@ -61,7 +61,7 @@ def test_nothing_is_installed_without_a_hash(lock: Path) -> None:
 
 def test_environments_that_are_one_agree_on_every_version() -> None:
     whole = locked(ROOT / "requirements.txt")
-    for name in ("run", "dev"):
+    for name in ("run", "dev", "sdk"):
         for package, version in locked(ROOT / f"requirements/{name}.txt").items():
             assert whole.get(package, version) == version, f"{package} of {name}.txt"
 

@@ -85,7 +85,7 @@ def set_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], l
     """Sets a clone up for a command, and gives what uv and npm were asked to do."""
     root, log = tmp_path / "clone", tmp_path / "log"
     (root / "requirements").mkdir(parents=True)
-    for name in ("run", "dev", "emulator", "container"):
+    for name in ("run", "dev", "sdk", "emulator", "container"):
         (root / f"requirements/{name}.txt").write_text(name)
     for name in ("package.json", "package-lock.json"):
         (root / name).write_text("{}")
@@ -132,7 +132,7 @@ def test_this_very_clone_which_is_set_up_has_nothing_left_to_do() -> None:
 
 def test_tests_need_more_and_a_run_after_them_nothing(set_up: Callable) -> None:
     set_up("run")
-    assert set_up("test") == ["pip requirements/dev.txt", "ci ci"]
+    assert set_up("test") == ["pip requirements/dev.txt", "ci ci", "pip requirements/sdk.txt"]
     assert set_up("run") == set_up("test") == set_up("deploy") == []
 
 

@@ -1,7 +1,8 @@
 """How many instances exist: on this machine, and in the account's quotas.
 
-The account's quotas are a file so that a test, or a person who prepares a deployment, can set them:
-`quotas.json` = `{"ml.m5.4xlarge": 20}`; types that it does not name are unlimited.
+Both are files so that a test, or a person who prepares a deployment, can set them: `quotas.json` =
+`{"ml.m5.4xlarge": 20}` is what the account may have, `capacity.json`, of the same form, what AWS has just now. Types
+that they do not name are unlimited.
 """
 
 from __future__ import annotations
@@ -71,3 +72,12 @@ def check_quota(file: Path, *, instance_type: str, wanted: int, used: int) -> No
             "Please use AWS Service Quotas to request an increase for this quota. If AWS Service Quotas is not "
             "available, contact AWS support to request an increase for this quota.",
         )
+
+
+def select(file: Path, choices: list[tuple[str, int]]) -> tuple[str, int] | None:
+    """The first of (type, count) that the capacities in `file` allow; None where they allow none."""
+    try:
+        capacities = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return choices[0]
+    return next((choice for choice in choices if choice[1] <= capacities.get(choice[0], choice[1])), None)

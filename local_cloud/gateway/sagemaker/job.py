@@ -23,13 +23,16 @@ from .errors import REASON_LENGTH, JobFailure
 from .inputs import list_objects
 from .instance import MESSAGE_BYTES, Host, Instance
 from .isolation import Mode
-from .request import instances
 
 if TYPE_CHECKING:
     from local_cloud.gateway.clients import RoleClients
 
 PRINCIPAL = "sagemaker.amazonaws.com"
 SESSION = "SageMaker"
+# In the words that users quote.
+NO_CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
+)
 
 
 @unique
@@ -62,12 +65,21 @@ class Platform:
 
 
 class Job:
-    """A job; `request` is complete (`with_defaults`)."""
+    """A job on `instances` (type and number); `request` is complete (`with_defaults`)."""
 
-    def __init__(self, request: dict[str, Any], *, arn: str, platform: Platform) -> None:
+    def __init__(
+        self,
+        request: dict[str, Any],
+        *,
+        arn: str,
+        platform: Platform,
+        instances: tuple[str, int],
+        has_capacity: bool,
+    ) -> None:
         self.name: str = request["ProcessingJobName"]
         self.arn = arn
-        self.instance_type, self.instance_count = instances(request)
+        self.instance_type, self.instance_count = instances
+        self._has_capacity = has_capacity
         self.status = Status.IN_PROGRESS
         self.created = self.modified = time.time()
         self.failure_reason: str | None = None
@@ -130,6 +142,9 @@ class Job:
         return {key: value for key, value in self.describe().items() if key in _SUMMARY}
 
     def _live(self) -> None:
+        if not self._has_capacity:
+            self._end(NO_CAPACITY)
+            return
         machine, count = self._platform.machine, self.instance_count
         if not machine.enter(count, cancelled=self._stop_asked.is_set):
             self._end(None)

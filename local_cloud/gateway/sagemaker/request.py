@@ -42,11 +42,8 @@ def with_defaults(request: dict[str, Any]) -> dict[str, Any]:
     job.pop("Tags", None)
     job.setdefault("StoppingCondition", {"MaxRuntimeInSeconds": DEFAULT_RUNTIME})
     cluster = job["ProcessingResources"]["ClusterConfig"]
-    cluster.setdefault("InstanceCount", 1)
-    if preferences := cluster.get("InstancePreferences"):
-        # Capacity never runs out here, so the first preference is the one that AWS would take.
-        cluster["SelectedInstanceType"] = preferences[0]["InstanceType"]
-        cluster["SelectedInstanceCount"] = preferences[0].get("InstanceCount", cluster["InstanceCount"])
+    if not any("InstanceCount" in each for each in cluster.get("InstancePreferences", [])):
+        cluster.setdefault("InstanceCount", 1)
     for entry in job.get("ProcessingInputs", []):
         entry.setdefault("AppManaged", False)
         if s3_input := entry.get("S3Input"):
@@ -80,12 +77,13 @@ def container_configuration(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def instances(job: dict[str, Any]) -> tuple[str, int]:
-    """Type and number of the instances of a job that `with_defaults` completed."""
+def choices(job: dict[str, Any]) -> list[tuple[str, int]]:
+    """Type and number of the instances that a job may run on, in its own order, `with_defaults` having completed it."""
     cluster = job["ProcessingResources"]["ClusterConfig"]
-    if "SelectedInstanceType" in cluster:
-        return cluster["SelectedInstanceType"], cluster["SelectedInstanceCount"]
-    return cluster["InstanceType"], cluster["InstanceCount"]
+    if "InstancePreferences" not in cluster:
+        return [(cluster["InstanceType"], cluster["InstanceCount"])]
+    preferences = cluster["InstancePreferences"]
+    return [(each["InstanceType"], each.get("InstanceCount", cluster.get("InstanceCount", 1))) for each in preferences]
 
 
 def _check_cluster(cluster: dict[str, Any]) -> None:

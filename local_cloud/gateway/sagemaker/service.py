@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .capacity import Machine, check_quota
+from .capacity import Machine, check_quota, select
 from .environment import python_folders
 from .errors import ApiError, invalid
 from .isolation import Mode, detect
 from .job import PRINCIPAL, SESSION, Job, Platform, Status
 from .listing import list_jobs
-from .request import check_semantics, instances, with_defaults
+from .request import check_semantics, choices, with_defaults
 from .validation import check_request
 
 if TYPE_CHECKING:
@@ -127,7 +127,11 @@ class Service:
         name = request["ProcessingJobName"]
         arn = self._arn(name)
         complete = with_defaults(request)
-        instance_type, count = instances(complete)
+        possible = choices(complete)
+        chosen = select(self._platform.folder / "capacity.json", possible)
+        instance_type, count = chosen or possible[0]
+        if chosen and "InstancePreferences" in (cluster := complete["ProcessingResources"]["ClusterConfig"]):
+            cluster["SelectedInstanceType"], cluster["SelectedInstanceCount"] = chosen
         self._check_role(request["RoleArn"], arn)
         with self._lock:
             # By ARN, which is in lower case: "Weekly" and "weekly" would share their tags.
@@ -140,7 +144,13 @@ class Service:
             running = (job for job in self._jobs.values() if not job.status.ended)
             used = sum(job.instance_count for job in running if job.instance_type == instance_type)
             check_quota(self._platform.folder / "quotas.json", instance_type=instance_type, wanted=count, used=used)
-            job = self._jobs[name] = Job(complete, arn=arn, platform=self._platform)
+            job = self._jobs[name] = Job(
+                complete,
+                arn=arn,
+                platform=self._platform,
+                instances=(instance_type, count),
+                has_capacity=chosen is not None,
+            )
             self._tags[arn] = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
         job.start()
         return {"ProcessingJobArn": arn}

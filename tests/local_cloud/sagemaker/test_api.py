@@ -198,7 +198,10 @@ def test_the_quota_of_an_instance_type_counts_running_jobs(service):
 
 
 def test_instance_preferences_select_the_first(service):
-    preferences = [{"InstanceType": "ml.m5.large", "InstanceCount": 2}, {"InstanceType": "ml.m5.xlarge"}]
+    preferences = [
+        {"InstanceType": "ml.m5.large", "InstanceCount": 2},
+        {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1},
+    ]
     job = service.create(
         "",
         AppSpecification=NEVER,
@@ -206,6 +209,25 @@ def test_instance_preferences_select_the_first(service):
     )
     cluster = service.wait(job)["ProcessingResources"]["ClusterConfig"]
     assert (cluster["SelectedInstanceType"], cluster["SelectedInstanceCount"]) == ("ml.m5.large", 2)
+
+
+def test_a_type_without_capacity_gives_way_to_the_next_preference(service):
+    capacity = service.folder / "capacity.json"
+    capacity.write_text('{"ml.r5.large": 0, "ml.r5.xlarge": 1}')
+    kinds = ("ml.r5.large", "ml.r5.xlarge", "ml.r5.2xlarge")
+    cluster = {"VolumeSizeInGB": 1, "InstancePreferences": [{"InstanceType": kind} for kind in kinds]}
+    try:
+        one, two = (
+            service.create("", ProcessingResources={"ClusterConfig": cluster | {"InstanceCount": count}})
+            for count in (1, 2)
+        )
+        without = service.wait(service.create("", ClusterConfig={"InstanceType": "ml.r5.large"}))
+    finally:
+        capacity.unlink()
+    taken = [service.wait(job)["ProcessingResources"]["ClusterConfig"]["SelectedInstanceType"] for job in (one, two)]
+    assert taken == ["ml.r5.xlarge", "ml.r5.2xlarge"]
+    assert without["ProcessingJobStatus"] == "Failed"
+    assert without["FailureReason"].startswith("CapacityError: ")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,79 @@
+"""`submit`: one processing job by the SageMaker SDK, followed to its end."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from geocadence.cli.cloud import target as target_of
+from geocadence.cli.definitions import pipelines_folder
+from geocadence.cli.job_lines import tell_jobs, with_phases
+from geocadence.cli.runs import DETACHED, USAGE, execution_input
+from geocadence.cli.screen import Screen
+from geocadence.close.jobs import describe
+from geocadence.definition import Definition, DefinitionErrors, load_pipeline
+from geocadence.job_phase import last_lines
+from geocadence.submission import prepare, submit
+from geocadence.target import Target
+
+_ENDED = ("Completed", "Failed", "Stopped")
+
+
+def submit_job(options: argparse.Namespace, screen: Screen) -> int:
+    if (options.name is None) == (options.definition is None):
+        screen.fail("name a pipeline, or give its --definition FILE (one of the two)")
+        return USAGE
+    try:
+        definition = _definition(options)
+    except DefinitionErrors as errors:
+        screen.err.print(str(errors), markup=False)
+        return 1
+    target = target_of(options)
+    submission = prepare(target, definition, execution_input(options, dry_run=False))
+    if submission.request is None:
+        screen.facts({"run_id": submission.run_id, "planned": 0}) if screen.as_json else screen.say("nothing to do")
+        return 0
+    submit(target, submission.request)
+    name = submission.request["ProcessingJobName"]
+    facts = {"run_id": submission.run_id, "planned": submission.planned, "job": name}
+    if not options.wait:
+        screen.facts(facts) if screen.as_json else screen.say(name)
+        return 0
+    screen.err.print(f"job {name}, {submission.planned} planned", markup=False)
+    try:
+        job = _follow(target, name, screen)
+    except KeyboardInterrupt:
+        screen.err.print("detached; the job goes on", markup=False)
+        return DETACHED
+    if screen.as_json:
+        screen.facts(facts | {"status": job["status"], "exit_message": job["exit_message"]})
+    else:
+        tell_jobs(target, [job], screen)
+    return 0 if job["status"] == "Completed" else 1
+
+
+def _definition(options: argparse.Namespace) -> Definition:
+    if options.definition is not None:
+        return load_pipeline(Path(options.definition))
+    return load_pipeline(pipelines_folder() / f"{options.name}.yaml")
+
+
+def _follow(target: Target, name: str, screen: Screen) -> dict[str, Any]:
+    """Show each phase and each new line of the log until the job has ended."""
+    seen: dict[str, int] = {}
+    said = ""
+    while True:
+        answer = target.client("sagemaker").describe_processing_job(ProcessingJobName=name)
+        (job,) = with_phases(target, [describe(answer)])
+        if job["phase"] != said:
+            said = job["phase"]
+            screen.err.print(f"{said} ({job['elapsed']:.0f} s)", markup=False)
+        for host, lines in last_lines(target.client("logs"), name, count=10_000).items():
+            for line in lines[seen.get(host, 0) :]:
+                screen.err.print(f"{host}  {line}", markup=False)
+            seen[host] = len(lines)
+        if job["status"] in _ENDED:
+            return job
+        time.sleep(0.5 if target.is_local else 10)

@@ -1,0 +1,58 @@
+"""The request for a processing job that a deployed state machine sends, with its expressions filled in.
+
+The machine's definition is the one place that holds the image, the script and the role as they were deployed.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from geocadence.target import Target, TargetError
+
+_MISSING = ("StateMachineDoesNotExist", "InvalidArn")
+# The expressions of a job that are a run's to say, as `stacks` writes them.
+RUN_ID = "{% $run_id %}"
+INSTANCE_COUNT = "{% $plan.instance_count %}"
+SOURCE_URI = "{% $plan.input_uri %}"
+BATCH_URI = "{% $plan.input_uri & $string($states.input.batch) & '/' %}"
+
+
+def deployed_request(target: Target, pipeline: str) -> dict[str, Any]:
+    """The Task's arguments in the machine of `pipeline`; TargetError where it is not deployed."""
+    try:
+        machine = target.client("stepfunctions").describe_state_machine(
+            stateMachineArn=target.state_machine_arn(pipeline)
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _MISSING:
+            raise target.not_deployed(pipeline) from error
+        raise
+    definition = json.loads(machine["definition"])
+    states = definition["States"]["ProcessBatches"]["ItemProcessor"]["States"]
+    return states["ProcessScenes"]["Arguments"]
+
+
+def filled(request: Any, *, name: str, run_id: str, plan: dict[str, Any], batch: int = 0) -> Any:
+    """`request` as a run would send it, `plan` being PlanRun's result; `name` is the job's."""
+    values = {
+        RUN_ID: run_id,
+        INSTANCE_COUNT: plan["instance_count"],
+        SOURCE_URI: plan["input_uri"],
+        BATCH_URI: f"{plan['input_uri']}{batch}/",
+    }
+    return _filled({**request, "ProcessingJobName": name}, values)
+
+
+def _filled(value: Any, values: dict[str, Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(each, values) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, values) for each in value]
+    if isinstance(value, str) and value.startswith("{%"):
+        if value not in values:
+            raise TargetError(f"the deployed pipeline is of another version (it says {value}): deploy it again")
+        return values[value]
+    return value

@@ -1,0 +1,56 @@
+"""What a processing job is at, and what its hosts wrote last.
+
+DescribeProcessingJob alone does not tell: a job is `InProgress` from its creation to its end. It has a start time once
+its instances are there; a host has a log once its container runs, which is after image and input were fetched; and the
+launcher's last line is `ended`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
+# A library may write a line or two of farewell behind the launcher's last one.
+_LAST = 5
+
+
+def last_lines(logs: Any, job: str, *, count: int = _LAST) -> dict[str, list[str]]:
+    """By host (`algo-1`) the last lines of its log; a host without a log, or whose log can't be read, is left out."""
+    try:
+        pages = logs.get_paginator("describe_log_streams").paginate(
+            logGroupName=LOG_GROUP, logStreamNamePrefix=f"{job}/"
+        )
+        streams = [found["logStreamName"] for page in pages for found in page["logStreams"]]
+        lines = {}
+        for stream in sorted(streams):
+            answer = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, limit=count, startFromHead=False)
+            host = "-".join(stream.partition("/")[2].split("-")[:2])
+            lines[host] = [event["message"].rstrip("\n") for event in answer["events"]][-count:]
+    except (ClientError, BotoCoreError):
+        return {}
+    return lines
+
+
+def phase(job: dict[str, Any], lines: dict[str, list[str]]) -> str:
+    """What a job (as `close.jobs.describe` tells it) is at, in a word or two."""
+    if job["status"] != "InProgress":
+        return job["status"].lower()
+    if not job["started"]:
+        return "waiting for capacity"
+    if len(lines) < (job["instance_count"] or 1):
+        return "downloading"
+    return "uploading" if all(map(_has_ended, lines.values())) else "running"
+
+
+def _has_ended(lines: list[str]) -> bool:
+    for line in lines:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(said, dict) and said.get("event") == "ended":
+            return True
+    return False

@@ -1,0 +1,59 @@
+"""S3 as a source of scenes and objects, by URI."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from geocadence.bucket import Bucket, Listed
+from geocadence.catalogue.http import CatalogueRefused
+from geocadence.layout import split_s3_uri
+from geocadence.plan.planning import Sources
+
+
+def sources_in_s3(s3: Any, *, region: str | None) -> Sources:
+    """`region` is the one that the jobs run in."""
+
+    def read(uri: str) -> bytes | None:
+        bucket, key = split_s3_uri(uri)
+        with _as_refusal(uri):
+            return Bucket(s3, bucket).read(key)
+
+    def listing(uri: str) -> Iterator[Listed]:
+        bucket, prefix = split_s3_uri(uri)
+        with _as_refusal(uri):
+            yield from Bucket(s3, bucket).listing(prefix)
+
+    def faults(uris: Iterable[str]) -> dict[str, str]:
+        by_bucket: dict[str, list[str]] = defaultdict(list)
+        for uri in uris:
+            bucket, key = split_s3_uri(uri)
+            by_bucket[bucket].append(key)
+        found = ((Bucket(s3, bucket), Bucket(s3, bucket).faults(keys)) for bucket, keys in by_bucket.items())
+        return {bucket.uri(key): why for bucket, wrong in found for key, why in wrong.items()}
+
+    return Sources(
+        read_s3=read,
+        list_s3=listing,
+        faults_s3=faults,
+        region_of_bucket=lambda bucket: Bucket(s3, bucket).region(),
+        region=region,
+    )
+
+
+@contextmanager
+def _as_refusal(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        told = error.response["Error"]
+        if told["Code"] in ("AccessDenied", "NoSuchBucket", "PermanentRedirect", "AllAccessDisabled"):
+            why = told.get("Message") or told["Code"]
+            raise CatalogueRefused(
+                f"{uri} can't be read: {why} (is it right, and readable for this account?)"
+            ) from error
+        raise

@@ -1,0 +1,77 @@
+"""The account's quotas for processing jobs, from Service Quotas: read before a run, and by `geocadence doctor`.
+
+A job above its quota is refused with ResourceLimitExceeded whenever it is tried, so a run that can't have its instances
+ends before it begins. Codes of quotas are looked up, since they are listed nowhere but in the account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+SERVICE = "sagemaker"
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A quota of the account in a region."""
+
+    instance_type: str
+    value: float
+    code: str
+    region: str
+
+    @property
+    def name(self) -> str:
+        return quota_name(self.instance_type)
+
+    @property
+    def link(self) -> str:
+        return f"https://{self.region}.console.aws.amazon.com/servicequotas/home/services/{SERVICE}/quotas/{self.code}"
+
+    def request(self, wanted: int) -> str:
+        """The call of the AWS CLI that asks for more."""
+        return (
+            f"aws service-quotas request-service-quota-increase --service-code {SERVICE} --quota-code {self.code} "
+            f"--desired-value {wanted} --region {self.region}"
+        )
+
+
+def quota_name(instance_type: str) -> str:
+    return f"{instance_type} for processing job usage"
+
+
+def read_quotas(client: Any, instance_types: Iterable[str], *, region: str) -> dict[str, Quota]:
+    """The quotas of these types, by type; those that Service Quotas does not know are left out.
+
+    What the account has been granted goes before AWS's default, which holds where nothing was.
+    """
+    wanted = {quota_name(each): each for each in instance_types}
+    found: dict[str, Quota] = {}
+    for operation in ("list_service_quotas", "list_aws_default_service_quotas"):
+        if len(found) == len(wanted):
+            break
+        for page in client.get_paginator(operation).paginate(ServiceCode=SERVICE):
+            for each in page["Quotas"]:
+                kind = wanted.get(each["QuotaName"])
+                if kind is not None and kind not in found:
+                    found[kind] = Quota(kind, each["Value"], each["QuotaCode"], region)
+            if len(found) == len(wanted):
+                break
+    return found
+
+
+def refusal(quotas: dict[str, Quota], instance_types: list[str], *, wanted: int) -> str | None:
+    """Why no job with `wanted` instances at a time can be; None where one of the types allows it, or is not known."""
+    if any(each not in quotas or quotas[each].value >= wanted for each in instance_types):
+        return None
+    told = [
+        f"“{quota.name}” is {quota.value:g} (ask for more: {quota.link} or `{quota.request(wanted)}`)"
+        for quota in (quotas[each] for each in instance_types)
+    ]
+    return (
+        f"The run needs {wanted} instance{'s' if wanted > 1 else ''} at a time, and the account's quota "
+        f"{'; '.join(told)}. Until then take fewer instances (instance_count), fewer jobs at a time "
+        "(limits.concurrent_jobs), or another instance type."
+    )

@@ -1,0 +1,128 @@
+"""One processing job by the SageMaker SDK's ScriptProcessor, with a deployed pipeline's role, buckets, image, inputs.
+
+The job is the one that the state machine would start for the same scenes, but for how its code gets into the container:
+ScriptProcessor has a folder of its own for it. What is missing is all that a run has around its jobs: retries, the
+report, and the collection, which the next run brings up to date.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from geocadence.definition import Definition
+from geocadence.deployed_job import deployed_request, filled
+from geocadence.execution_input import InvalidInput
+from geocadence.layout import job_name_prefix, run_id_of
+from geocadence.plan.planning import Run, plan_run
+from geocadence.plan.sources import sources_in_s3
+from geocadence.quotas import read_quotas, refusal
+from geocadence.target import Target, TargetError
+
+_CODE = "code"
+# The SDK reports its use to AWS unless it is told not to.
+_SDK_SETTINGS = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a job is made from. `request` is None where there is nothing to do."""
+
+    run_id: str
+    planned: int
+    request: dict[str, Any] | None
+
+
+def prepare(target: Target, definition: Definition, execution_input: dict[str, Any]) -> Submission:
+    """Plan one job over all that a run would take, and write its batch; TargetError where that can't be."""
+    deployed = deployed_request(target, definition.name)
+    started = datetime.now(UTC).replace(microsecond=0)
+    # No execution stands behind it, but names are made from one.
+    machine = target.state_machine_arn(definition.name).replace(":stateMachine:", ":execution:")
+    execution = f"{machine}:submit-{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    run_id = run_id_of(execution, started)
+    resolved = definition.resolved()
+    resolved["limits"] |= {"scenes_per_job": resolved["limits"]["max_scenes_per_run"]}
+    types = definition.pipeline.processing.instance_types
+    try:
+        plan = plan_run(
+            Run(run_id, execution, started, execution_input),
+            definition=resolved,
+            inputs=target.inputs,
+            outputs=target.outputs,
+            sources=sources_in_s3(target.client("s3"), region=target.region),
+            quota_refusal=lambda wanted: refusal(
+                read_quotas(target.client("service-quotas"), types, region=target.region), types, wanted=wanted
+            ),
+            clock=lambda: datetime.now(UTC),
+        )
+    except InvalidInput as error:
+        raise TargetError(str(error)) from error
+    if not plan["batches"]:
+        return Submission(run_id, 0, None)
+    name = f"{job_name_prefix(definition.name, execution)}0-0-0"
+    return Submission(run_id, plan["planned"], filled(deployed, name=name, run_id=run_id, plan=plan))
+
+
+def submit(target: Target, request: dict[str, Any]) -> None:
+    """Start the job of `request` by ScriptProcessor; TargetError where the SDK is not installed."""
+    try:
+        from sagemaker.core.helper.session_helper import Session
+        from sagemaker.core.processing import ScriptProcessor
+    except ImportError as error:
+        raise TargetError(f"the SageMaker SDK is needed to submit a job: run `make sdk` ({error})") from error
+    session = Session(
+        boto_session=target.session, sagemaker_client=target.client("sagemaker"), sagemaker_config=_SDK_SETTINGS
+    )
+    app, cluster = request["AppSpecification"], request["ProcessingResources"]["ClusterConfig"]
+    *command, _ = app["ContainerEntrypoint"]
+    (code,) = (each for each in request["ProcessingInputs"] if each["InputName"] == _CODE)
+    processor = ScriptProcessor(
+        role=request["RoleArn"],
+        image_uri=app["ImageUri"],
+        command=command,
+        instance_count=cluster["InstanceCount"],
+        instance_type=cluster.get("InstanceType"),
+        instance_preferences=cluster.get("InstancePreferences"),
+        volume_size_in_gb=cluster["VolumeSizeInGB"],
+        max_runtime_in_seconds=request["StoppingCondition"]["MaxRuntimeInSeconds"],
+        env=request["Environment"],
+        tags=request["Tags"],
+        sagemaker_session=session,
+    )
+    processor.run(
+        code=code["S3Input"]["S3Uri"],
+        inputs=[_input(each) for each in request["ProcessingInputs"] if each is not code],
+        outputs=[_output(each) for each in request["ProcessingOutputConfig"]["Outputs"]],
+        arguments=app.get("ContainerArguments"),
+        wait=False,
+        job_name=request["ProcessingJobName"],
+    )
+
+
+def _input(given: dict[str, Any]) -> Any:
+    from sagemaker.core.shapes import ProcessingInput, ProcessingS3Input
+
+    return ProcessingInput(input_name=given["InputName"], s3_input=ProcessingS3Input(**_snake(given["S3Input"])))
+
+
+def _output(given: dict[str, Any]) -> Any:
+    from sagemaker.core.shapes import ProcessingOutput, ProcessingS3Output
+
+    return ProcessingOutput(output_name=given["OutputName"], s3_output=ProcessingS3Output(**_snake(given["S3Output"])))
+
+
+_NAMES = {
+    "S3Uri": "s3_uri",
+    "LocalPath": "local_path",
+    "S3DataType": "s3_data_type",
+    "S3InputMode": "s3_input_mode",
+    "S3DataDistributionType": "s3_data_distribution_type",
+    "S3UploadMode": "s3_upload_mode",
+}
+
+
+def _snake(members: dict[str, Any]) -> dict[str, Any]:
+    return {_NAMES[name]: value for name, value in members.items()}

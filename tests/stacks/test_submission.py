@@ -1,0 +1,127 @@
+"""ScriptProcessor, the state machine and the definition ask for one and the same job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import pytest
+
+from geocadence.deployed_job import filled
+from geocadence.submission import submit
+from geocadence.target import TargetError
+from tests.stacks.templates import Synthesis, context, evaluate
+
+PLAN = {"instance_count": 3, "input_uri": "s3://in/p/runs/r1/batches/"}
+ROLE = "arn:aws:iam::123456789012:role/geocadence-execution"
+
+
+@dataclass
+class Account:
+    """A target whose CreateProcessingJob keeps what it is asked for."""
+
+    session: Any = field(
+        default_factory=lambda: boto3.Session(
+            region_name="us-west-2", aws_access_key_id="test", aws_secret_access_key="test"
+        )
+    )
+    asked: list[dict[str, Any]] = field(default_factory=list)
+
+    def client(self, service: str) -> Any:
+        client = self.session.client(service, endpoint_url="http://127.0.0.1:9")
+        client.create_processing_job = lambda **request: self.asked.append(request)
+        return client
+
+
+def of_the_machine(synthesis: Synthesis, pipeline: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The Task's arguments as deployed, and the request that they come to in a run."""
+    stack = synthesis.stack(f"geocadence-dev-{pipeline}")
+    arguments = stack.task["Arguments"] | {"RoleArn": ROLE}
+    states = {"context": context(), "input": {"batch": 0}}
+    return arguments, evaluate(arguments, states=states, plan=PLAN, run_id="r1")
+
+
+_NAMES = ("InputName", "OutputName", "Key", "InstanceType")
+
+
+def flat(value: Any, path: str = "") -> dict[str, Any]:
+    """Every field by its path; inputs, outputs and tags go by their names, since their order says nothing."""
+    if isinstance(value, dict):
+        return {key: each for name, held in value.items() for key, each in flat(held, f"{path}.{name}").items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        named = {next(str(each[name]) for name in _NAMES if name in each): each for each in value}
+        return flat(named, path)
+    return {path: value}
+
+
+@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal"])
+def test_the_same_job_is_asked_for_field_by_field(synthesis: Synthesis, pipeline: str) -> None:
+    arguments, by_machine = of_the_machine(synthesis, pipeline)
+    request = filled(arguments, name=by_machine["ProcessingJobName"], run_id="r1", plan=PLAN)
+    assert request == by_machine
+
+    account = Account()
+    submit(account, request)
+    (by_sdk,) = account.asked
+    machine, sdk = flat(by_machine), flat(by_sdk)
+    differences = {key: (machine.get(key), sdk.get(key)) for key in machine.keys() | sdk.keys()}
+    differences = {key: pair for key, pair in differences.items() if pair[0] != pair[1]}
+    # Code has a folder of the SDK's own; that nothing is compressed is the API's default, which the SDK spells out.
+    entry = by_machine["AppSpecification"]["ContainerEntrypoint"][1]
+    names = [each["InputName"] for each in by_machine["ProcessingInputs"]]
+    assert differences == {
+        ".ProcessingInputs.code.S3Input.LocalPath": ("/opt/ml/processing/code", "/opt/ml/processing/input/code"),
+        ".AppSpecification.ContainerEntrypoint": (
+            ["python3", entry],
+            ["python3", entry.replace("/opt/ml/processing/code/", "/opt/ml/processing/input/code/")],
+        ),
+        **{f".ProcessingInputs.{name}.S3Input.S3CompressionType": (None, "None") for name in names},
+    }
+
+
+def test_the_definition_says_the_same(synthesis: Synthesis) -> None:
+    """Written out from the definition `zonal` by hand."""
+    arguments, by_machine = of_the_machine(synthesis, "zonal")
+    account = Account()
+    submit(account, filled(arguments, name=by_machine["ProcessingJobName"], run_id="r1", plan=PLAN))
+    said = flat(account.asked[0])
+    for key, value in {
+        ".RoleArn": ROLE,
+        ".AppSpecification.ImageUri": "081189585635.dkr.ecr.us-west-2.amazonaws.com/sagemaker-geospatial-v1-0:latest",
+        ".ProcessingResources.ClusterConfig.InstancePreferences.ml.m5.2xlarge.InstanceType": "ml.m5.2xlarge",
+        ".ProcessingResources.ClusterConfig.InstanceCount": 3,
+        ".ProcessingResources.ClusterConfig.VolumeSizeInGB": 50,
+        ".StoppingCondition.MaxRuntimeInSeconds": 4 * 3600,
+        ".ProcessingInputs.input_data.S3Input.S3Uri": PLAN["input_uri"],
+        ".ProcessingInputs.input_data.S3Input.S3DataDistributionType": "ShardedByS3Key",
+        ".ProcessingInputs.masks.S3Input.S3DataType": "ManifestFile",
+        ".ProcessingInputs.calibration.S3Input.LocalPath": "/opt/ml/processing/tables",
+        ".ProcessingOutputConfig.Outputs.quicklooks.S3Output.S3Uri": "s3://survey-web/looks",
+        ".ProcessingOutputConfig.Outputs.quicklooks.S3Output.S3UploadMode": "Continuous",
+        ".ProcessingOutputConfig.Outputs.statistics.S3Output.S3UploadMode": "EndOfJob",
+        ".Environment.GEOCADENCE_RUN_ID": "r1",
+        ".Environment.GEOCADENCE_PIPELINE": "zonal",
+        ".Tags.geocadence:pipeline.Value": "zonal",
+    }.items():
+        assert said[key] == value, key
+
+
+def test_a_pipeline_of_another_version_is_told_to_be_deployed_again() -> None:
+    with pytest.raises(TargetError, match=r"of another version .*deploy it again"):
+        filled({"X": "{% $plan.something_else %}"}, name="n", run_id="r", plan=PLAN)
+
+
+def test_without_the_sdk_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "sagemaker.core.processing", None)
+    with pytest.raises(TargetError, match="make sdk"):
+        submit(Account(), {})
+
+
+def test_the_sdk_is_imported_by_nothing_but_a_submission() -> None:
+    import subprocess
+    import sys
+
+    program = "import sys, geocadence.cli.main, stacks.stage, run_functions.plan_run\nprint('sagemaker' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
