@@ -270,13 +270,7 @@ def test_an_aborted_execution_stays_aborted_and_starts_nothing_more(account: Acc
         "End": True,
     }
     one_after_the_other["ItemProcessor"]["States"]["Call"]["Arguments"]["Payload"] = {"url": url}
-    # Nor may a Catch turn the end into another.
-    one_after_the_other["Catch"] = [{"ErrorEquals": ["States.ALL"], "Next": "Failed"}]
-    machine = account.machine(
-        account.role(STATES, allow("lambda:InvokeFunction")),
-        Each=one_after_the_other,
-        Failed={"Type": "Fail", "Error": "Late", "Cause": "x"},
-    )
+    machine = account.machine(account.role(STATES, allow("lambda:InvokeFunction")), Each=one_after_the_other)
     states = account.client("stepfunctions")
     running = states.start_execution(stateMachineArn=machine)["executionArn"]
     wait_for(lambda: account.messages(url), seconds=10, what="first call")
@@ -287,3 +281,34 @@ def test_an_aborted_execution_stays_aborted_and_starts_nothing_more(account: Acc
     assert (ended["status"], ended.get("error")) == ("ABORTED", None)
     # How the thread was ended is nobody's trouble.
     assert "_Abandoned" not in cloud.log.read_text()
+
+
+@pytest.mark.parametrize("catches", [[], [{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]], ids=["fails", "catches"])
+def test_what_fails_after_the_abort_changes_nothing(account: Account, catches: list) -> None:
+    url, queue = account.queue()
+    send = "boto3.client('sqs').send_message(QueueUrl=event['url'], MessageBody=event['state'])"
+    function = account.function(
+        f"import boto3, time\ndef handler(event, context):\n    {send}\n    time.sleep(1)\n    raise OSError('late')\n",
+        role=account.role("lambda.amazonaws.com", allow("sqs:SendMessage", queue)),
+        Timeout=20,
+    )
+    first = invoke(function, Catch=catches)
+    first["Arguments"]["Payload"] = {"url": url, "state": "first"}
+    machine = account.machine(
+        account.role(STATES, allow("lambda:InvokeFunction")),
+        First=first,
+        Caught={"Type": "Fail", "Error": "Caught", "Cause": "late"},
+    )
+    states = account.client("stepfunctions")
+    running = states.start_execution(stateMachineArn=machine)["executionArn"]
+    wait_for(lambda: account.messages(url), seconds=10, what="call")
+    states.stop_execution(executionArn=running)
+    time.sleep(2.5)
+    ended = states.describe_execution(executionArn=running)
+    assert (ended["status"], ended.get("error")) == ("ABORTED", None)
+    entered = [
+        event["stateEnteredEventDetails"]["name"]
+        for event in states.get_execution_history(executionArn=running)["events"]
+        if "stateEnteredEventDetails" in event
+    ]
+    assert entered == ["First"]

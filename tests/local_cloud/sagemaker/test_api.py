@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import boto3
@@ -145,6 +146,32 @@ def test_a_misspelt_member_is_refused(service):
     answer = json.loads(refused.value.read())
     assert answer["__type"] == "ValidationException"
     assert "Unknown parameter 'ContainerEntryPoint' in appSpecification" in answer["message"]
+
+
+@pytest.mark.parametrize("action", ["DescribeProcessingJob", "ListProcessingJobs"])
+def test_an_answer_holds_nothing_that_the_model_does_not_know(service, action):
+    """Clients drop it; a state machine, whose `.sync` gives the description on, would come to rely on it."""
+    name = service.run("", AppSpecification=NEVER, Tags=[{"Key": "a", "Value": "b"}])["ProcessingJobName"]
+    asked = {"ProcessingJobName": name} if action.startswith("Describe") else {"NameContains": name}
+    request = urllib.request.Request(  # noqa: S310 (ours)
+        service.url, json.dumps(asked).encode(), {"X-Amz-Target": f"SageMaker.{action}"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 (ours)
+        told = json.load(answer)
+    shape = service.sagemaker.meta.service_model.operation_model(action).output_shape
+    assert list(unknown_members(shape, told)) == []
+
+
+def unknown_members(shape, value) -> Iterator[str]:
+    if shape.type_name == "structure":
+        for name, member in value.items():
+            if name in shape.members:
+                yield from unknown_members(shape.members[name], member)
+            else:
+                yield name
+    elif shape.type_name == "list":
+        for member in value:
+            yield from unknown_members(shape.member, member)
 
 
 def test_an_unknown_action_is_refused(service):
