@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ class Listed:
     key: str
     size: int
     modified: datetime
+    etag: str
 
 
 class Conflict(Exception):
@@ -46,11 +48,14 @@ class Bucket:
         start = f"s3://{self.name}/"
         return uri.removeprefix(start) if uri.startswith(start) else None
 
-    def listing(self, prefix: str) -> Iterator[Listed]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
+    def listing(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
+        """The objects below `prefix` in the order of their keys, those `after` a key only."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix, **({"StartAfter": after} if after else {})
+        )
         for page in pages:
             for found in page.get("Contents", []):
-                yield Listed(found["Key"], found["Size"], found["LastModified"])
+                yield Listed(found["Key"], found["Size"], found["LastModified"], found["ETag"])
 
     def exists(self, key: str) -> bool:
         return any(found.key == key for found in self.listing(key))
@@ -92,6 +97,18 @@ class Bucket:
             raise
         return answer["Body"].read(), answer["ETag"]
 
+    def fetch(self, key: str, path: Path) -> str | None:
+        """Write the object into a file without holding it; its ETag, or None where there is no object."""
+        try:
+            answer = self._client.get_object(Bucket=self.name, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _GONE:
+                return None
+            raise
+        with path.open("wb") as file:
+            shutil.copyfileobj(answer["Body"], file, 1 << 20)
+        return answer["ETag"]
+
     def read_json(self, key: str) -> Any:
         """The JSON of an object; None where there is no object or no JSON in it."""
         body = self.read(key)
@@ -119,11 +136,17 @@ class Bucket:
 
     def replace_json(self, key: str, data: Any, *, etag: str | None) -> None:
         """Write only if the object is still the one with `etag` (None: still absent), else Conflict."""
+        self._replace(key, as_json(data), etag=etag, content_type="application/json")
+
+    def replace_file(self, key: str, path: Path, *, etag: str | None, content_type: str) -> None:
+        """The same with a file's content; up to the 5 GB of one request."""
+        with path.open("rb") as file:
+            self._replace(key, file, etag=etag, content_type=content_type)
+
+    def _replace(self, key: str, body: Any, *, etag: str | None, content_type: str) -> None:
         condition = {"IfMatch": etag} if etag is not None else {"IfNoneMatch": "*"}
         try:
-            self._client.put_object(
-                Bucket=self.name, Key=key, Body=as_json(data), ContentType="application/json", **condition
-            )
+            self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, **condition)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status in (409, 412) or (status == 404 and etag is not None):

@@ -30,8 +30,14 @@ class RunLayout:
     def batches(self) -> str:
         return f"{self.folder}batches/"
 
-    def batch_item(self, batch: int, scene: str) -> str:
-        return f"{self.batches}{batch}/{scene}.json"
+    @property
+    def taken(self) -> str:
+        """Ids and acquisitions of the scenes that the run has taken."""
+        return f"{self.folder}taken.json"
+
+    def batch_item(self, batch: int, name: str) -> str:
+        """An object that ShardedByS3Key shards: one scene."""
+        return f"{self.batches}{batch}/{name}.json"
 
     @property
     def run_json(self) -> str:
@@ -53,6 +59,25 @@ def run_id_of(execution_arn: str, started_at: datetime) -> str:
 
 def collection_key(pipeline: str) -> str:
     return f"{pipeline}/collection.json"
+
+
+def items_key(pipeline: str) -> str:
+    """stac-geoparquet of all committed products: the catalogue, and the index of what is done."""
+    return f"{pipeline}/items.parquet"
+
+
+def claims_key(pipeline: str) -> str:
+    """In the input bucket: the runs at work."""
+    return f"{runs_folder(pipeline)}claims.json"
+
+
+def runs_folder(pipeline: str) -> str:
+    return f"{pipeline}/runs/"
+
+
+def throughput_key(pipeline: str) -> str:
+    """What the latest runs took, for estimates."""
+    return f"{runs_folder(pipeline)}throughput.json"
 
 
 def month_folder(pipeline: str, instant: datetime) -> str:

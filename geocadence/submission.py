@@ -16,8 +16,10 @@ from geocadence.definition import Definition
 from geocadence.deployed_job import deployed_request, filled
 from geocadence.execution_input import InvalidInput
 from geocadence.layout import job_name_prefix, run_id_of
+from geocadence.plan.at_work import is_at_work
 from geocadence.plan.planning import Run, plan_run
 from geocadence.plan.sources import sources_in_s3
+from geocadence.prices import hourly_price
 from geocadence.quotas import read_quotas, refusal
 from geocadence.target import Target, TargetError
 
@@ -52,7 +54,17 @@ def prepare(target: Target, definition: Definition, execution_input: dict[str, A
             definition=resolved,
             inputs=target.inputs,
             outputs=target.outputs,
-            sources=sources_in_s3(target.client("s3"), region=target.region),
+            sources=sources_in_s3(
+                target.client("s3"),
+                region=target.region,
+                is_at_work=lambda arn: is_at_work(
+                    arn,
+                    states=target.client("stepfunctions"),
+                    sagemaker=target.client("sagemaker"),
+                    pipeline=definition.name,
+                ),
+                price=lambda kind: hourly_price(kind, region=target.region),
+            ),
             quota_refusal=lambda wanted: refusal(
                 read_quotas(target.client("service-quotas"), types, region=target.region), types, wanted=wanted
             ),

@@ -2,7 +2,9 @@
 
 Needs: the definition (GetObject); `<pipeline>/runs/` of the input bucket (ListBucket, GetObject, PutObject,
 DeleteObject); `<pipeline>/` of the output bucket (ListBucket, GetObject); for items, prefix and
-manifest sources the named S3 place (ListBucket, GetObject); where it may, the account's quotas for SageMaker.
+manifest sources the named S3 place (ListBucket, GetObject); states:DescribeExecution of the pipeline's executions and
+sagemaker:ListProcessingJobs, to tell whether other runs are still at work; pricing:GetProducts where the definition
+names no hourly_rate; where it may, the account's quotas for SageMaker.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from geocadence.bucket import Bucket
 from geocadence.execution_input import InvalidInput
 from geocadence.instants import parse_instant
+from geocadence.plan.at_work import is_at_work
 from geocadence.plan.planning import Run, plan_run
 from geocadence.plan.sources import sources_in_s3
+from geocadence.prices import hourly_price
 from geocadence.quotas import read_quotas, refusal
 from run_functions.environment import Settings, client, log_as_json, now, read_definition
 
@@ -34,7 +38,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             definition=definition,
             inputs=Bucket(s3, settings.input_bucket),
             outputs=Bucket(s3, settings.output_bucket),
-            sources=sources_in_s3(s3, region=settings.region),
+            sources=sources_in_s3(
+                s3,
+                region=settings.region,
+                is_at_work=lambda arn: is_at_work(
+                    arn, states=client("stepfunctions"), sagemaker=client("sagemaker"), pipeline=definition["name"]
+                ),
+                price=lambda kind: hourly_price(kind, region=settings.region),
+            ),
             quota_refusal=lambda wanted: quota_refusal(
                 client("service-quotas"), definition["processing"], wanted=wanted, region=settings.region
             ),

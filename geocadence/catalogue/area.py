@@ -37,6 +37,15 @@ class Area:
         return footprint is None or bool(self._places.intersects(footprint))
 
 
+def overlap(one: Any, other: Any) -> float | None:
+    """The share of the smaller footprint (GeoJSON) that both have in common; None where either covers nothing."""
+    shapes = _shape(one), _shape(other)
+    if shapes[0] is None or shapes[1] is None:
+        return None
+    smaller = min(shapes[0].area, shapes[1].area)
+    return float(shapes[0].intersection(shapes[1]).area / smaller) if smaller else None
+
+
 def _shape(geometry: Any) -> BaseGeometry | None:
     if not isinstance(geometry, dict):
         return None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from geocadence.cli import checkup, cloud, definitions, jobs, runs
+from geocadence.cli import again, checkup, cloud, definitions, jobs, runs
 from geocadence.cli.screen import Screen
 from geocadence.target import DEFAULT_REGION, TargetError
 
@@ -60,11 +60,27 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     verb = _verb(verbs, "run", runs.run, "start a run and follow it to its end", on_target=True)
     _pipeline_arguments(verb)
     verb.add_argument("--dry-run", action="store_true", help="plan only, start no job")
-    verb.add_argument("--out", metavar="DIR", help="fetch what the run made into DIR/<run-id>/")
-    verb.add_argument("--no-wait", action="store_true", help="start, print the run's id, do not follow")
+    _following_arguments(verb)
 
-    verb = _verb(verbs, "status", runs.status, "the latest runs, or one run in detail", on_target=True)
+    verb = _verb(verbs, "status", _status, "the latest runs, one run in detail, or what is missing", on_target=True)
     verb.add_argument("of", nargs="?", metavar="RUN", help="a run's id, or an execution's ARN")
+
+    verb.add_argument(
+        "--reconcile", metavar="NAME", help="compare the source's catalogue with ours, from --start to --end"
+    )
+    verb.add_argument("--start", metavar="TIME", help="with --reconcile: from when")
+    verb.add_argument("--end", metavar="TIME", help="with --reconcile: until when (default: now)")
+    verb.add_argument(
+        "--step", metavar="PERIOD", default="P30D", help="with --reconcile: compare so much at once (P30D)"
+    )
+
+    verb = _verb(verbs, "retry", again.retry, "what a run was to produce and did not, once more", on_target=True)
+    verb.add_argument("of", metavar="RUN", help="a run's id, or an execution's ARN")
+    _following_arguments(verb)
+
+    verb = _verb(verbs, "recompute", again.recompute, "make the products of a window's scenes anew", on_target=True)
+    _pipeline_arguments(verb, recompute=False)
+    _following_arguments(verb)
 
     verb = _verb(verbs, "logs", runs.logs, "what a run's processing jobs wrote", on_target=True)
     verb.add_argument("of", metavar="RUN", help="a run's id, or an execution's ARN")
@@ -90,6 +106,10 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     return parser, verbs.choices
 
 
+def _status(options: argparse.Namespace, screen: Screen) -> int:
+    return again.reconcile(options, screen) if options.reconcile else runs.status(options, screen)
+
+
 def _verb(verbs, name, function, text, *, on_target: bool = False) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=text, description=text[:1].upper() + text[1:] + ".")
     verb.set_defaults(run=function)
@@ -101,11 +121,17 @@ def _verb(verbs, name, function, text, *, on_target: bool = False) -> argparse.A
     return verb
 
 
-def _pipeline_arguments(verb: argparse.ArgumentParser) -> None:
+def _following_arguments(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--out", metavar="DIR", help="fetch what the run made into DIR/<run-id>/")
+    verb.add_argument("--no-wait", action="store_true", help="start, print the run's id, do not follow")
+
+
+def _pipeline_arguments(verb: argparse.ArgumentParser, *, recompute: bool = True) -> None:
     verb.add_argument("name", nargs="?", metavar="NAME", help="the pipeline's name")
     verb.add_argument("--definition", metavar="FILE", help="the pipeline of this definition, instead of NAME")
     verb.add_argument("--start", metavar="TIME", help="the window's start, e.g. 2026-11-01 or 2026-11-01T06:00:00Z")
     verb.add_argument("--end", metavar="TIME", help="the window's end (default: now)")
     verb.add_argument("--scene", action="append", metavar="ID", help="this scene only; may be given several times")
-    verb.add_argument("--recompute", action="store_true", help="take scenes that have a product, too")
+    if recompute:
+        verb.add_argument("--recompute", action="store_true", help="take scenes that have a product, too")
     verb.add_argument("--instance-count", type=int, metavar="N", help="instances of a job (default: the definition's)")

@@ -47,6 +47,10 @@ def plan(options: argparse.Namespace, screen: Screen) -> int:
     counts = ", ".join(f"{number} {verdict}" for verdict, number in document["counts"].items())
     is_scenes = document["source"] in ("stac", "items")
     screen.say(f"{document['planned']} {'scenes' if is_scenes else 'objects'} to process" + f" ({counts})" * is_scenes)
+    if document.get("note"):
+        screen.say(document["note"])
+    if (expected := document.get("estimate")) and document["planned"]:
+        screen.say(_expected(expected))
     return 0
 
 
@@ -54,8 +58,15 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     name = _pipeline_name(options, screen)
     if isinstance(name, int):
         return name
-    target = target_of(options)
-    started = start(target, name, execution_input(options, dry_run=options.dry_run))
+    return start_and_follow(
+        target_of(options), name, execution_input(options, dry_run=options.dry_run), options, screen
+    )
+
+
+def start_and_follow(
+    target: Target, name: str, asked: dict[str, Any], options: argparse.Namespace, screen: Screen
+) -> int:
+    started = start(target, name, asked)
     if options.no_wait:
         facts = {"run_id": started.run_id, "execution_arn": started.execution_arn}
         screen.facts(facts) if screen.as_json else screen.say(started.run_id)
@@ -140,6 +151,17 @@ def execution_input(options: argparse.Namespace, *, dry_run: bool) -> dict[str, 
         "dry_run": dry_run or None,
     }
     return {key: value for key, value in given.items() if value is not None}
+
+
+def _expected(expected: dict[str, Any]) -> str:
+    size = f"{expected['bytes'] / 1e9:.1f} GB of assets, " if expected["bytes"] else ""
+    money = f", about {expected['cost_usd']:.2f} USD" if expected["cost_usd"] is not None else ", no price known"
+    return f"{size}about {expected['instance_hours']:.1f} instance-hours{money} ({expected['basis']})"
+
+
+def follow_quietly(target: Target, name: str, asked: dict[str, Any], screen: Screen) -> Finished | int:
+    """A run of which only the end matters."""
+    return _follow(target, start(target, name, asked), screen)
 
 
 def _follow(target: Target, run: RunHandle, screen: Screen) -> Finished | int:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 import pystac
 
 from geocadence.bucket import Bucket, Conflict
+from geocadence.close.items_table import MEDIA_TYPE
 from geocadence.instants import parse_instant
 from geocadence.layout import collection_key
 from geocadence.products import Product
@@ -28,12 +29,19 @@ _ATTEMPTS = 8
 
 
 def commit(
-    outputs: Bucket, *, pipeline: str, description: str, produced: Sequence[Product], in_place: Sequence[Product]
+    outputs: Bucket,
+    *,
+    pipeline: str,
+    description: str,
+    produced: Sequence[Product],
+    in_place: Sequence[Product],
+    replaced: Collection[str] = (),
 ) -> bool:
     """Bring the collection up to date; False where there was nothing to add, and nothing was written.
 
     `in_place` are products of earlier runs: those that the collection does not have yet, because
-    the run that made them never came to its end, are added as well.
+    the run that made them never came to its end, are added as well. `replaced` are ids of products that made way
+    for newer ones of the same acquisition.
     """
     key = collection_key(pipeline)
     for _ in range(_ATTEMPTS):
@@ -43,7 +51,7 @@ def commit(
         added = [*produced, *(product for product in in_place if _href(product, pipeline) not in linked)]
         if not added:
             return False
-        collection = _collection(earlier, added, pipeline=pipeline, description=description)
+        collection = _collection(earlier, added, replaced=replaced, pipeline=pipeline, description=description)
         if collection == earlier:
             return False
         try:
@@ -56,7 +64,12 @@ def commit(
 
 
 def _collection(
-    earlier: dict[str, Any] | None, added: Sequence[Product], *, pipeline: str, description: str
+    earlier: dict[str, Any] | None,
+    added: Sequence[Product],
+    *,
+    replaced: Collection[str],
+    pipeline: str,
+    description: str,
 ) -> dict[str, Any]:
     items = [product.item for product in added]
     earlier_extent = (earlier or {}).get("extent", {})
@@ -71,11 +84,20 @@ def _collection(
         ),
     )
     data = collection.to_dict(include_self_link=False, transform_hrefs=False)
-    hrefs = _linked(earlier) | {_href(product, pipeline) for product in added}
+    stay = {href for href in _linked(earlier) if href.rpartition("/")[2].removesuffix(".json") not in replaced}
+    hrefs = stay | {_href(product, pipeline) for product in added}
     data["links"] = [
         {"rel": "root", "href": "./collection.json", "type": "application/json"},
         *({"rel": "item", "href": href, "type": "application/geo+json"} for href in sorted(hrefs)),
     ]
+    data["assets"] = {
+        "items": {
+            "href": "./items.parquet",
+            "title": "All items as stac-geoparquet",
+            "type": MEDIA_TYPE,
+            "roles": ["stac-items"],
+        }
+    }
     data["summaries"] = _summaries((earlier or {}).get("summaries", {}), items)
     data["item_assets"] = _item_assets((earlier or {}).get("item_assets", {}), items)
     return data

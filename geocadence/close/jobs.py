@@ -37,6 +37,18 @@ def read_jobs(sagemaker: Any, *, name_prefix: str) -> list[dict[str, Any]]:
     return sorted(jobs, key=lambda job: (job["created"] or "", job["name"]))
 
 
+def has_open_jobs(sagemaker: Any, *, name_prefix: str) -> bool:
+    """Whether a job whose name begins with `name_prefix` runs, or is being stopped."""
+    return any(
+        job["ProcessingJobName"].startswith(name_prefix)
+        for status in ("InProgress", "Stopping")
+        for page in sagemaker.get_paginator("list_processing_jobs").paginate(
+            NameContains=name_prefix, StatusEquals=status
+        )
+        for job in page["ProcessingJobSummaries"]
+    )
+
+
 def describe(answer: dict[str, Any]) -> dict[str, Any]:
     """DescribeProcessingJob's answer in the words of the report."""
     cluster = answer.get("ProcessingResources", {}).get("ClusterConfig", {})

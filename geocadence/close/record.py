@@ -48,6 +48,9 @@ def run_record(
         "source": {"kind": plan["source"], **_source(definition["source"][plan["source"]])},
         "area": (definition["source"].get("stac") or {}).get("geometry"),
         "window": plan["window"],
+        "recipe": plan["recipe"],
+        "note": plan["note"],
+        "estimate": plan["estimate"],
         "started_at": plan["started_at"],
         "planned_at": plan["planned_at"],
         "closed_at": format_instant(closed_at),
@@ -89,7 +92,7 @@ def _scene(result: SceneResult, pipeline: str, region: str | None) -> dict[str, 
         "bbox": decision.get("bbox"),
         "status": result.status.value,
     }
-    if result.product is not None and result.product.is_complete:
+    if result.product is not None and result.product.is_complete and result.product.item:
         scene["product"] = _product(result.product, pipeline)
     if failure is not None:
         scene["failure"] = {

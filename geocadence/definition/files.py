@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN_SCRIPTS = "processing_scripts"
+# What of a script's folder stays at home.
+NOT_TO_SHIP = ("__pycache__", "*.pyc", "tests", "test_*.py", ".*", "*.md", "ruff.toml")
 # Makes a product of each scene that it finds; several instances that find the same would write the same.
 BUILT_IN_OF_SCENES = "spectral_index"
 
@@ -28,6 +33,30 @@ def is_built_in_of_scenes(name: str, *, folder: Path, root: Path) -> bool:
     """Whether the script `name` is the built-in one for scenes, however it is named."""
     path = find_script(name, folder=folder, root=root)
     return path is not None and path.resolve() == (root / BUILT_IN_SCRIPTS / f"{BUILT_IN_OF_SCENES}.py").resolve()
+
+
+def code_digest(script: Path, *, root: Path, beside: Path | None = None) -> str:
+    """A digest of the code that travels to the job with a script: one file, a folder, or all built-in ones.
+
+    `beside` names the libraries that travel too.
+    """
+    built_in = script.is_file() and script.resolve().parent == (root / BUILT_IN_SCRIPTS).resolve()
+    folder = script.parent if built_in else script
+    digest = hashlib.sha256(script.name.encode())
+    files = [script] if script.is_file() and not built_in else sorted(p for p in folder.rglob("*") if p.is_file())
+    for path in files:
+        parts = path.relative_to(folder).parts if path != script or built_in else ()
+        if not any(fnmatch(part, pattern) for part in parts for pattern in NOT_TO_SHIP):
+            digest.update("/".join(parts).encode() + b"\0" + path.read_bytes() + b"\0")
+    if beside is not None:
+        digest.update(b"\0" + beside.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def files_digest(files: Iterable[Path]) -> str:
+    """A digest of what files hold; "" for none."""
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16] if digests else ""
 
 
 def shown(path: Path) -> str:

@@ -11,7 +11,15 @@ from pydantic import ValidationError
 
 from geocadence.definition.area import read_area
 from geocadence.definition.checks import LOCAL_STAGE, contradictions, is_loopback
-from geocadence.definition.files import PROJECT_ROOT, find_file, find_script, is_built_in_of_scenes, shown
+from geocadence.definition.files import (
+    PROJECT_ROOT,
+    code_digest,
+    files_digest,
+    find_file,
+    find_script,
+    is_built_in_of_scenes,
+    shown,
+)
 from geocadence.definition.items import read_item_collection
 from geocadence.definition.model import Pipeline
 from geocadence.definition.problems import DefinitionErrors, KeyPath, Problem
@@ -77,10 +85,15 @@ class Definition:
         """The definition as JSON for the Lambda functions, with the files that it names inlined.
 
         `source.stac.geometry` is the area's one geometry; `source.items.collection` an
-        ItemCollection that lies beside the definition; `processing.most_instances` bounds what a run may ask for.
+        ItemCollection that lies beside the definition; `processing.most_instances` bounds what a run may ask for;
+        `processing.code_digest` and `files_digest` tell one state of the script, and of the files that go with it,
+        from another.
         """
         data = self.pipeline.model_dump(mode="json")
         data["processing"]["most_instances"] = self.most_instances
+        data["processing"]["code_digest"] = code_digest(self.script_path, root=self.root, beside=self.requirements_path)
+        inputs = [self.input_file_path(name) for name in sorted(self.pipeline.processing.inputs)]
+        data["processing"]["files_digest"] = files_digest(path for path in inputs if path)
         source = self.pipeline.source
         if source.stac is not None:
             data["source"]["stac"]["geometry"] = read_area(self.area_path)

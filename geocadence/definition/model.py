@@ -142,7 +142,7 @@ class Limits(Part):
     scenes_per_job: int = Field(500, ge=1, description="Scenes of one processing job; more scenes make more jobs")
     concurrent_jobs: int = Field(2, ge=1, le=40, description="Jobs of one run at the same time")
     max_cost_usd: float | None = Field(
-        None, gt=0, description="Checked for its form only: runs are not estimated yet, so nothing is refused by it"
+        None, gt=0, description="A run that will cost more, or whose price nobody knows, is refused"
     )
 
 

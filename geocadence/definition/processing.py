@@ -113,6 +113,11 @@ class Processing(Part):
         "capacity for",
         examples=[["ml.m5.4xlarge", "ml.m6i.4xlarge"]],
     )
+    hourly_rate: float | None = Field(
+        None,
+        gt=0,
+        description="What an hour of one instance costs, in USD; AWS's Price List API is asked where it is left out",
+    )
     instance_count: int = Field(1, ge=1, le=100, description="Instances of one job, 1 to 100")
     volume_size_gb: int = Field(50, ge=1, le=16384, description="Disk of each instance")
     distribution: Literal["ShardedByS3Key", "FullyReplicated"] = Field(

@@ -33,6 +33,7 @@ _BECAUSE = {
     ("limits.concurrent_jobs", "below"): "at least one job must be able to run",
     ("limits.concurrent_jobs", "above"): "a Map state runs at most 40 jobs at the same time",
     ("limits.max_cost_usd", "below"): "expected an amount, or leave the key out for no limit",
+    ("processing.hourly_rate", "below"): "expected USD, or leave the key out for AWS's list price",
 }
 _PATTERNS = {"name": "is no pipeline name (expected up to 30 lower-case letters, digits and -, a letter first)"}
 

@@ -24,3 +24,31 @@ def instances_of_a_job(*, asked: int, objects: int, jobs: int, is_sharded: bool)
     if not is_sharded or jobs == 0:
         return asked
     return max(1, min(asked, objects // jobs))
+
+
+def ranked(weights: Sequence[float], *, instances: int) -> list[int]:
+    """The order of a batch's objects (positions in `weights`) that spreads bytes over the instances.
+
+    ShardedByS3Key promises each instance about 1/n of the objects, and not which
+    (https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProcessingS3Input.html). They may be dealt out one by
+    one in the order of their keys, or in runs of neighbours. So each object, the heaviest first, gets a place where the
+    share of either dealing is the lightest so far.
+    """
+    size, larger = divmod(len(weights), instances)
+    ends = [n * size + min(n, larger) for n in range(1, instances + 1)]
+    # The free places of each run of neighbours, by which instance they fall to when dealt out one by one.
+    free: list[dict[int, list[int]]] = [{} for _ in range(instances)]
+    for run, (start, end) in enumerate(pairwise([0, *ends])):
+        for place in range(start, end):
+            free[run].setdefault(place % instances, []).append(place)
+    of_run, dealt = [0.0] * instances, [0.0] * instances
+    order = [0] * len(weights)
+    for position in sorted(range(len(weights)), key=lambda n: -weights[n]):
+        run = min((n for n in range(instances) if free[n]), key=lambda n: of_run[n])
+        turn = min(free[run], key=lambda n: dealt[n])
+        order[free[run][turn].pop(0)] = position
+        if not free[run][turn]:
+            del free[run][turn]
+        of_run[run] += weights[position]
+        dealt[turn] += weights[position]
+    return order

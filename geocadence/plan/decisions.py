@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum, unique
 from typing import Any
 
-from geocadence.catalogue.area import Area
-from geocadence.execution_input import InvalidInput
+from geocadence.catalogue.area import Area, overlap
+from geocadence.committed import Committed
+from geocadence.execution_input import InvalidInput, Window
 from geocadence.instants import format_instant, parse_instant
+from geocadence.plan.identity import acquisition_of, baseline_of, changed_at, version
+from geocadence.plan.recipe import what_changed
+from geocadence.plan.shelf import Place, Shelf
+from geocadence.plan.weight import bytes_of
 from geocadence.products import Product
 from geocadence.scene_ids import MAX_LENGTH, is_safe_id
 
 Item = dict[str, Any]
+
+# Two Items of one acquisition that share so much of the smaller one's footprint are one; parts of a split tile hardly
+# touch.
+_SAME_GROUND = 0.5
 
 
 @unique
@@ -31,65 +39,75 @@ class Verdict(StrEnum):
 TAKEN = (Verdict.NEW, Verdict.RECOMPUTE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """What a run does with one scene, and why."""
+    """What a run does with one scene, and why. The Item itself is on the shelf."""
 
     scene: str
     verdict: Verdict
     reason: str
     instant: datetime | None = None
-    item: Item = field(default_factory=dict, repr=False, compare=False)
+    place: Place | None = None
+    bbox: Any = None
+    acquisition: str = ""
+    baseline: str = ""
+    changed: datetime | None = None
+    bytes: int | None = None
+    replaces: tuple[str, ...] = ()  # committed products of the same acquisition under other ids
 
     @property
     def is_taken(self) -> bool:
         return self.verdict in TAKEN
 
+    @property
+    def version(self) -> tuple[int, ...]:
+        return version(self.baseline)
+
     def as_json(self, *, batch: int | None) -> dict[str, Any]:
+        known = {"acquisition": self.acquisition, "baseline": self.baseline, "bytes": self.bytes}
         return {
             "id": self.scene,
             "decision": self.verdict.value,
             "reason": self.reason,
             "datetime": format_instant(self.instant) if self.instant else None,
             "batch": batch,
-            "bbox": self.item.get("bbox"),
+            "bbox": self.bbox,
+            **(known if self.acquisition else {}),
+            **({"replaces": list(self.replaces)} if self.replaces else {}),
         }
 
 
-def reject_unfit(items: Iterable[Item]) -> tuple[list[Decision], list[Decision]]:
+def take_in(
+    items: Iterable[Item], *, shelf: Shelf, area: Area | None = None, window: Window | None = None
+) -> tuple[list[Decision], list[Decision]]:
     """Candidates (still `new`, in the catalogue's order) and those rejected for what they are.
 
-    Catalogues list one acquisition twice, above all after a reprocessing: of several Items with one id
-    the one with the newest processing baseline stays, then the one updated last, then the first.
+    Of several Items with one id the one with the newest processing baseline stays, then the one updated last,
+    then the first. What is outside of a given window was not asked for and is left out.
     """
-    judged = [(item, _unfit(item)) for item in items]
-    kept: dict[str, int] = {}
-    for n, (item, reason) in enumerate(judged):
-        if reason is None and (item["id"] not in kept or _age(item) > _age(judged[kept[item["id"]]][0])):
-            kept[item["id"]] = n
-    candidates: list[Decision] = []
-    rejected: list[Decision] = []
-    for n, (item, unfit) in enumerate(judged):
-        scene = item.get("id")
-        reason = unfit
-        if reason is None and n != kept[scene]:
-            reason = _outdone(item, judged[kept[scene]][0])
+    kept: dict[str, Decision] = {}
+    rejected: list[tuple[int, Decision]] = []
+    order: dict[str, int] = {}
+    for n, item in enumerate(items):
+        reason = _unfit(item)
+        if reason is None and area is not None and not area.intersects(item):
+            reason = "its footprint does not touch the area"
         if reason is not None:
-            rejected.append(Decision(_shown(scene), Verdict.REJECTED, reason))
+            rejected.append((n, Decision(_shown(item.get("id")), Verdict.REJECTED, reason)))
+            continue
+        found = _candidate(item)
+        if window is not None and found.instant is not None and not window.holds(found.instant):
+            continue
+        before = kept.get(found.scene)
+        if before is None or _age(found) > _age(before):
+            if before is not None:
+                rejected.append((order[found.scene], _outdone(before, found)))
+            kept[found.scene] = replace(found, place=shelf.put(item))
+            order[found.scene] = n
         else:
-            candidates.append(Decision(scene, Verdict.NEW, "no product yet", parse_instant(_datetime(item)), item))
-    return candidates, rejected
-
-
-def reject_outside(candidates: Iterable[Decision], area: Area) -> tuple[list[Decision], list[Decision]]:
-    """APIs may search by the footprint's box, or not know `intersects` at all."""
-    inside, outside = [], []
-    for candidate in candidates:
-        if area.intersects(candidate.item):
-            inside.append(candidate)
-        else:
-            outside.append(replace(candidate, verdict=Verdict.REJECTED, reason="its footprint does not touch the area"))
-    return inside, outside
+            rejected.append((n, _outdone(found, before)))
+    rejected.sort(key=lambda entry: entry[0])
+    return list(kept.values()), [decision for _, decision in rejected]
 
 
 def keep_named(
@@ -105,26 +123,119 @@ def keep_named(
     return [d for d in candidates if d.scene in keep], [d for d in rejected if d.scene in keep]
 
 
-def decide(candidates: Iterable[Decision], *, products: Mapping[str, Product], recompute: bool) -> list[Decision]:
-    """`new`, `skip` or `recompute` by what is already committed."""
+def supersede(
+    candidates: Iterable[Decision], *, committed: Mapping[str, Sequence[Committed]], shelf: Shelf
+) -> tuple[list[Decision], list[Decision]]:
+    """One product an acquisition: the newest baseline, here and in the catalogue (`committed`, by acquisition).
+
+    Parts of a split tile are of one acquisition and lie beside each other: each stays. A candidate that outdoes
+    committed products of other ids replaces them.
+    """
+    of_one = defaultdict(list)
+    for candidate in candidates:
+        of_one[candidate.acquisition].append(candidate)
+    kept: list[Decision] = []
+    rejected: list[Decision] = []
+    for acquisition, rivals in of_one.items():
+        products = committed.get(acquisition, ())
+        if len(rivals) == 1 and all(known.scene == rivals[0].scene for known in products):
+            kept += rivals
+            continue
+        stay: list[Decision] = []
+        for rival in sorted(rivals, key=_age, reverse=True):
+            better = next((s for s in stay if _is_one(rival, s, shelf)), None)
+            if better is not None:
+                rejected.append(replace(rival, verdict=Verdict.REJECTED, reason=_superseded(rival, better)))
+                continue
+            others = [known for known in products if known.scene != rival.scene]
+            newer = next((k for k in others if _outdoes(k, rival) and _covers(k, rival, shelf)), None)
+            if newer is not None:
+                reason = f"superseded by {newer.scene}, which is in the catalogue ({_named(newer.baseline)})"
+                rejected.append(replace(rival, verdict=Verdict.REJECTED, reason=reason))
+                continue
+            old = tuple(k.scene for k in others if k.version < rival.version or _covers(k, rival, shelf))
+            stay.append(replace(rival, replaces=old))
+        kept += stay
+    return kept, rejected
+
+
+def decide(
+    candidates: Iterable[Decision],
+    *,
+    products: Mapping[str, Product],
+    committed: Mapping[str, Committed],
+    held: Mapping[str, str],
+    recipe: str,
+    recompute: bool,
+) -> list[Decision]:
+    """`new`, `skip` or `recompute`: by what is there, by what, and by who else is at work (`held`: scene → run)."""
     decisions = []
     for candidate in candidates:
-        product = products.get(candidate.scene)
-        verdict, reason = Verdict.NEW, "no product yet"
-        if product is not None and not product.is_complete:
-            reason = f"its product is incomplete: {product.faults[0]}"
-        elif product is not None and recompute:
-            verdict, reason = Verdict.RECOMPUTE, "recompute was asked for"
-        elif product is not None:
-            verdict, reason = Verdict.SKIP, "its product is in place"
-        decisions.append(Decision(candidate.scene, verdict, reason, candidate.instant, candidate.item))
+        verdict, reason = _verdict(
+            candidate,
+            products.get(candidate.scene),
+            committed.get(candidate.scene),
+            held.get(candidate.scene) or held.get(candidate.acquisition),
+            recipe=recipe,
+            recompute=recompute,
+        )
+        decisions.append(replace(candidate, verdict=verdict, reason=reason))
     return decisions
+
+
+def _verdict(
+    candidate: Decision,
+    product: Product | None,
+    known: Committed | None,
+    holder: str | None,
+    *,
+    recipe: str,
+    recompute: bool,
+) -> tuple[Verdict, str]:
+    if holder is not None:
+        return Verdict.SKIP, f"run {holder} is working on it"
+    if product is None:
+        if candidate.replaces:
+            return Verdict.NEW, f"replaces {', '.join(candidate.replaces)}, made from an older processing baseline"
+        return Verdict.NEW, "no product yet" if known is None else "its product is gone"
+    if not product.is_complete:
+        return Verdict.NEW, f"its product is incomplete: {product.faults[0]}"
+    if recompute:
+        return Verdict.RECOMPUTE, "recompute was asked for"
+    if known is None:
+        return Verdict.SKIP, "its product is in place (and not in the catalogue yet)"
+    if known.recipe and known.recipe != recipe:
+        return (
+            Verdict.RECOMPUTE,
+            f"the recipe changed since its product was made: another {what_changed(known.recipe, recipe)}",
+        )
+    if known.baseline and known.version < candidate.version:
+        return (
+            Verdict.RECOMPUTE,
+            f"{_named(candidate.baseline)} is there, its product was made from {_shown(known.baseline)}",
+        )
+    return Verdict.SKIP, "its product is in place"
 
 
 def counts(decisions: Iterable[Decision]) -> dict[str, int]:
     """How many of each verdict, zeros included."""
     found = Counter(decision.verdict for decision in decisions)
     return {verdict.value: found[verdict] for verdict in Verdict}
+
+
+def _candidate(item: Item) -> Decision:
+    instant = parse_instant(_datetime(item))
+    return Decision(
+        item["id"],
+        Verdict.NEW,
+        "no product yet",
+        instant,
+        bbox=item.get("bbox"),
+        acquisition=acquisition_of(item, instant),
+        baseline=baseline_of(item),
+        changed=changed_at(item),
+        bytes=bytes_of(item),
+    )
 
 
 def _unfit(item: Item) -> str | None:
@@ -143,42 +254,52 @@ def _unfit(item: Item) -> str | None:
     return None
 
 
-def _age(item: Item) -> tuple[tuple[int, ...], datetime]:
-    return _version(_baseline(item)), _changed(item)
+def _age(decision: Decision) -> tuple[Any, ...]:
+    return decision.version, decision.changed
 
 
-def _baseline(item: Item) -> str:
-    properties = item["properties"]
-    return str(properties.get("s2:processing_baseline") or properties.get("processing:version") or "")
-
-
-def _version(text: str) -> tuple[int, ...]:
-    """`05.10` as (5, 10), which is above (5, 9); trailing zeros don't count."""
-    numbers = [int(digits) for digits in re.findall(r"[0-9]{1,18}", text)]
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    return tuple(numbers)
-
-
-def _changed(item: Item) -> datetime:
-    for name in ("updated", "s2:generation_time", "created"):
-        try:
-            return parse_instant(item["properties"].get(name) or "")
-        except (ValueError, TypeError, AttributeError):
-            continue
-    return datetime.min.replace(tzinfo=UTC)
-
-
-def _outdone(item: Item, kept: Item) -> str:
-    """Why `kept` is taken in the place of `item`, which has the same id."""
-    if _version(_baseline(item)) != _version(_baseline(kept)):
-        older = _shown(_baseline(item)) or "none"
-        taken = f"the one of processing baseline {_shown(_baseline(kept))} is taken (this one's is {older})"
-    elif _changed(item) != _changed(kept):
-        taken = f"the one updated last, {format_instant(_changed(kept))}, is taken"
+def _outdone(older: Decision, kept: Decision) -> Decision:
+    """Why `kept` is taken in the place of `older`, which has the same id."""
+    if older.version != kept.version:
+        this = _shown(older.baseline) or "none"
+        taken = f"the one of {_named(kept.baseline)} is taken (this one's is {this})"
+    elif older.changed != kept.changed:
+        taken = f"the one updated last, {format_instant(kept.changed)}, is taken" if kept.changed else ""
     else:
         taken = "the first is taken"
-    return f"the catalogue listed it more than once; {taken}"
+    return Decision(older.scene, Verdict.REJECTED, f"the catalogue listed it more than once; {taken}")
+
+
+def _superseded(rival: Decision, better: Decision) -> str:
+    if rival.version != better.version:
+        this = _shown(rival.baseline) or "none"
+        return f"superseded by {better.scene}, of {_named(better.baseline)} (this one's is {this})"
+    return f"superseded by {better.scene}, of the same acquisition and processing baseline"
+
+
+def _is_one(rival: Decision, better: Decision, shelf: Shelf) -> bool:
+    if rival.version != better.version:
+        return True
+    footprints = [shelf.get(each.place).get("geometry") if each.place else None for each in (rival, better)]
+    shared = overlap(*footprints)
+    return shared is None or shared >= _SAME_GROUND
+
+
+def _outdoes(known: Committed, rival: Decision) -> bool:
+    return known.version >= rival.version
+
+
+def _covers(known: Committed, rival: Decision, shelf: Shelf) -> bool:
+    """Whether a committed product and a candidate are of the same ground; of another version, they are."""
+    if known.version != rival.version:
+        return True
+    geometry = shelf.get(rival.place).get("geometry") if rival.place else None
+    shared = overlap(known.geometry, geometry)
+    return shared is None or shared >= _SAME_GROUND
+
+
+def _named(baseline: str) -> str:
+    return f"processing baseline {_shown(baseline)}" if baseline else "an unknown processing baseline"
 
 
 def _datetime(item: Item) -> str:

@@ -1,4 +1,4 @@
-"""PlanRun: check the input, discover, decide, write the batches, and the plan last.
+"""PlanRun: check the input, discover, decide, write the plan, claim what it takes, and write the batches.
 
 Planning a run again writes the same keys and removes what an earlier attempt left, so a retry of
 the function is harmless. No processing job exists before the plan does.
@@ -6,41 +6,31 @@ the function is harmless. No processing job exists before the plan does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import logging
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from geocadence.bucket import Bucket
-from geocadence.catalogue.area import Area
+from geocadence.bucket import Bucket, Conflict
 from geocadence.catalogue.http import CatalogueRefused
-from geocadence.catalogue.item_collection import read_item_collection
-from geocadence.catalogue.manifest import check_objects, read_manifest
-from geocadence.catalogue.objects import count_objects
-from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.durations import Duration
 from geocadence.execution_input import ExecutionInput, InvalidInput, read_execution_input
 from geocadence.instants import format_instant
-from geocadence.layout import BATCH_TAGS, RunLayout
-from geocadence.plan.batches import cut, instances_of_a_job
-from geocadence.plan.decisions import Decision, counts, decide, keep_named, reject_outside, reject_unfit
-from geocadence.products import find_products
+from geocadence.layout import BATCH_TAGS, RunLayout, claims_key
+from geocadence.plan.batches import ranked
+from geocadence.plan.claims import ATTEMPTS, Claim, read_claims, replace_claims
+from geocadence.plan.decisions import Decision, counts
+from geocadence.plan.draft import Draft, Sources, find
+from geocadence.plan.recipe import recipe_of
+from geocadence.plan.shelf import Shelf
 
-Item = dict[str, Any]
-PLAN_VERSION = 1
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Sources:
-    """How a run finds its input; the functions hand in the real ones, tests their own."""
-
-    read_s3: Callable[[str], bytes | None]
-    list_s3: Callable[[str], Iterator[Any]]
-    faults_s3: Callable[[Iterable[str]], Mapping[str, str]]  # of these URIs those that can't be read, and why
-    region_of_bucket: Callable[[str], str | None]
-    region: str | None  # the jobs'
-    search_stac_api: Callable[..., Iterator[Item]] = search_stac_api
-    read_item_collection: Callable[..., Iterator[Item]] = read_item_collection
+PLAN_VERSION = 2
+_OBJECTS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -75,17 +65,33 @@ def plan_run(
     lookback = Duration.parse(stac["lookback"]) if stac else None
     asked = read_execution_input(run.input, started_at=run.started_at, lookback=lookback)
     _refuse_repetition(asked, definition)
-    try:
-        if kind in ("stac", "items"):
-            draft = _plan_scenes(asked, kind, definition, outputs, sources)
-        else:
-            draft = _plan_objects(asked, kind, definition, sources)
-    except CatalogueRefused as error:
-        raise InvalidInput(str(error)) from error
-    at_a_time = draft.instance_count * min(draft.jobs, definition["limits"]["concurrent_jobs"])
-    if at_a_time and (sentence := quota_refusal(at_a_time)) is not None:
-        raise InvalidInput(sentence)
-    return _write(run, asked, draft, definition, inputs, clock)
+    pipeline = definition["name"]
+    with Shelf() as shelf:
+        try:
+            found = find(asked, kind, definition, sources, shelf)
+        except CatalogueRefused as error:
+            raise InvalidInput(str(error)) from error
+        for _ in range(ATTEMPTS):
+            claims = read_claims(inputs, pipeline)
+            live = [claim for claim in claims.others(run.run_id) if sources.is_at_work(claim.execution_arn)]
+            draft = found.draft(
+                asked, definition, live=live, inputs=inputs, outputs=outputs, shelf=shelf, price=sources.price
+            )
+            at_a_time = draft.instance_count * min(draft.jobs, definition["limits"]["concurrent_jobs"])
+            if at_a_time and (sentence := quota_refusal(at_a_time)) is not None:
+                raise InvalidInput(sentence)
+            planned_at = format_instant(clock())
+            result = _write_plan(run, asked, draft, definition, inputs, planned_at)
+            if draft.jobs:
+                mine = Claim(run.run_id, run.execution_arn, planned_at, secrets.token_hex(8))
+                try:
+                    replace_claims(inputs, pipeline, claims, [*live, mine])
+                except Conflict:
+                    log.info("another run planned or closed meanwhile; deciding again")
+                    continue
+            _write_batches(RunLayout(pipeline, run.run_id), draft, inputs, shelf)
+            return result
+    raise RuntimeError(f"{inputs.uri(claims_key(pipeline))} kept changing while this run tried to enter it")
 
 
 def _refuse_repetition(asked: ExecutionInput, definition: dict[str, Any]) -> None:
@@ -99,95 +105,11 @@ def _refuse_repetition(asked: ExecutionInput, definition: dict[str, Any]) -> Non
         )
 
 
-@dataclass(frozen=True)
-class _Draft:
-    kind: str
-    planned: int
-    jobs: int
-    instance_count: int
-    decisions: list[Decision] = field(default_factory=list)
-    batches: list[Sequence[Decision]] = field(default_factory=list)
-    input_uri: str | None = None  # None: the batches that are yet to be written
-
-
-def _plan_scenes(
-    asked: ExecutionInput, kind: str, definition: dict[str, Any], outputs: Bucket, sources: Sources
-) -> _Draft:
-    source = definition["source"][kind]
-    if kind == "stac":
-        where = f"collection {source['collection']} of {source['api']} over {source['area']}"
-        items = sources.search_stac_api(source, window=asked.window, scenes=asked.scenes)
-    else:
-        where = source["href"]
-        items = sources.read_item_collection(source, read_s3=sources.read_s3)
-    candidates, rejected = reject_unfit(items)
-    if kind == "stac":
-        candidates, outside = reject_outside(candidates, Area(source["geometry"]))
-        rejected += outside
-    if kind == "items" and asked.window.is_given:
-        candidates = [d for d in candidates if d.instant is None or asked.window.holds(d.instant)]
-    if asked.scenes is not None:
-        candidates, rejected = keep_named(candidates, rejected, scenes=asked.scenes, where=where)
-    wanted = [(d.scene, d.instant) for d in candidates if d.instant is not None]
-    products = find_products(outputs, pipeline=definition["name"], scenes=wanted)
-    decisions = decide(candidates, products=products, recompute=asked.recompute)
-    decisions.sort(key=lambda d: (d.instant, d.scene))
-    taken = [decision for decision in decisions if decision.is_taken]
-    planned = len(taken)
-    limits = definition["limits"]
-    if planned > limits["max_scenes_per_run"]:
-        raise InvalidInput(
-            f"The run would take {planned} scenes, above limits.max_scenes_per_run, {limits['max_scenes_per_run']} "
-            "(take a shorter window, name the scenes, or raise the limit in the definition)."
-        )
-    batches = [] if asked.dry_run else cut(taken, scenes_per_job=limits["scenes_per_job"])
-    instances = _instances(asked, definition, planned, len(batches))
-    return _Draft(kind, planned, len(batches), instances, decisions + rejected, batches)
-
-
-def _plan_objects(asked: ExecutionInput, kind: str, definition: dict[str, Any], sources: Sources) -> _Draft:
-    if asked.scenes is not None:
-        raise InvalidInput(
-            f"`scenes` makes no sense here: the pipeline takes the objects of a {kind}, not scenes (leave the key out)."
-        )
-    uri = definition["source"][kind]["uri"]
-    if kind == "prefix":
-        planned = count_objects(uri, listing=sources.list_s3)
-    else:
-        listed = read_manifest(uri, read_s3=sources.read_s3)
-        check_objects(uri, listed, faults=sources.faults_s3, region=sources.region, region_of=sources.region_of_bucket)
-        planned = len(listed)
-    jobs = 1 if planned and not asked.dry_run else 0
-    return _Draft(kind, planned, jobs, _instances(asked, definition, planned, jobs), input_uri=uri)
-
-
-def _instances(asked: ExecutionInput, definition: dict[str, Any], objects: int, jobs: int) -> int:
-    processing = definition["processing"]
-    return instances_of_a_job(
-        asked=asked.instance_count or processing["instance_count"],
-        objects=objects,
-        jobs=jobs,
-        is_sharded=processing["distribution"] == "ShardedByS3Key",
-    )
-
-
-def _write(
-    run: Run,
-    asked: ExecutionInput,
-    draft: _Draft,
-    definition: dict[str, Any],
-    inputs: Bucket,
-    clock: Callable[[], datetime],
+def _write_plan(
+    run: Run, asked: ExecutionInput, draft: Draft, definition: dict[str, Any], inputs: Bucket, planned_at: str
 ) -> dict[str, Any]:
     layout = RunLayout(definition["name"], run.run_id)
     batch_of = {decision.scene: n for n, batch in enumerate(draft.batches) for decision in batch}
-    objects = {
-        layout.batch_item(n, decision.scene): decision.item
-        for n, batch in enumerate(draft.batches)
-        for decision in batch
-    }
-    inputs.delete_many(found.key for found in inputs.listing(layout.batches) if found.key not in objects)
-    inputs.write_json_many(objects, tags=BATCH_TAGS)
     input_uri = draft.input_uri or inputs.uri(layout.batches)
     tally = counts(draft.decisions)
     plan = {
@@ -197,17 +119,23 @@ def _write(
         "pipeline": definition["name"],
         "source": draft.kind,
         "started_at": format_instant(run.started_at),
-        "planned_at": format_instant(clock()),
+        "planned_at": planned_at,
         "window": asked.window.as_json(),
         "recompute": asked.recompute,
         "dry_run": asked.dry_run,
+        "recipe": recipe_of(definition),
         "planned": draft.planned,
         "counts": tally,
         "batches": draft.jobs,
         "instance_count": draft.instance_count,
         "input_uri": input_uri,
+        "note": draft.note,
+        "estimate": draft.expected.as_json() if draft.expected else None,
         "decisions": [d.as_json(batch=batch_of.get(d.scene) if d.is_taken else None) for d in draft.decisions],
     }
+    # What others look at first: of a run that has entered they must find what it took.
+    taken = [d for d in draft.decisions if d.is_taken and draft.jobs]
+    inputs.write_json(layout.taken, sorted({name for d in taken for name in (d.scene, d.acquisition)}))
     inputs.write_json(layout.plan, plan)
     return {
         "planned": draft.planned,
@@ -218,3 +146,26 @@ def _write(
         "input_uri": input_uri,
         "plan": inputs.uri(layout.plan),
     }
+
+
+def _write_batches(layout: RunLayout, draft: Draft, inputs: Bucket, shelf: Shelf) -> None:
+    objects = {
+        layout.batch_item(n, name): decision.place
+        for n, batch in enumerate(draft.batches)
+        for name, decision in _named(batch, instances=draft.instance_count)
+    }
+    inputs.delete_many(found.key for found in inputs.listing(layout.batches) if found.key not in objects)
+    keys_left = iter(objects)
+    while keys := list(islice(keys_left, _OBJECTS_AT_ONCE)):
+        inputs.write_json_many({key: shelf.get(objects[key]) for key in keys}, tags=BATCH_TAGS)
+
+
+def _named(batch: Sequence[Decision], *, instances: int) -> Iterator[tuple[str, Decision]]:
+    """A batch's scenes and what their objects are called: by their rank first where bytes are to be spread."""
+    known = [decision.bytes for decision in batch if decision.bytes]
+    if instances == 1 or len(set(known)) < 2:
+        yield from ((decision.scene, decision) for decision in batch)
+        return
+    usual = sum(known) / len(known)
+    order = ranked([decision.bytes or usual for decision in batch], instances=instances)
+    yield from ((f"{rank:05}_{batch[position].scene}", batch[position]) for rank, position in enumerate(order))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,10 +12,16 @@ from botocore.exceptions import ClientError
 from geocadence.bucket import Bucket, Listed
 from geocadence.catalogue.http import CatalogueRefused
 from geocadence.layout import split_s3_uri
-from geocadence.plan.planning import Sources
+from geocadence.plan.draft import Sources
 
 
-def sources_in_s3(s3: Any, *, region: str | None) -> Sources:
+def sources_in_s3(
+    s3: Any,
+    *,
+    region: str | None,
+    is_at_work: Callable[[str], bool],
+    price: Callable[[str], float | None] = lambda instance_type: None,
+) -> Sources:
     """`region` is the one that the jobs run in."""
 
     def read(uri: str) -> bytes | None:
@@ -42,6 +48,8 @@ def sources_in_s3(s3: Any, *, region: str | None) -> Sources:
         faults_s3=faults,
         region_of_bucket=lambda bucket: Bucket(s3, bucket).region(),
         region=region,
+        is_at_work=is_at_work,
+        price=price,
     )
 
 

@@ -6,7 +6,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -92,6 +92,17 @@ class RunFunctions(Construct):
             ),
             because="Listing quotas knows no resources; it lets a run end before it begins where they are too low.",
         )
+        grant(
+            self.plan.own_role,
+            *_see_runs(self, name),
+            because="Executions are named by whoever starts them; sagemaker:ListProcessingJobs knows no resources.",
+        )
+        if definition.pipeline.processing.hourly_rate is None:
+            grant(
+                self.plan.own_role,
+                iam.PolicyStatement(actions=["pricing:GetProducts"], resources=["*"]),
+                because="AWS's public price list knows no resources.",
+            )
         self.close = RunFunction(
             self,
             "Close",
@@ -106,6 +117,9 @@ class RunFunctions(Construct):
             # Catalogue and reports; scenes' products are the jobs' to write.
             write(
                 places.output.object("collection.json"),
+                places.output.object("items.parquet"),
+                # Its claim is taken back.
+                places.runs.object("claims.json"),
                 Location(places.output.bucket, f"{places.output.prefix}runs/"),
             ),
             because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
@@ -120,6 +134,16 @@ class RunFunctions(Construct):
 def _listed(definition: Definition, places: PipelinePlaces) -> tuple[Location, ...]:
     """What a manifest may name, which is looked at before a job is: all that the job may read."""
     return places.readable if definition.pipeline.source.manifest is not None else ()
+
+
+def _see_runs(scope: Construct, name: str) -> list[iam.PolicyStatement]:
+    executions = Stack.of(scope).format_arn(
+        service="states", resource="execution", resource_name=f"{name}:*", arn_format=ArnFormat.COLON_RESOURCE_NAME
+    )
+    return [
+        iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[executions]),
+        iam.PolicyStatement(actions=["sagemaker:ListProcessingJobs"], resources=["*"]),
+    ]
 
 
 def _see_jobs(scope: Construct, prefix: str) -> list[iam.PolicyStatement]:

@@ -16,6 +16,7 @@ from typing import Any
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
+from geocadence.definition.files import NOT_TO_SHIP
 from stacks.components.libraries import GLIBC, MACHINE, Libraries, packages_in
 from stacks.components.uv import ROOT, deploys_to_this_machine
 from stacks.refused import Refused
@@ -26,7 +27,7 @@ LAUNCHER = ROOT / "container" / "launcher" / "__main__.py"
 LIBRARIES_OF_BUILT_INS = {"spectral_index": ROOT / "requirements" / "codecs.txt"}
 # What every image that a built-in script runs in has; another beside it would be in its way.
 IN_EVERY_IMAGE = ("numpy", "rasterio")
-_NOT_TO_SHIP = shutil.ignore_patterns("__pycache__", "*.pyc", "tests", "test_*.py", ".*", "*.md", "ruff.toml")
+_NOT_TO_SHIP = shutil.ignore_patterns(*NOT_TO_SHIP)
 
 
 class ScriptAsset(Construct):

@@ -123,5 +123,6 @@ def sources_in(bucket: Bucket, *, region: str | None = "us-west-2", **changes: A
         },
         "region_of_bucket": lambda name: bucket.region(),
         "region": region,
+        "is_at_work": lambda arn: False,
     }
     return Sources(**given | changes)

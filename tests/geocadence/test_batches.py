@@ -1,32 +1,54 @@
-"""Batches: every scene in exactly one, none larger than asked, no instance without an object."""
+"""Bytes spread over instances, however ShardedByS3Key deals the objects out."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+import random
+from itertools import pairwise
 
-from geocadence.plan.batches import cut, instances_of_a_job
+import pytest
 
-
-@given(count=st.integers(0, 3000), scenes_per_job=st.integers(1, 600))
-def test_batches_are_a_partition_of_even_parts(count: int, scenes_per_job: int) -> None:
-    batches = cut(range(count), scenes_per_job=scenes_per_job)
-
-    assert [scene for batch in batches for scene in batch] == list(range(count))
-    assert len(batches) == (count + scenes_per_job - 1) // scenes_per_job
-    sizes = [len(batch) for batch in batches]
-    assert not sizes or (max(sizes) <= scenes_per_job and max(sizes) - min(sizes) <= 1)
+from geocadence.plan.batches import instances_of_a_job, ranked
 
 
-@given(count=st.integers(1, 3000), scenes_per_job=st.integers(1, 600), asked=st.integers(1, 100))
-def test_no_instance_gets_an_empty_shard(count: int, scenes_per_job: int, asked: int) -> None:
-    batches = cut(range(count), scenes_per_job=scenes_per_job)
-
-    instances = instances_of_a_job(asked=asked, objects=count, jobs=len(batches), is_sharded=True)
-
-    assert 1 <= instances <= asked
-    assert all(len(batch) >= instances for batch in batches)
+def heaviest_share(weights: list[float], shares: list[list[int]]) -> float:
+    """How much more the heaviest share is than an even one."""
+    sums = [sum(weights[n] for n in share) for share in shares]
+    return max(sums) / (sum(sums) / len(sums))
 
 
-def test_replicated_input_goes_to_as_many_instances_as_asked() -> None:
-    assert instances_of_a_job(asked=5, objects=2, jobs=1, is_sharded=False) == 5
+def one_by_one(order: list[int], instances: int) -> list[list[int]]:
+    return [order[n::instances] for n in range(instances)]
+
+
+def in_runs(order: list[int], instances: int) -> list[list[int]]:
+    size, larger = divmod(len(order), instances)
+    ends = [n * size + min(n, larger) for n in range(instances + 1)]
+    return [order[start:end] for start, end in pairwise(ends)]
+
+
+@pytest.mark.parametrize("instances", [2, 3, 4, 8])
+@pytest.mark.parametrize("scenes", [100, 500])
+def test_shares_are_even_in_bytes_whichever_way_objects_are_dealt(instances: int, scenes: int) -> None:
+    chance = random.Random(instances * scenes)  # noqa: S311
+    # Whole tiles, and edges of the swath
+    weights = [chance.choice([1.0, 1.0, chance.random()]) * chance.lognormvariate(0, 0.6) for _ in range(scenes)]
+    order = ranked(weights, instances=instances)
+
+    assert sorted(order) == list(range(scenes))
+    assert heaviest_share(weights, one_by_one(order, instances)) < 1.05
+    assert heaviest_share(weights, in_runs(order, instances)) < 1.05
+    unordered = list(range(scenes))
+    assert heaviest_share(weights, one_by_one(unordered, instances)) > heaviest_share(
+        weights, one_by_one(order, instances)
+    )
+
+
+@pytest.mark.parametrize(("scenes", "instances"), [(1, 1), (3, 2), (5, 5), (7, 3)])
+def test_every_object_has_its_rank(scenes: int, instances: int) -> None:
+    assert sorted(ranked([1.0] * scenes, instances=instances)) == list(range(scenes))
+
+
+def test_no_more_instances_than_scenes() -> None:
+    assert instances_of_a_job(asked=8, objects=3, jobs=1, is_sharded=True) == 3
+    assert instances_of_a_job(asked=8, objects=9, jobs=2, is_sharded=True) == 4
+    assert instances_of_a_job(asked=8, objects=3, jobs=1, is_sharded=False) == 8

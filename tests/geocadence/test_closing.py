@@ -27,6 +27,7 @@ class Pipeline:
 
     def __init__(self, inputs: Bucket, outputs: Bucket) -> None:
         self.inputs, self.outputs = inputs, outputs
+        self.at_work: set[str] = set()
         self.definition = definition(items=items_source([item(n) for n in range(5)]))
 
     def plan(self, execution_input: dict[str, Any] | None = None, *, run_id: str = RUN) -> dict[str, Any]:
@@ -35,7 +36,7 @@ class Pipeline:
             definition=self.definition,
             inputs=self.inputs,
             outputs=self.outputs,
-            sources=sources_in(self.inputs),
+            sources=sources_in(self.inputs, is_at_work=self.at_work.__contains__),
             quota_refusal=lambda wanted: None,
             clock=lambda: STARTED,
         )
@@ -350,6 +351,26 @@ def test_the_record_tells_of_the_run_and_its_jobs(pipeline: Pipeline) -> None:
     assert product["item"] == f"{folder}.json"
     assert product["preview"] == f"{folder}_preview.png"
     assert product["statistics"] == {"ndvi": {"mean": 0.61, "valid_percent": 87.5}}
+
+
+def test_what_a_run_took_is_kept_for_the_next_estimate(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    for n in range(5):
+        commit_product(pipeline.outputs, n)
+    pipeline.close(seen=[job()])
+    pipeline.close(seen=[job()])
+
+    assert pipeline.outputs.read_json("ndvi/runs/throughput.json") == [
+        {"run_id": RUN, "instance_type": "ml.m5.4xlarge", "scenes": 5, "bytes": None, "instance_seconds": 2880.0}
+    ]
+
+
+def test_a_failed_job_says_nothing_of_the_next_run(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    commit_product(pipeline.outputs, 0)
+    pipeline.close(seen=[job(), job(status="Failed")], jobs_failed=1)
+
+    assert pipeline.outputs.read_json("ndvi/runs/throughput.json") is None
 
 
 def test_the_report_links_to_products_by_relative_paths(pipeline: Pipeline) -> None:

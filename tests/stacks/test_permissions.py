@@ -14,7 +14,8 @@ ON_EVERYTHING = {
     "cloudwatch:PutMetricData": "execution role: held to SageMaker's namespace by a condition",
     "servicequotas:ListServiceQuotas": "plan function: is the quota for the job's instances high enough",
     "servicequotas:ListAWSDefaultServiceQuotas": "plan function: likewise, where nothing else was granted",
-    "sagemaker:ListProcessingJobs": "close function: finding the jobs of its run",
+    "sagemaker:ListProcessingJobs": "close function: finding the jobs of its run; plan function: who is still at work",
+    "pricing:GetProducts": "plan function: AWS's public price list",
     "logs:CreateLogDelivery": "state machine: writing its log",
     "logs:DeleteLogDelivery": "state machine: writing its log",
     "logs:DescribeLogGroups": "state machine: writing its log",
@@ -134,11 +135,18 @@ def test_planning_writes_batches_only(weekly: Stack) -> None:
 def test_closing_writes_catalogue_and_reports_but_no_products(weekly: Stack) -> None:
     role = weekly.statements("CloseRole")
     assert _may(role, "s3:PutObject") == [
+        f"{IN}/ndvi-weekly/runs/claims.json",
         f"{OUT}/ndvi-weekly/collection.json",
+        f"{OUT}/ndvi-weekly/items.parquet",
         f"{OUT}/ndvi-weekly/runs/*",
     ]
     jobs = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:processing-job/ndvi-weekly-4fa610-????????????-*"
     assert _may(role, "sagemaker:DescribeProcessingJob") == [jobs]
+
+
+def test_planning_sees_the_executions_of_its_own_machine_only(weekly: Stack) -> None:
+    executions = _may(weekly.statements("PlanRole"), "states:DescribeExecution")
+    assert executions == [f"arn:aws:states:{REGION}:{ACCOUNT}:execution:geocadence-dev-ndvi-weekly:*"]
 
 
 def test_functions_write_their_own_log_group_only(weekly: Stack) -> None:

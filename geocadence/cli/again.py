@@ -1,0 +1,70 @@
+"""`retry`, `recompute` and `status --reconcile`: what is missing, and made again."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+from typing import Any
+
+from geocadence.again import NothingToRetry, drift, input_for_retry, latest_failures, steps
+from geocadence.cli import runs
+from geocadence.cli.cloud import target as target_of
+from geocadence.cli.screen import Screen
+from geocadence.durations import Duration
+from geocadence.follow import find_run
+from geocadence.instants import parse_instant
+from geocadence.layout import RunLayout
+
+USAGE = 2
+
+
+def retry(options: argparse.Namespace, screen: Screen) -> int:
+    target = target_of(options)
+    before = find_run(target, options.of)
+    try:
+        asked = input_for_retry(RunLayout(before.pipeline, before.run_id), inputs=target.inputs, outputs=target.outputs)
+    except NothingToRetry as error:
+        return screen.fail(str(error))
+    return runs.start_and_follow(target, before.pipeline, asked, options, screen)
+
+
+def recompute(options: argparse.Namespace, screen: Screen) -> int:
+    """All scenes of a window anew, whatever recipe their products were made by."""
+    options.recompute, options.dry_run = True, False
+    return runs.run(options, screen)
+
+
+def reconcile(options: argparse.Namespace, screen: Screen) -> int:
+    """The source's catalogue against ours, window by window, by dry runs of what is deployed."""
+    try:
+        start = parse_instant(options.start or "")
+        end = parse_instant(options.end) if options.end else datetime.now(UTC)
+        step = Duration.parse(options.step)
+    except ValueError as error:
+        screen.fail(f"--start, --end or --step {error}")
+        return USAGE
+    if start >= end:
+        screen.fail("--start is not before --end")
+        return USAGE
+    target = target_of(options)
+    missing: list[dict[str, Any]] = []
+    compared = 0
+    for window in steps(start, end, step):
+        finished = runs.follow_quietly(target, options.reconcile, {"window": window, "dry_run": True}, screen)
+        if isinstance(finished, int):
+            return finished
+        layout = RunLayout(options.reconcile, finished.run.run_id)
+        plan = target.inputs.read_json(layout.plan)
+        if not finished.is_good or plan is None:
+            return screen.fail(finished.cause or f"the dry run ended as {finished.status.lower()}")
+        wanting = {d["id"] for d in plan["decisions"] if d["decision"] != "skip"}
+        missing += drift(plan, latest_failures(target.outputs, options.reconcile, wanting) if wanting else {})
+        compared += len(plan["decisions"])
+    if screen.as_json:
+        screen.facts({"compared": compared, "missing": missing})
+    else:
+        rows = [(each["id"], each["datetime"], each["decision"], each["reason"]) for each in missing]
+        if rows:
+            screen.table(("scene", "date", "decision", "why"), rows)
+        screen.say(f"{compared} scenes in the source, {compared - len(missing)} in the catalogue as they should be")
+    return 1 if any(each["decision"] != "rejected" for each in missing) else 0

@@ -1,0 +1,233 @@
+"""`items.parquet`: stac-geoparquet of all committed products (https://github.com/radiantearth/stac-geoparquet-spec).
+
+It is the catalogue's one truth: a product is committed when its row is in. DuckDB merges what is new into what was
+there, by the columns' names and out of memory where it has to, and the result takes the place of the file that was
+read and of no other (a conditional write), so that readers see the one or the other, and two runs that close at the
+same time both end up in it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import tempfile
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import shapely
+from shapely.errors import ShapelyError
+from shapely.geometry import shape
+
+from geocadence.bucket import Bucket, Conflict
+from geocadence.catalogue.geoparquet import connect
+from geocadence.instants import parse_instant
+from geocadence.layout import collection_key, items_key
+from geocadence.products import Product
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS = 12
+MEDIA_TYPE = "application/vnd.apache.parquet"
+_TOP = {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets", "collection"}
+# The only columns of time: other texts stay texts, whatever they look like.
+_TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated")
+_JSON = re.compile(r"\bJSON\b")
+_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A product to be committed, and what the catalogue is to know of where it comes from."""
+
+    product: Product
+    acquisition: str
+    baseline: str
+    recipe: str
+    replaces: tuple[str, ...] = ()
+
+
+def commit_items(outputs: Bucket, pipeline: str, entries: Sequence[Entry]) -> None:
+    """Bring the table up to date; products of the same ids, and those that are replaced, make way."""
+    key = items_key(pipeline)
+    gone = {entry.product.scene for entry in entries} | {name for entry in entries for name in entry.replaces}
+    with tempfile.TemporaryDirectory() as folder:
+        before, after, lines = (Path(folder) / name for name in ("before.parquet", "after.parquet", "new.jsonl"))
+        _write_rows(lines, entries, outputs, pipeline)
+        for _ in range(_ATTEMPTS):
+            etag = outputs.fetch(key, before)
+            try:
+                merge(before if etag else None, lines, after, without=gone, scratch=Path(folder))
+            except duckdb.Error as error:
+                # A script of others may give a property another type than before, deep inside: plain rows always fit.
+                log.warning("the items' own fields don't fit the table; left out", extra={"error": str(error)[:500]})
+                _write_rows(
+                    lines, [replace(entry, product=_plain(entry.product)) for entry in entries], outputs, pipeline
+                )
+                merge(before if etag else None, lines, after, without=gone, scratch=Path(folder))
+            try:
+                outputs.replace_file(key, after, etag=etag, content_type=MEDIA_TYPE)
+            except Conflict:
+                log.info("another run changed the table; merging again", extra={"key": key})
+                continue
+            return
+    raise RuntimeError(f"{outputs.uri(key)} kept changing while this run tried to add to it")
+
+
+def _write_rows(lines: Path, entries: Iterable[Entry], outputs: Bucket, pipeline: str) -> None:
+    with lines.open("w", encoding="utf-8", errors="replace") as file:
+        for entry in entries:
+            file.write(json.dumps(row_of(entry, outputs, pipeline), ensure_ascii=False) + "\n")
+
+
+def _plain(product: Product) -> Product:
+    """The product with texts and numbers only in its Item's properties and assets."""
+    item = product.item
+    properties = item.get("properties") if isinstance(item.get("properties"), dict) else {}
+    assets = {
+        name: {field: asset[field] for field in ("href", "type", "title") if isinstance(asset.get(field), str)}
+        for name, asset in item["assets"].items()
+        if isinstance(asset, dict)
+    }
+    scalars = {name: value for name, value in properties.items() if isinstance(value, str | int | float)}
+    return replace(product, item=item | {"properties": scalars, "assets": assets})
+
+
+def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
+    """A product's Item as a row, JSON of it; what a script of others wrote is taken as far as it makes sense."""
+    product, item = entry.product, entry.product.item
+    folder = outputs.uri(product.key.rpartition("/")[0] + "/")
+    footprint, bbox = _footprint(item)
+    properties = item.get("properties") if isinstance(item.get("properties"), dict) else {}
+    links = [
+        {"rel": "self", "href": outputs.uri(product.key), "type": "application/geo+json"},
+        {"rel": "collection", "href": outputs.uri(collection_key(pipeline)), "type": "application/json"},
+    ]
+    return {
+        "type": "Feature",
+        "stac_version": str(item.get("stac_version") or "1.1.0"),
+        "stac_extensions": [text for text in item.get("stac_extensions") or () if isinstance(text, str)],
+        "id": product.scene,
+        "collection": pipeline,
+        "geometry": shapely.to_wkb(footprint, hex=True) if footprint is not None else None,
+        "bbox": dict(zip(("xmin", "ymin", "xmax", "ymax"), bbox, strict=True)) if bbox else None,
+        "links": links,
+        "assets": {name: _absolute(asset, folder) for name, asset in item["assets"].items() if isinstance(asset, dict)},
+        **{name: value for name, value in properties.items() if name not in _TOP and value is not None},
+        **{name: _moment(properties.get(name)) for name in _TIMES if name == "datetime" or name in properties},
+        "geocadence:acquisition": entry.acquisition,
+        "geocadence:baseline": entry.baseline,
+        "geocadence:recipe": entry.recipe,
+        "geocadence:etag": product.etag,
+        "geocadence:files": list(product.files),
+    }
+
+
+def merge(before: Path | None, lines: Path, after: Path, *, without: Collection[str], scratch: Path) -> None:
+    """Write `after`: the rows of `before` but those of the ids `without`, and the new ones, in the order of time."""
+    with connect(scratch=scratch) as connection:
+        connection.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS id", [sorted(without)])
+        connection.execute(f"CREATE TEMP VIEW fresh AS {_fresh(connection, lines)}")
+        parts = ["SELECT * FROM fresh"]
+        if before is not None:
+            old = f"SELECT * FROM read_parquet({_text(before)}) WHERE id NOT IN (SELECT id FROM gone)"  # noqa: S608
+            parts.insert(0, old)
+        rows = " UNION ALL BY NAME ".join(parts)
+        connection.execute(f"CREATE TEMP VIEW merged AS {rows}")
+        metadata = _metadata(connection).replace("'", "''")
+        connection.execute(
+            f"COPY (SELECT * FROM merged ORDER BY datetime, id) TO {_text(after)} "  # noqa: S608
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 10000, KV_METADATA {{geo: '{metadata}', "
+            "'stac-geoparquet': '{\"version\":\"1.0.0\"}'})"
+        )
+
+
+def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:
+    """The query for the new rows, whose types DuckDB finds by looking at all of them."""
+    # A format that nothing has keeps texts from being read as times; thresholds, objects from becoming maps.
+    read = (
+        f"read_json({_text(lines)}, format = 'newline_delimited', sample_size = -1, map_inference_threshold = -1, "
+        "field_appearance_threshold = 0, maximum_object_size = 4194304, dateformat = '%%', timestampformat = '%%', "
+        "convert_strings_to_integers = false)"
+    )
+    kinds = {n: kind for n, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()}  # noqa: S608
+    casts = {
+        # Where Items disagree on a type DuckDB leaves JSON, which no other type can be merged with but text.
+        **{n: _as_text(n, kind) for n, kind in kinds.items() if _JSON.search(kind)},
+        "geometry": "unhex(CAST(geometry AS VARCHAR))",
+        "bbox": "CAST(bbox AS STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE))",
+        "stac_extensions": "CAST(stac_extensions AS VARCHAR[])",
+        **{name: f"strptime(CAST({name} AS VARCHAR), '{_FORMAT}') :: TIMESTAMPTZ" for name in _TIMES},
+    }
+    replaced = ", ".join(f'{cast} AS "{name}"' for name, cast in casts.items() if name in kinds)
+    return f"SELECT * REPLACE ({replaced}) FROM {read}"  # noqa: S608 (all of it is ours)
+
+
+def _as_text(name: str, kind: str) -> str:
+    return f"\"{name}\" ->> '$'" if kind == "JSON" else f'CAST("{name}" AS {_JSON.sub("VARCHAR", kind)})'
+
+
+def _metadata(connection: duckdb.DuckDBPyConnection) -> str:
+    """https://geoparquet.org/releases/v1.1.0/"""
+    corners = connection.execute(
+        "SELECT min(bbox.xmin), min(bbox.ymin), max(bbox.xmax), max(bbox.ymax) FROM merged"
+    ).fetchone()
+    covering = {name: ["bbox", name] for name in ("xmin", "ymin", "xmax", "ymax")}
+    column: dict[str, Any] = {"encoding": "WKB", "geometry_types": [], "covering": {"bbox": covering}}
+    if corners and None not in corners:
+        column["bbox"] = list(corners)
+    return json.dumps({"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}})
+
+
+def _footprint(item: dict[str, Any]) -> tuple[Any, list[float] | None]:
+    try:
+        made = shape(item["geometry"])
+        made = None if made.is_empty else made
+    except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+        made = None
+    bbox = item.get("bbox")
+    if not (isinstance(bbox, list) and len(bbox) in (4, 6) and all(_is_number(number) for number in bbox)):
+        return made, list(made.bounds) if made is not None else None
+    return made, [float(number) for number in (*bbox[:2], *bbox[len(bbox) // 2 :][:2])]
+
+
+def _absolute(asset: dict[str, Any], folder: str) -> dict[str, Any]:
+    """A table is read from anywhere, so its hrefs lead from anywhere."""
+    href = asset.get("href")
+    if not isinstance(href, str) or "://" in href:
+        return asset
+    return asset | {"href": folder + href.removeprefix("./")}
+
+
+def _moment(text: Any) -> str | None:
+    try:
+        return parse_instant(text).strftime(_FORMAT)
+    except (ValueError, TypeError):  # a script of the user's may write what it likes
+        return None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _text(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def entries_of(plan: dict[str, Any], products: Iterable[Product]) -> list[Entry]:
+    """What a run's plan knows of the products that it brought about."""
+    decisions = {decision["id"]: decision for decision in plan["decisions"]}
+    return [
+        Entry(
+            product,
+            decisions[product.scene].get("acquisition", product.scene),
+            decisions[product.scene].get("baseline", ""),
+            plan["recipe"] if decisions[product.scene]["batch"] is not None else "",
+            tuple(decisions[product.scene].get("replaces", ())),
+        )
+        for product in products
+    ]

@@ -1,0 +1,66 @@
+"""`items.parquet` as the index of what is committed: one row a product, read without its Items.
+
+Beside a product's Item the commit (`geocadence.close.items_table`) writes what the next plan needs to know of it, as
+properties with the prefix `geocadence:`.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from geocadence.bucket import Bucket
+from geocadence.catalogue.geoparquet import connect
+from geocadence.layout import items_key
+from geocadence.plan.identity import version
+
+_ROWS_AT_ONCE = 2000
+COLUMNS = ("acquisition", "baseline", "recipe", "etag", "files")
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A product that the catalogue has."""
+
+    scene: str
+    acquisition: str
+    baseline: str  # of the source scene
+    recipe: str  # "" where it is not known
+    etag: str  # of its Item when it was committed
+    files: tuple[str, ...]  # of its own folder
+    footprint: bytes | None  # WKB
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        return version(self.baseline)
+
+    @property
+    def geometry(self) -> dict[str, Any] | None:
+        return json.loads(shapely.to_geojson(shapely.from_wkb(self.footprint))) if self.footprint else None
+
+
+def read_committed(
+    outputs: Bucket, pipeline: str, *, scenes: Collection[str], acquisitions: Collection[str]
+) -> list[Committed]:
+    """What is committed of these scenes, or of these acquisitions under another id."""
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        if outputs.fetch(items_key(pipeline), Path(file.name)) is None:
+            return []
+        columns = ", ".join(["id", *(f'"geocadence:{name}"' for name in COLUMNS), "geometry"])
+        found = []
+        with connect() as connection:
+            rows = connection.execute(f"SELECT {columns} FROM read_parquet(?)", [file.name])  # noqa: S608
+            while page := rows.fetchmany(_ROWS_AT_ONCE):
+                for scene, acquisition, baseline, recipe, etag, files, footprint in page:
+                    if scene in scenes or acquisition in acquisitions:
+                        names = tuple(files or ())
+                        found.append(
+                            Committed(scene, acquisition, baseline or "", recipe or "", etag or "", names, footprint)
+                        )
+    return found

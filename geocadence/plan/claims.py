@@ -1,0 +1,80 @@
+"""Which runs are at work: so that two at the same time take no scene twice.
+
+`<pipeline>/runs/claims.json` in the input bucket names the runs that have taken scenes and not closed yet; what each
+has taken stands beside its plan. A run reads them, then looks at the products, and enters only over the state that it
+has read (a conditional write): of two that plan at the same time one is refused, looks again, and leaves the other its
+scenes; a run that closes meanwhile changes the file too. There is no time limit to
+guess: a claim holds as long as its execution runs or one of its jobs does, which Step Functions and SageMaker know.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from geocadence.bucket import Bucket, Conflict
+from geocadence.layout import RunLayout, claims_key
+
+ATTEMPTS = 12
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run at work. `nonce` tells attempts at planning it apart, so that each changes the file."""
+
+    run_id: str
+    execution_arn: str
+    planned_at: str
+    nonce: str
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What the file said when it was read."""
+
+    runs: tuple[Claim, ...]
+    changes: int  # how often it was written: runs that came and went must show
+    etag: str | None
+
+    def others(self, run_id: str) -> tuple[Claim, ...]:
+        return tuple(claim for claim in self.runs if claim.run_id != run_id)
+
+
+def read_claims(inputs: Bucket, pipeline: str) -> Claims:
+    body, etag = inputs.read_with_etag(claims_key(pipeline))
+    if body is None:
+        return Claims((), 0, None)
+    data = json.loads(body)
+    return Claims(tuple(Claim(**claim) for claim in data["runs"]), data["changes"], etag)
+
+
+def held_scenes(inputs: Bucket, pipeline: str, live: Iterable[Claim]) -> dict[str, str]:
+    """What the runs at work have taken: scene id, and acquisition, → run."""
+    held: dict[str, str] = {}
+    for claim in live:
+        for name in inputs.read_json(RunLayout(pipeline, claim.run_id).taken) or ():
+            held[name] = claim.run_id
+    return held
+
+
+def replace_claims(inputs: Bucket, pipeline: str, read: Claims, runs: Iterable[Claim]) -> None:
+    """Write `runs` over what was read; Conflict where another run was faster."""
+    data: dict[str, Any] = {"changes": read.changes + 1, "runs": [asdict(claim) for claim in runs]}
+    inputs.replace_json(claims_key(pipeline), data, etag=read.etag)
+
+
+def leave(inputs: Bucket, pipeline: str, run_id: str) -> None:
+    """Take a run's claim back, if it has one."""
+    for _ in range(ATTEMPTS):
+        read = read_claims(inputs, pipeline)
+        others = read.others(run_id)
+        if len(others) == len(read.runs):
+            return
+        try:
+            replace_claims(inputs, pipeline, read, others)
+        except Conflict:
+            continue
+        return
+    raise RuntimeError(f"{inputs.uri(claims_key(pipeline))} kept changing while run {run_id} tried to leave it")

@@ -1,0 +1,235 @@
+"""What a run would take: found in the source, decided on by what is done and by who else is at work."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from geocadence.bucket import Bucket
+from geocadence.catalogue.area import Area
+from geocadence.catalogue.item_collection import read_item_collection
+from geocadence.catalogue.manifest import check_objects, read_manifest
+from geocadence.catalogue.objects import count_objects
+from geocadence.catalogue.stac_api import search_stac_api
+from geocadence.committed import Committed, read_committed
+from geocadence.execution_input import ExecutionInput, InvalidInput
+from geocadence.plan.batches import cut, instances_of_a_job
+from geocadence.plan.claims import Claim, held_scenes
+from geocadence.plan.decisions import Decision, decide, keep_named, supersede, take_in
+from geocadence.plan.estimate import Estimate, estimate, read_history, refuse_above
+from geocadence.plan.recipe import recipe_of
+from geocadence.plan.shelf import Shelf
+from geocadence.products import find_products
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """How a run finds its input; the functions hand in the real ones, tests their own."""
+
+    read_s3: Callable[[str], bytes | None]
+    list_s3: Callable[[str], Iterator[Any]]
+    faults_s3: Callable[[Iterable[str]], Mapping[str, str]]  # of these URIs those that can't be read, and why
+    region_of_bucket: Callable[[str], str | None]
+    region: str | None  # the jobs'
+    is_at_work: Callable[[str], bool]  # whether an execution, by its ARN, or a job of it still runs
+    # What an instance of a type costs an hour of processing, in USD; None where nobody says.
+    price: Callable[[str], float | None] = lambda instance_type: None
+    search_stac_api: Callable[..., Iterator[Item]] = search_stac_api
+    read_item_collection: Callable[..., Iterator[Item]] = read_item_collection
+
+
+@dataclass(frozen=True)
+class Draft:
+    kind: str
+    planned: int
+    jobs: int
+    instance_count: int
+    decisions: list[Decision] = field(default_factory=list)
+    batches: list[Sequence[Decision]] = field(default_factory=list)
+    input_uri: str | None = None  # None: the batches that are yet to be written
+    note: str = ""
+    expected: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """What was found, before it is looked up what is done and who else is at work."""
+
+    kind: str
+    candidates: list[Decision]
+    rejected: list[Decision]
+
+    def draft(
+        self,
+        asked: ExecutionInput,
+        definition: dict[str, Any],
+        *,
+        live: Sequence[Claim],
+        inputs: Bucket,
+        outputs: Bucket,
+        shelf: Shelf,
+        price: Callable[[str], float | None],
+    ) -> Draft:
+        pipeline = definition["name"]
+        rows = read_committed(
+            outputs,
+            pipeline,
+            scenes={d.scene for d in self.candidates},
+            acquisitions={d.acquisition for d in self.candidates},
+        )
+        by_acquisition: dict[str, list[Committed]] = defaultdict(list)
+        for row in rows:
+            by_acquisition[row.acquisition].append(row)
+        candidates, superseded = supersede(self.candidates, committed=by_acquisition, shelf=shelf)
+        committed = {row.scene: row for row in rows}
+        wanted = [(d.scene, d.instant) for d in candidates if d.instant is not None]
+        decisions = decide(
+            candidates,
+            products=find_products(outputs, pipeline=pipeline, scenes=wanted, known=committed),
+            committed=committed,
+            held=held_scenes(inputs, pipeline, live),
+            recipe=recipe_of(definition),
+            recompute=asked.recompute,
+        )
+        decisions.sort(key=lambda d: (d.instant, d.scene))
+        taken = [decision for decision in decisions if decision.is_taken]
+        limits = definition["limits"]
+        if len(taken) > limits["max_scenes_per_run"]:
+            raise InvalidInput(
+                f"The run would take {len(taken)} scenes, above limits.max_scenes_per_run, "
+                f"{limits['max_scenes_per_run']} "
+                "(take a shorter window, name the scenes, or raise the limit in the definition)."
+            )
+        batches = [] if asked.dry_run else cut(taken, scenes_per_job=limits["scenes_per_job"])
+        jobs = -(-len(taken) // limits["scenes_per_job"])
+        instances = _instances(asked, definition, len(taken), jobs)
+        sizes = [decision.bytes for decision in taken]
+        expected = _expect(
+            definition,
+            outputs,
+            price,
+            scenes=len(taken),
+            bytes_=sum(size or 0 for size in sizes) if all(sizes) else None,
+            jobs=jobs,
+            instances=instances,
+        )
+        return Draft(
+            self.kind,
+            len(taken),
+            len(batches),
+            instances,
+            decisions + self.rejected + superseded,
+            batches,
+            expected=expected,
+        )
+
+
+@dataclass(frozen=True)
+class Objects:
+    kind: str
+    uri: str
+    count: int
+
+    def draft(
+        self,
+        asked: ExecutionInput,
+        definition: dict[str, Any],
+        *,
+        live: Sequence[Claim],
+        outputs: Bucket,
+        price: Callable[[str], float | None],
+        **_: Any,
+    ) -> Draft:
+        # Objects have no identity of their own to share out: one run at a time.
+        note = f"run {live[0].run_id} is working on the same objects" if live else ""
+        planned = 0 if live else self.count
+        jobs = 1 if planned and not asked.dry_run else 0
+        instances = _instances(asked, definition, planned, jobs)
+        expected = _expect(
+            definition, outputs, price, scenes=planned, bytes_=None, jobs=min(planned, 1), instances=instances
+        )
+        return Draft(self.kind, planned, jobs, instances, input_uri=self.uri, note=note, expected=expected)
+
+
+def _expect(
+    definition: dict[str, Any],
+    outputs: Bucket,
+    price: Callable[[str], float | None],
+    *,
+    scenes: int,
+    bytes_: int | None,
+    jobs: int,
+    instances: int,
+) -> Estimate:
+    """What the run will take; InvalidInput where that is above the definition's limits."""
+    processing = definition["processing"]
+    types = processing.get("instance_preferences") or [processing["instance_type"]]
+    expected = estimate(
+        scenes=scenes,
+        bytes_=bytes_,
+        jobs=jobs,
+        instances=instances,
+        instance_types=types,
+        history=read_history(outputs, definition["name"]),
+        usd_per_hour=_rate(processing.get("hourly_rate"), types, price),
+    )
+    refuse_above(definition["limits"]["max_cost_usd"], expected, instance_types=types)
+    return expected
+
+
+def _rate(given: float | None, types: Sequence[str], price: Callable[[str], float | None]) -> float | None:
+    """USD an hour; of several types that a job may get, the dearest's."""
+    if given is not None:
+        return given
+    prices = [price(instance_type) for instance_type in types]
+    return None if None in prices else max(known for known in prices if known is not None)
+
+
+def find(
+    asked: ExecutionInput,
+    kind: str,
+    definition: dict[str, Any],
+    sources: Sources,
+    shelf: Shelf,
+) -> Scenes | Objects:
+    if kind not in ("stac", "items"):
+        return _find_objects(asked, kind, definition, sources)
+    source = definition["source"][kind]
+    if kind == "stac":
+        where = f"collection {source['collection']} of {source['api']} over {source['area']}"
+        items = sources.search_stac_api(source, window=asked.window, scenes=asked.scenes)
+        candidates, rejected = take_in(items, shelf=shelf, area=Area(source["geometry"]))
+    else:
+        where = source["href"]
+        items = sources.read_item_collection(source, read_s3=sources.read_s3)
+        candidates, rejected = take_in(items, shelf=shelf, window=asked.window if asked.window.is_given else None)
+    if asked.scenes is not None:
+        candidates, rejected = keep_named(candidates, rejected, scenes=asked.scenes, where=where)
+    return Scenes(kind, candidates, rejected)
+
+
+def _find_objects(asked: ExecutionInput, kind: str, definition: dict[str, Any], sources: Sources) -> Objects:
+    if asked.scenes is not None:
+        raise InvalidInput(
+            f"`scenes` makes no sense here: the pipeline takes the objects of a {kind}, not scenes (leave the key out)."
+        )
+    uri = definition["source"][kind]["uri"]
+    if kind == "prefix":
+        return Objects(kind, uri, count_objects(uri, listing=sources.list_s3))
+    listed = read_manifest(uri, read_s3=sources.read_s3)
+    check_objects(uri, listed, faults=sources.faults_s3, region=sources.region, region_of=sources.region_of_bucket)
+    return Objects(kind, uri, len(listed))
+
+
+def _instances(asked: ExecutionInput, definition: dict[str, Any], objects: int, jobs: int) -> int:
+    processing = definition["processing"]
+    return instances_of_a_job(
+        asked=asked.instance_count or processing["instance_count"],
+        objects=objects,
+        jobs=jobs,
+        is_sharded=processing["distribution"] == "ShardedByS3Key",
+    )

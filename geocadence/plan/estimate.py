@@ -1,0 +1,113 @@
+"""What a run will take before anything is spent: instance-hours from earlier runs, money where a price is known.
+
+CloseRun keeps what the latest runs took in `<pipeline>/runs/throughput.json` of the output bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from geocadence.bucket import Bucket, Conflict
+from geocadence.execution_input import InvalidInput
+from geocadence.layout import throughput_key
+
+# Stated, not measured: what is taken for granted until a run of the pipeline has closed.
+DEFAULT_SECONDS_A_SCENE = 60
+DEFAULT_SECONDS_TO_START = 180
+RUNS_KEPT = 20
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Took:
+    """What one run took of its instances, start-up included."""
+
+    run_id: str
+    instance_type: str
+    scenes: int
+    bytes: int | None  # of the scenes' assets; None where a catalogue does not say
+    instance_seconds: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take. `cost_usd` is None where no price is known."""
+
+    scenes: int
+    bytes: int | None
+    instance_hours: float
+    basis: str
+    usd_per_hour: float | None
+    cost_usd: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def estimate(
+    *,
+    scenes: int,
+    bytes_: int | None,
+    jobs: int,
+    instances: int,
+    instance_types: Sequence[str],
+    history: Sequence[Took],
+    usd_per_hour: float | None,
+) -> Estimate:
+    """By bytes where all runs and this one know theirs, else by scenes; by the stated default before there are any."""
+    alike = [took for took in history if took.instance_type in instance_types and took.scenes]
+    named = " or ".join(instance_types)
+    if not alike:
+        seconds = scenes * DEFAULT_SECONDS_A_SCENE + jobs * instances * DEFAULT_SECONDS_TO_START
+        basis = (
+            f"no run on {named} has closed yet: {DEFAULT_SECONDS_A_SCENE} s a scene and "
+            f"{DEFAULT_SECONDS_TO_START} s to start an instance are assumed"
+        )
+    elif bytes_ and all(took.bytes for took in alike):
+        spent, known = sum(took.instance_seconds for took in alike), sum(took.bytes or 0 for took in alike)
+        seconds = spent / known * bytes_
+        basis = f"{known / spent / 1e6:.1f} MB an instance-second in the last {len(alike)} runs on {named}"
+    else:
+        per_scene = sum(took.instance_seconds for took in alike) / sum(took.scenes for took in alike)
+        seconds = per_scene * scenes
+        basis = f"{per_scene:.1f} instance-seconds a scene in the last {len(alike)} runs on {named}"
+    hours = seconds / 3600
+    cost = round(hours * usd_per_hour, 2) if usd_per_hour is not None else None
+    return Estimate(scenes, bytes_, round(hours, 3), basis, usd_per_hour, cost)
+
+
+def refuse_above(limit: float | None, expected: Estimate, *, instance_types: Sequence[str]) -> None:
+    """InvalidInput where the run would cost more than `limits.max_cost_usd`, or nobody can tell."""
+    if limit is None or not expected.scenes:
+        return
+    if expected.cost_usd is None:
+        raise InvalidInput(
+            f"limits.max_cost_usd is {limit:g}, but no price of {' or '.join(instance_types)} is known: the run can't be held to it "
+            "(set processing.hourly_rate in the definition, in USD)."
+        )
+    if expected.cost_usd > limit:
+        raise InvalidInput(
+            f"The run would cost about {expected.cost_usd:.2f} USD ({expected.scenes} scenes, "
+            f"{expected.instance_hours:.1f} instance-hours at {expected.usd_per_hour:g} USD; {expected.basis}), above "
+            f"limits.max_cost_usd, {limit:g} (take a shorter window, name the scenes, or raise the limit in the "
+            "definition)."
+        )
+
+
+def read_history(outputs: Bucket, pipeline: str) -> list[Took]:
+    return [Took(**took) for took in outputs.read_json(throughput_key(pipeline)) or ()]
+
+
+def remember(outputs: Bucket, pipeline: str, took: Took) -> None:
+    """Add a run to the history; without insisting, as an estimate bears the loss of one."""
+    key = throughput_key(pipeline)
+    for _ in range(_ATTEMPTS):
+        _, etag = outputs.read_with_etag(key)
+        others = [other for other in read_history(outputs, pipeline) if other.run_id != took.run_id]
+        try:
+            outputs.replace_json(key, [asdict(each) for each in [*others, took][-RUNS_KEPT:]], etag=etag)
+        except Conflict:
+            continue
+        return

@@ -1,0 +1,31 @@
+"""The recipe of a product: what makes it what it is, beside its scene.
+
+Arguments and environment, the script's code, the image. Not how many instances of which type: they change nothing
+in a product.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+# In the order of the parts of a recipe's id.
+_PARTS = ("arguments", "script", "image")
+
+
+def recipe_of(definition: dict[str, Any]) -> str:
+    """The id of a resolved definition's recipe: `<arguments>-<script>-<image>`, 8 hex digits each."""
+    processing = definition["processing"]
+    parts = (
+        {key: processing.get(key) or {} for key in ("arguments", "environment", "inputs", "files_digest")},
+        {key: processing.get(key) for key in ("script", "entry", "python", "provided", "code_digest")},
+        {"image": processing["image"]},
+    )
+    return "-".join(hashlib.sha256(json.dumps(p, sort_keys=True).encode()).hexdigest()[:8] for p in parts)
+
+
+def what_changed(before: str, now: str) -> str:
+    """The parts of the recipe that differ, as a person would list them."""
+    pairs = zip(_PARTS, before.split("-"), now.split("-"), strict=False)
+    return " and ".join(name for name, then, since in pairs if then != since) or "version"

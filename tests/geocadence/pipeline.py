@@ -1,0 +1,100 @@
+"""A pipeline whose runs are planned, worked and closed without a state machine, over a real S3."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from geocadence.bucket import Bucket
+from geocadence.close.closing import Ending, close_run
+from geocadence.instants import format_instant, parse_instant
+from geocadence.layout import product_item, run_id_of
+from geocadence.plan.planning import Run, plan_run
+from tests.geocadence.scenes import definition, items_source, sources_in
+
+ARN = "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:"
+
+
+class Pipeline:
+    """Its source is `items`; its executions are `at_work` from their plan on until they close or are `abort`ed."""
+
+    def __init__(self, inputs: Bucket, outputs: Bucket, items: list[dict[str, Any]]) -> None:
+        self.inputs, self.outputs, self.items = inputs, outputs, items
+        self.definition = definition(items=items_source(items))
+        self.at_work: set[str] = set()
+        self.jobs: list[str] = []  # scenes that were worked on, as often as they were
+        self.clock = datetime(2026, 11, 22, 6, tzinfo=UTC)
+
+    def plan(self, name: str, execution_input: dict[str, Any] | None = None, **sources: Any) -> dict[str, Any]:
+        if self.definition["source"]["items"] is not None:
+            self.definition["source"]["items"] = items_source(self.items)
+        arn = ARN + name
+        run = Run(run_id_of(arn, self.clock), arn, self.clock, execution_input or {})
+        result = plan_run(
+            run,
+            definition=self.definition,
+            inputs=self.inputs,
+            outputs=self.outputs,
+            sources=sources_in(self.inputs, **{"is_at_work": self.at_work.__contains__} | sources),
+            quota_refusal=lambda wanted: None,
+            clock=lambda: self.clock,
+        )
+        self.at_work.add(arn)
+        document = self.inputs.read_json(f"ndvi/runs/{run.run_id}/plan.json")
+        return result | {"arn": arn, "run_id": run.run_id, "document": document}
+
+    def decisions(self, planned: dict[str, Any]) -> dict[str, tuple[str, str]]:
+        return {d["id"]: (d["decision"], d["reason"]) for d in planned["document"]["decisions"]}
+
+    def taken(self, planned: dict[str, Any]) -> list[str]:
+        return [d["id"] for d in planned["document"]["decisions"] if d["batch"] is not None]
+
+    def work(self, planned: dict[str, Any], *, but: tuple[str, ...] = ()) -> None:
+        """What the jobs do: a product for each scene that lies in a batch."""
+        for found in list(self.inputs.listing(f"ndvi/runs/{planned['run_id']}/batches/")):
+            if found.key.endswith("/"):
+                continue
+            source = self.inputs.read_json(found.key)
+            if source["id"] not in but:
+                self.jobs.append(source["id"])
+                self._produce(source)
+
+    def _produce(self, source: dict[str, Any]) -> None:
+        scene, properties = source["id"], source["properties"]
+        key = product_item("ndvi", scene, parse_instant(properties["datetime"]))
+        self.outputs.write(f"{key.rpartition('/')[0]}/{scene}_ndvi.tif", b"pixels", content_type="image/tiff")
+        asset = {"href": f"./{scene}_ndvi.tif", "type": "image/tiff; application=geotiff", "roles": ["data"]}
+        kept = {"datetime": properties["datetime"], "platform": properties.get("platform", "sentinel-2b")}
+        product = source | {"collection": "ndvi", "properties": kept, "links": [], "assets": {"ndvi": asset}}
+        self.outputs.write_json(key, product | {"stac_version": "1.1.0"})
+
+    def close(self, planned: dict[str, Any]) -> dict[str, Any]:
+        ending = Ending(planned["run_id"], planned["arn"], planned["plan"], planned["batches"], 0, "")
+        result = close_run(
+            ending,
+            definition=self.definition,
+            stage="dev",
+            region="us-west-2",
+            inputs=self.inputs,
+            outputs=self.outputs,
+            read_jobs=lambda: [],
+            clock=lambda: self.clock,
+        )
+        self.at_work.discard(planned["arn"])
+        return result
+
+    def run(self, name: str, execution_input: dict[str, Any] | None = None) -> dict[str, Any]:
+        planned = self.plan(name, execution_input)
+        self.work(planned)
+        return planned | self.close(planned)
+
+    def abort(self, planned: dict[str, Any]) -> None:
+        """The execution ends without ever coming to its close."""
+        self.at_work.discard(planned["arn"])
+
+    def later(self, **time: float) -> None:
+        self.clock += timedelta(**time)
+
+    @property
+    def now(self) -> str:
+        return format_instant(self.clock)

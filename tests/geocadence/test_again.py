@@ -1,0 +1,179 @@
+"""What is missing, and asked for again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from geocadence import again
+from geocadence.again import NothingToRetry, drift, input_for_retry, latest_failures, steps
+from geocadence.bucket import Bucket
+from geocadence.cli import again as verbs
+from geocadence.cli import main
+from geocadence.cli import runs as run_verbs
+from geocadence.follow import Finished, RunHandle
+from geocadence.layout import RunLayout
+from tests.geocadence.pipeline import Pipeline
+from tests.geocadence.scenes import item, scene_id
+
+
+@pytest.fixture
+def pipeline(inputs: Bucket, outputs: Bucket) -> Pipeline:
+    return Pipeline(inputs, outputs, [item(n) for n in range(5)])
+
+
+def ask(pipeline: Pipeline, planned: dict[str, Any]) -> dict[str, Any]:
+    return input_for_retry(RunLayout("ndvi", planned["run_id"]), inputs=pipeline.inputs, outputs=pipeline.outputs)
+
+
+def test_a_retry_asks_for_what_is_missing_and_nothing_else(pipeline: Pipeline) -> None:
+    planned = pipeline.plan("a")
+    pipeline.work(planned, but=(scene_id(1), scene_id(4)))
+    pipeline.close(planned)
+
+    asked = ask(pipeline, planned)
+
+    assert asked == {"scenes": [scene_id(1), scene_id(4)]}
+    assert pipeline.run("b", asked)["produced"] == 2
+    assert sorted(pipeline.jobs) == [scene_id(n) for n in range(5)]
+
+
+def test_a_retry_of_an_aborted_run_skips_what_it_finished(pipeline: Pipeline) -> None:
+    planned = pipeline.plan("a")
+    pipeline.work(planned, but=(scene_id(1),))
+    pipeline.abort(planned)
+
+    assert pipeline.run("b", ask(pipeline, planned))["produced"] == 1
+    assert sorted(pipeline.jobs) == [scene_id(n) for n in range(5)]
+
+
+def test_a_retry_of_a_recompute_computes_again(pipeline: Pipeline) -> None:
+    pipeline.run("a")
+    pipeline.later(hours=1)
+    planned = pipeline.plan("b", {"recompute": True})
+    pipeline.close(planned)
+
+    assert ask(pipeline, planned) == {"scenes": [scene_id(n) for n in range(5)], "recompute": True}
+
+
+def test_more_scenes_than_an_input_may_name_are_asked_for_by_the_window(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(again, "MAX_SCENES", 4)
+    planned = pipeline.plan("a", {"window": {"start": "2026-11-01", "end": "2026-11-20"}})
+
+    assert ask(pipeline, planned) == {"window": {"start": "2026-11-01T00:00:00Z", "end": "2026-11-20T00:00:00Z"}}
+
+
+def test_a_complete_run_has_nothing_to_retry(pipeline: Pipeline) -> None:
+    planned = pipeline.run("a")
+
+    with pytest.raises(NothingToRetry, match=f"run {planned['run_id']} produced all that it was to produce"):
+        ask(pipeline, planned)
+
+
+def test_a_run_without_a_plan_has_nothing_to_retry(pipeline: Pipeline) -> None:
+    with pytest.raises(NothingToRetry, match="run never has no plan"):
+        ask(pipeline, {"run_id": "never"})
+
+
+def test_steps_leave_no_gap_and_end_at_the_end() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    windows = list(steps(start, start + timedelta(days=70), timedelta(days=30)))
+
+    assert [window["start"][:10] for window in windows] == ["2026-01-01", "2026-01-31", "2026-03-02"]
+    assert [window["end"][:10] for window in windows] == ["2026-01-31", "2026-03-02", "2026-03-12"]
+
+
+def test_drift_names_what_is_missing_and_why(pipeline: Pipeline) -> None:
+    planned = pipeline.plan("a")
+    pipeline.work(planned, but=(scene_id(1), scene_id(4)))
+    key = f"ndvi/runs/{planned['run_id']}/failures/{scene_id(4)}.json"
+    pipeline.outputs.write_json(key, {"scene": scene_id(4), "class": "input", "reason": "band red is broken"})
+    pipeline.close(planned)
+
+    compared = pipeline.plan("b", {"dry_run": True})["document"]
+    found = drift(compared, latest_failures(pipeline.outputs, "ndvi", {scene_id(1), scene_id(4)}))
+
+    assert [(each["id"], each["decision"], each["reason"]) for each in found] == [
+        (scene_id(1), "new", "no product yet"),
+        (scene_id(4), "new", "no product yet; when it was tried: band red is broken"),
+    ]
+
+
+@pytest.fixture
+def cloud(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """The pipeline as the command line finds it deployed; gives the inputs of the executions that it starts."""
+    asked: list[dict[str, Any]] = []
+
+    class Target:
+        flags = ""
+        inputs, outputs = pipeline.inputs, pipeline.outputs
+
+    def start(target: Any, name: str, execution_input: dict[str, Any]) -> RunHandle:
+        asked.append(execution_input)
+        planned = pipeline.plan(f"cli-{len(asked)}", execution_input)
+        if not execution_input.get("dry_run"):
+            pipeline.work(planned)
+        pipeline.close(planned)
+        return RunHandle(name, planned["run_id"], planned["arn"], pipeline.clock)
+
+    def follow(target: Any, run: RunHandle, *, on_progress: Any) -> Finished:
+        record = pipeline.outputs.read_json(RunLayout(run.pipeline, run.run_id).run_json)
+        keys = ("run_id", "outcome", "planned", "produced", "skipped", "failed")
+        return Finished(run, "SUCCEEDED", {key: record[key] for key in keys} | {"report": "s3://report"})
+
+    def find(target: Any, of: str) -> RunHandle:
+        return RunHandle("ndvi", of, "arn", pipeline.clock)
+
+    for module in (run_verbs, verbs):
+        monkeypatch.setattr(module, "target_of", lambda options: Target())
+    monkeypatch.setattr(run_verbs, "start", start)
+    monkeypatch.setattr(run_verbs, "follow", follow)
+    monkeypatch.setattr(verbs, "find_run", find)
+    yield asked
+
+
+def test_retry_starts_a_run_of_what_is_missing(pipeline: Pipeline, cloud: Any, capsys: Any) -> None:
+    planned = pipeline.plan("a")
+    pipeline.work(planned, but=(scene_id(3),))
+    pipeline.close(planned)
+
+    assert main(["retry", planned["run_id"]]) == 0
+    assert cloud == [{"scenes": [scene_id(3)]}]
+    assert "complete: 1 planned, 1 produced" in capsys.readouterr().out
+    assert main(["retry", planned["run_id"][:-1] + "x"]) == 1
+
+
+def test_recompute_takes_scenes_that_have_a_product(pipeline: Pipeline, cloud: Any, capsys: Any) -> None:
+    pipeline.run("a")
+
+    assert main(["recompute", "ndvi", "--start", "2026-11-02", "--end", "2026-11-04"]) == 0
+    assert cloud == [{"window": {"start": "2026-11-02", "end": "2026-11-04"}, "recompute": True}]
+    assert "2 produced" in capsys.readouterr().out
+
+
+def test_reconcile_compares_window_by_window_and_says_by_its_exit_code(
+    pipeline: Pipeline, cloud: Any, capsys: Any
+) -> None:
+    pipeline.run("a", {"scenes": [scene_id(n) for n in (0, 1, 3)]})
+    command = ["status", "--reconcile", "ndvi", "--start", "2026-11-01", "--end", "2026-11-06", "--step", "P2D"]
+
+    assert main([*command, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["compared"], [each["id"] for each in told["missing"]]) == (5, [scene_id(2), scene_id(4)])
+    assert [each["window"]["end"][:10] for each in cloud] == ["2026-11-03", "2026-11-05", "2026-11-06"]
+
+    pipeline.run("b")
+    assert main(command) == 0
+    assert "5 scenes in the source, 5 in the catalogue as they should be" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [[], ["--start", "never"], ["--start", "2026-11-05", "--end", "2026-11-01"]])
+def test_reconcile_wants_a_window(cloud: Any, capsys: Any, wrong: list[str]) -> None:
+    assert main(["status", "--reconcile", "ndvi", *wrong]) == 2
+    assert capsys.readouterr().err.startswith("geocadence: --start")

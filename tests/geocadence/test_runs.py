@@ -1,0 +1,349 @@
+"""Run after run over one catalogue: nothing lost, nothing twice."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import duckdb
+import pystac
+import pytest
+import rustac
+
+from geocadence.bucket import Bucket
+from geocadence.plan.claims import read_claims
+from tests.geocadence.pipeline import Pipeline
+from tests.geocadence.scenes import commit_product, definition, item, scene_id
+
+
+@pytest.fixture
+def pipeline(inputs: Bucket, outputs: Bucket) -> Pipeline:
+    return Pipeline(inputs, outputs, [item(n) for n in range(5)])
+
+
+def table(pipeline: Pipeline, tmp_path: Any, columns: str = "id") -> list[Any]:
+    path = tmp_path / "items.parquet"
+    assert pipeline.outputs.fetch("ndvi/items.parquet", path)
+    rows = duckdb.sql(f"SELECT {columns} FROM '{path}'").fetchall()  # noqa: S608
+    return [row[0] for row in rows] if "," not in columns else rows
+
+
+def linked(pipeline: Pipeline) -> list[str]:
+    links = pipeline.outputs.read_json("ndvi/collection.json")["links"]
+    return [link["href"].rpartition("/")[2].removesuffix(".json") for link in links if link["rel"] == "item"]
+
+
+def counted(counter: str, **changes: Any) -> dict[str, Any]:
+    """The scene of day 2 as Earth Search counts them."""
+    properties = item(2)["properties"] | changes.pop("properties", {})
+    return item(2, id=f"S2B_29SNB_20261103_{counter}_L2A", properties=properties, **changes)
+
+
+def test_a_second_run_has_nothing_to_do(pipeline: Pipeline, tmp_path: Any) -> None:
+    assert pipeline.run("a")["outcome"] == "complete"
+    again = pipeline.run("b")
+
+    assert (again["outcome"], again["planned"], again["skipped"]) == ("empty", 0, 5)
+    assert table(pipeline, tmp_path) == linked(pipeline) == [scene_id(n) for n in range(5)]
+
+
+def test_what_is_committed_is_known_without_reading_its_items(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.run("a")
+    read: list[str] = []
+    monkeypatch.setattr(Bucket, "read_json_many", lambda self, keys: {key: read.append(key) for key in keys})
+
+    assert pipeline.plan("b")["skipped"] == 5
+    assert read == []
+
+
+def test_a_committed_product_whose_file_is_gone_is_made_again(pipeline: Pipeline) -> None:
+    pipeline.run("a")
+    pipeline.outputs.delete_many([f"ndvi/2026/11/{scene_id(2)}/{scene_id(2)}_ndvi.tif"])
+
+    reason = f"its product is incomplete: its Item names {scene_id(2)}_ndvi.tif, which is not there"
+    assert pipeline.decisions(pipeline.plan("b"))[scene_id(2)] == ("new", reason)
+
+
+def test_a_committed_product_that_is_gone_is_made_again(pipeline: Pipeline) -> None:
+    pipeline.run("a")
+    pipeline.outputs.delete_many(found.key for found in pipeline.outputs.listing(f"ndvi/2026/11/{scene_id(2)}/"))
+
+    assert pipeline.decisions(pipeline.plan("b"))[scene_id(2)] == ("new", "its product is gone")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"arguments": {"indices": ["NDVI", "EVI"]}}, "another arguments"),
+        ({"environment": {"LEVEL": "2"}}, "another arguments"),
+        ({"code_digest": "0123"}, "another script"),
+        ({"image": "123456789012.dkr.ecr.us-west-2.amazonaws.com/a:1"}, "another image"),
+        ({"image": "b", "code_digest": "0"}, "another script and image"),
+    ],
+)
+def test_a_changed_recipe_makes_products_anew(pipeline: Pipeline, change: dict[str, Any], named: str) -> None:
+    pipeline.run("a")
+    pipeline.definition["processing"] |= change
+
+    planned = pipeline.plan("b")
+
+    assert set(pipeline.decisions(planned).values()) == {
+        ("recompute", f"the recipe changed since its product was made: {named}")
+    }
+    pipeline.work(planned)
+    pipeline.close(planned)
+    assert pipeline.run("c")["outcome"] == "empty"
+
+
+def test_what_changes_nothing_in_a_product_is_no_recipe(pipeline: Pipeline) -> None:
+    pipeline.run("a")
+    pipeline.definition["processing"] |= {"instance_count": 1, "instance_type": "ml.c5.xlarge", "max_runtime": "PT1H"}
+
+    assert pipeline.run("b")["outcome"] == "empty"
+
+
+def test_two_starts_at_once_make_one_set_of_products(pipeline: Pipeline, tmp_path: Any) -> None:
+    first, second = pipeline.plan("a"), pipeline.plan("b")
+
+    assert (first["planned"], second["planned"], second["batches"]) == (5, 0, 0)
+    assert set(pipeline.decisions(second).values()) == {("skip", f"run {first['run_id']} is working on it")}
+    pipeline.close(second)
+    pipeline.work(first)
+    assert pipeline.close(first)["outcome"] == "complete"
+    assert sorted(pipeline.jobs) == [scene_id(n) for n in range(5)]
+    assert table(pipeline, tmp_path) == [scene_id(n) for n in range(5)]
+    assert read_claims(pipeline.inputs, "ndvi").runs == ()
+
+
+def test_of_two_runs_that_plan_at_the_very_same_time_one_looks_again(pipeline: Pipeline) -> None:
+    others: list[dict[str, Any]] = []
+
+    def meanwhile(arn: str) -> bool:
+        return arn in pipeline.at_work
+
+    pipeline.plan("early")  # so that claims are looked at while planning
+
+    def slow(arn: str) -> bool:
+        if not others:
+            others.append({})
+            others.append(pipeline.plan("fast"))
+        return meanwhile(arn)
+
+    pipeline.abort({"arn": next(iter(pipeline.at_work))})
+    slow_one = pipeline.plan("slow", is_at_work=slow)
+
+    assert (others[1]["planned"], slow_one["planned"]) == (5, 0)
+
+
+def test_a_run_that_closes_while_another_plans_is_not_overlooked(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other's products come after they were looked for, and its claim goes before it was looked at."""
+    first = pipeline.plan("a")
+    listing, calls = Bucket.listing, []
+
+    def then_closes(bucket: Bucket, prefix: str, *, after: str = "") -> Any:
+        found = list(listing(bucket, prefix, after=after))
+        if after and not calls:
+            calls.append(prefix)
+            pipeline.work(first)
+            pipeline.close(first)
+        return iter(found)
+
+    pipeline.at_work.clear()
+    monkeypatch.setattr(Bucket, "listing", then_closes)
+    second = pipeline.plan("b")
+
+    assert calls
+    assert (second["planned"], second["skipped"]) == (0, 5)
+
+
+def test_an_aborted_run_gives_its_scenes_back_and_what_it_finished_counts(pipeline: Pipeline, tmp_path: Any) -> None:
+    first = pipeline.plan("a")
+    pipeline.work(first, but=(scene_id(3), scene_id(4)))
+    pipeline.abort(first)
+
+    second = pipeline.run("b")
+
+    assert (second["planned"], second["produced"], second["skipped"]) == (2, 2, 3)
+    assert sorted(pipeline.jobs) == [scene_id(n) for n in range(5)]
+    assert table(pipeline, tmp_path) == linked(pipeline) == [scene_id(n) for n in range(5)]
+
+
+def test_planning_a_run_again_keeps_its_scenes(pipeline: Pipeline) -> None:
+    pipeline.plan("a")
+    again = pipeline.plan("a")
+
+    assert again["planned"] == 5
+    assert [claim.run_id for claim in read_claims(pipeline.inputs, "ndvi").runs] == [again["run_id"]]
+
+
+def test_a_dry_run_claims_nothing(pipeline: Pipeline) -> None:
+    pipeline.plan("a", {"dry_run": True})
+
+    assert pipeline.plan("b")["planned"] == 5
+
+
+def test_two_runs_over_the_same_objects_do_not_run_at_once(inputs: Bucket, outputs: Bucket) -> None:
+    pipeline = Pipeline(inputs, outputs, [])
+    inputs.write("images/a.tif", b"x", content_type="image/tiff")
+
+    def plan(name: str) -> dict[str, Any]:
+        pipeline.definition = definition(prefix={"uri": inputs.uri("images/")})
+        return pipeline.plan(name)
+
+    first, second = plan("a"), plan("b")
+
+    assert (first["planned"], second["planned"], second["batches"]) == (1, 0, 0)
+    assert second["document"]["note"] == f"run {first['run_id']} is working on the same objects"
+
+
+def test_a_newer_baseline_under_another_id_wins_and_replaces(pipeline: Pipeline, tmp_path: Any) -> None:
+    old = counted("0", properties={"s2:processing_baseline": "05.10"})
+    new = counted("1", properties={"s2:processing_baseline": "05.11"})
+    pipeline.items = [item(0), old]
+    pipeline.run("a")
+    pipeline.items = [item(0), old, new]
+
+    planned = pipeline.run("b")
+
+    assert pipeline.decisions(planned) == {
+        scene_id(0): ("skip", "its product is in place"),
+        new["id"]: ("new", f"replaces {old['id']}, made from an older processing baseline"),
+        old["id"]: ("rejected", f"superseded by {new['id']}, of processing baseline 05.11 (this one's is 05.10)"),
+    }
+    assert table(pipeline, tmp_path) == [scene_id(0), new["id"]]
+    assert set(linked(pipeline)) == {scene_id(0), new["id"]}
+    # The older one alone, as a late page of the catalogue may give it, changes nothing any more.
+    pipeline.items = [item(0), old]
+    again = pipeline.run("c")
+    assert pipeline.decisions(again)[old["id"]] == (
+        "rejected",
+        f"superseded by {new['id']}, which is in the catalogue (processing baseline 05.11)",
+    )
+    assert table(pipeline, tmp_path) == [scene_id(0), new["id"]]
+
+
+def test_a_newer_baseline_under_the_same_id_is_made_again(pipeline: Pipeline) -> None:
+    pipeline.items = [item(2, properties=item(2)["properties"] | {"s2:processing_baseline": "05.10"})]
+    pipeline.run("a")
+    pipeline.items = [item(2, properties=item(2)["properties"] | {"s2:processing_baseline": "05.11"})]
+
+    planned = pipeline.run("b")
+
+    reason = "processing baseline 05.11 is there, its product was made from 05.10"
+    assert pipeline.decisions(planned) == {scene_id(2): ("recompute", reason)}
+    assert pipeline.run("c")["outcome"] == "empty"
+
+
+def test_one_acquisition_listed_under_two_ids_is_one_product(pipeline: Pipeline, tmp_path: Any) -> None:
+    pipeline.items = [
+        counted("0", properties={"updated": "2026-11-04T00:00:00Z"}),
+        counted("1", properties={"updated": "2026-11-05T00:00:00Z"}),
+    ]
+
+    planned = pipeline.run("a")
+
+    assert table(pipeline, tmp_path) == [pipeline.items[1]["id"]]
+    assert pipeline.decisions(planned)[pipeline.items[0]["id"]] == (
+        "rejected",
+        f"superseded by {pipeline.items[1]['id']}, of the same acquisition and processing baseline",
+    )
+
+
+def test_both_parts_of_a_split_tile_are_kept(pipeline: Pipeline, tmp_path: Any) -> None:
+    def part(counter: str, west: float, **properties: Any) -> dict[str, Any]:
+        ring = [[west, 38.0], [west + 0.5, 38.0], [west + 0.5, 39.0], [west, 39.0], [west, 38.0]]
+        return counted(counter, geometry={"type": "Polygon", "coordinates": [ring]}, properties=properties)
+
+    first, second = part("0", -8.0), part("1", -7.51)
+    pipeline.items = [first]
+    pipeline.run("a")
+    pipeline.items = [first, second]
+    pipeline.run("b")
+
+    assert table(pipeline, tmp_path) == [first["id"], second["id"]]
+
+
+def test_the_table_is_stac_geoparquet_that_others_read(pipeline: Pipeline, tmp_path: Any) -> None:
+    pipeline.run("a")
+    path = tmp_path / "items.parquet"
+    pipeline.outputs.fetch("ndvi/items.parquet", path)
+
+    # DuckDB
+    rows = duckdb.sql(
+        f"SELECT id, datetime::VARCHAR, bbox.xmin, assets.ndvi.href FROM '{path}' WHERE bbox.xmax > -7.69"  # noqa: S608
+    ).fetchall()
+    assert [row[0] for row in rows] == [scene_id(n) for n in (2, 3, 4)]
+    assert rows[0][3] == pipeline.outputs.uri(f"ndvi/2026/11/{scene_id(2)}/{scene_id(2)}_ndvi.tif")
+    # rustac, and pystac over it
+    found = rustac.read_sync(str(path))
+    items = [pystac.Item.from_dict(feature) for feature in found["features"]]
+    assert [each.id for each in items] == [scene_id(n) for n in range(5)]
+    assert items[0].geometry == item(0)["geometry"]
+    assert list(items[0].bbox) == item(0)["bbox"]
+    assert items[0].properties["platform"] == "sentinel-2b"
+    for each in items:
+        each.validate()
+    # GeoParquet's own metadata
+    keys = dict(duckdb.sql(f"SELECT decode(key), decode(value) FROM parquet_kv_metadata('{path}')").fetchall())  # noqa: S608
+    assert json.loads(keys["geo"])["columns"]["geometry"]["bbox"] == [-8.0, 38.0, -7.66, 38.2]
+
+
+def test_products_from_before_there_was_a_table_are_taken_into_it(pipeline: Pipeline, tmp_path: Any) -> None:
+    for n in range(5):
+        commit_product(pipeline.outputs, n)
+
+    planned = pipeline.run("a")
+
+    assert planned["outcome"] == "empty"
+    assert set(pipeline.decisions(planned).values()) == {
+        ("skip", "its product is in place (and not in the catalogue yet)")
+    }
+    assert table(pipeline, tmp_path) == [scene_id(n) for n in range(5)]
+
+
+def test_two_closes_at_once_both_end_up_in_the_table(
+    pipeline: Pipeline, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = pipeline.plan("a", {"window": {"start": "2026-11-01", "end": "2026-11-03T12:00:00Z"}})
+    second = pipeline.plan("b")
+    pipeline.work(first)
+    pipeline.work(second)
+    replace_file, calls = Bucket.replace_file, []
+
+    def late(bucket: Bucket, *arguments: Any, **options: Any) -> None:
+        if not calls:
+            calls.append("once")
+            pipeline.close(second)
+        replace_file(bucket, *arguments, **options)
+
+    monkeypatch.setattr(Bucket, "replace_file", late)
+    pipeline.close(first)
+
+    assert (first["planned"], second["planned"]) == (3, 2)
+    assert table(pipeline, tmp_path) == linked(pipeline) == [scene_id(n) for n in range(5)]
+
+
+def test_columns_of_many_kinds_of_items_are_merged(pipeline: Pipeline, tmp_path: Any) -> None:
+    pipeline.run("a")
+    pipeline.items.append(item(7, geometry=None, bbox=None))
+    planned = pipeline.plan("b")
+    pipeline.work(planned)
+    key = f"ndvi/2026/11/{scene_id(7)}/{scene_id(7)}.json"
+    odd = {
+        "datetime": "yesterday",
+        "platform": ["a"],
+        "id": 3,
+        "eo:cloud_cover": "much",
+        "nested": {"a": [1, {"b": 2}]},
+    }
+    assets = {"ndvi": {"href": f"./{scene_id(7)}_ndvi.tif", "bands": {"a": 1}, "n": 1}, "preview": {"href": "s3://b/c"}}
+    pipeline.outputs.write_json(key, pipeline.outputs.read_json(key) | {"properties": odd, "assets": assets})
+
+    pipeline.close(planned)
+
+    assert table(pipeline, tmp_path, "id, platform")[-1] == (scene_id(7), None)
+    assert rustac.read_sync(str(tmp_path / "items.parquet"))["features"][0]["properties"]["platform"] == "sentinel-2b"
