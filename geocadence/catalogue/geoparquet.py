@@ -20,11 +20,12 @@ _ROWS_AT_ONCE = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def connect(*, memory: str = "200MB", scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
+def connect(*, memory: str = "300MB", scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
     """DuckDB within a function's bounds: nothing is installed or loaded from elsewhere, and what is large spills."""
     settings: dict[str, Any] = {
         "memory_limit": memory,
-        "threads": 2,
+        # A second one needs buffers of its own: it was out of memory with 100,000 rows.
+        "threads": 1,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
         "preserve_insertion_order": True,

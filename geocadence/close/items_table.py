@@ -141,7 +141,7 @@ def merge(before: Path | None, lines: Path, after: Path, *, without: Collection[
         metadata = _metadata(connection).replace("'", "''")
         connection.execute(
             f"COPY (SELECT * FROM merged ORDER BY datetime, id) TO {_text(after)} "  # noqa: S608
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 10000, KV_METADATA {{geo: '{metadata}', "
+            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 10240, KV_METADATA {{geo: '{metadata}', "
             "'stac-geoparquet': '{\"version\":\"1.0.0\"}'})"
         )
 

@@ -84,8 +84,8 @@ def refuse_above(limit: float | None, expected: Estimate, *, instance_types: Seq
         return
     if expected.cost_usd is None:
         raise InvalidInput(
-            f"limits.max_cost_usd is {limit:g}, but no price of {' or '.join(instance_types)} is known: the run can't be held to it "
-            "(set processing.hourly_rate in the definition, in USD)."
+            f"limits.max_cost_usd is {limit:g}, but no price of {' or '.join(instance_types)} is known: the run can't "
+            "be held to it (set processing.hourly_rate in the definition, in USD)."
         )
     if expected.cost_usd > limit:
         raise InvalidInput(

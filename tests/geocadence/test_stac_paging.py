@@ -53,7 +53,7 @@ def test_more_scenes_than_an_api_pages_through_are_searched_in_shorter_windows(m
 
 
 def test_a_stall_that_no_count_foretold_is_searched_in_shorter_windows() -> None:
-    with serving_many(LargeApi(3300, pages_until=1200, says_matched=False)) as api:
+    with serving_many(LargeApi(2300, pages_until=1200, says_matched=False)) as api:
         assert sorted(found(api)) == everything(api)
 
 
