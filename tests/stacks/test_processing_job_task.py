@@ -147,7 +147,7 @@ def test_a_task_retries_by_name_only_what_can_be_nothing_but_throttling(states: 
         "ThrottlingException",
         "SageMaker.ThrottlingException",
     }
-    assert retry["JitterStrategy"] == "FULL"
+    assert (retry["IntervalSeconds"], retry["BackoffRate"], retry["JitterStrategy"]) == (5, 2, "FULL")
     assert retry["MaxDelaySeconds"] == 120
     # Job names leave ten numbers to the retries of one attempt.
     assert retry["MaxAttempts"] < 10

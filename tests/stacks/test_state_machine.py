@@ -252,3 +252,12 @@ def test_functions_are_retried_on_lambdas_own_faults_only(states: dict) -> None:
         (retry,) = states[name]["Retry"]
         assert all(error.startswith("Lambda.") for error in retry["ErrorEquals"])
         assert (retry["JitterStrategy"], retry["MaxDelaySeconds"]) == ("FULL", 60)
+
+
+def test_every_retry_backs_off_with_jitter(weekly: Stack) -> None:
+    retries = [retry for state in weekly.definition["States"].values() for retry in state.get("Retry", ())]
+    retries += [retry for state in weekly.batch_states.values() for retry in state.get("Retry", ())]
+    assert len(retries) == 4  # the two functions, the notice, the job
+    for retry in retries:
+        assert (retry["BackoffRate"], retry["JitterStrategy"]) == (2, "FULL")
+        assert 1 < retry["MaxAttempts"] < 10
