@@ -179,7 +179,11 @@ def test_the_aws_cli_creates_describes_lists_and_stops_a_job(work):
     request = {
         "ProcessingJobName": job,
         "RoleArn": work.account.role("sagemaker.amazonaws.com"),
-        "AppSpecification": {"ImageUri": "any", "ContainerEntrypoint": ["sleep", "60"]},
+        # As its first process a container's shell has to listen, or it is killed only after a while.
+        "AppSpecification": {
+            "ImageUri": "any",
+            "ContainerEntrypoint": ["sh", "-c", "trap 'exit 0' TERM; sleep 60 & wait"],
+        },
         "ProcessingResources": {
             "ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 2, "VolumeSizeInGB": 1}
         },
