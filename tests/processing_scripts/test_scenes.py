@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spectral import scenes
 from spectral.bands import find_band, find_mask
 from spectral.failures import InputFailure
 from spectral.hrefs import gdal_path
 from spectral.scenes import Scene, read_scenes, without_duplicates
 from spectral.sensors import SENTINEL2
 
-from geocadence.plan import decisions
+from geocadence.plan.decisions import take_in
+from geocadence.plan.shelf import Shelf
 from tests.processing_scripts.factory import Folder, random_dn
 
 
@@ -140,11 +140,23 @@ PROPERTIES = st.fixed_dictionaries(
 
 
 @given(PROPERTIES, PROPERTIES)
-def test_of_two_items_with_one_id_the_same_is_newer_here_and_to_the_plan(one, other):
+def test_of_two_items_with_one_id_the_script_keeps_the_one_that_the_plan_takes(one, other):
     """The script imports nothing of geocadence; a rule of its own would process what the plan did not mean."""
-    ages = [scenes._age(Scene("x", {"properties": properties}, Path())) for properties in (one, other)]
-    planned = [decisions._age({"properties": properties}) for properties in (one, other)]
-    assert (ages[0] > ages[1], ages[0] == ages[1]) == (planned[0] > planned[1], planned[0] == planned[1])
+    items = [
+        {
+            "id": "x",
+            "type": "Feature",
+            "properties": {"datetime": "2026-01-01T00:00:00Z", "listed": listed, **properties},
+            "assets": {"red": {"href": "red.tif"}},
+        }
+        for listed, properties in enumerate((one, other))
+    ]
+    (kept,), _ = without_duplicates([Scene("x", item, Path()) for item in items])
+    with Shelf() as shelf:
+        (planned,), rejected = take_in(items, shelf=shelf)
+        taken = shelf.get(planned.place)
+    assert len(rejected) == 1
+    assert kept.item == taken
 
 
 def test_baseline_5_10_is_newer_than_5_9():
