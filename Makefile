@@ -21,7 +21,7 @@ run:
 
 test:
 	@$(SETUP) test
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 lint:
 	@$(SETUP) test

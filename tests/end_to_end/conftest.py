@@ -159,6 +159,8 @@ def pointed_at(cloud: local_cloud.Cloud) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as shell:
         for name, value in cloud.environment().items():
             shell.setenv(name, value)
+        # One that another room's test had made would not know of this cloud.
+        shell.setattr(boto3, "DEFAULT_SESSION", None)
         yield
 
 
