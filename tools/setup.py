@@ -3,9 +3,9 @@
 Runs under the system's python3 and imports nothing but the standard library. Each step leaves a
 stamp holding the digest of the files that it was made from; a step whose stamp still matches is
 not done again, so a second call costs a few milliseconds.
-"""
 
-from __future__ import annotations
+Written in what Python 3.6 can read, so that an old one gets as far as being told that it is too old.
+"""
 
 import hashlib
 import os
@@ -16,7 +16,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+if sys.version_info < (3, 11):  # noqa: UP036 - whatever python3 this machine has runs this file
+    found = ".".join(map(str, sys.version_info[:3]))
+    sys.exit(
+        f"Geocadence needs Python 3.11 or newer; `{sys.executable}` is {found}. "
+        "Name another one: make PYTHON=/path/to/python3.12 ..."
+    )
+
 ROOT = Path(__file__).resolve().parent.parent
+# The machine's own, also where an environment is active: .venv itself, say, which must not be made anew by itself.
+PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 LOCAL = ROOT / ".local"
 UV_VERSION = "0.13.8"
 WINDOWS = os.name == "nt"
@@ -48,12 +57,6 @@ STEPS_FOR = {
 def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in STEPS_FOR:
         sys.exit(f"usage: {sys.argv[0]} {'|'.join(STEPS_FOR)}")
-    if sys.version_info < (3, 11):  # noqa: UP036 - whatever python3 this machine has runs this file
-        found = ".".join(map(str, sys.version_info[:3]))
-        sys.exit(
-            f"Geocadence needs Python 3.11 or newer; `{sys.executable}` is {found}. "
-            "Name another one: make PYTHON=/path/to/python3.12 ..."
-        )
     try:
         for name in STEPS_FOR[sys.argv[1]]:
             STEPS[name]()
@@ -109,7 +112,7 @@ def _environment(folder: Path, lock: str, label: str) -> None:
     """A virtual environment at `folder` that holds what the lock file names."""
     path = ROOT / lock
     made, installed = folder / ".made", folder / f".installed-{path.stem}"
-    place = f"{sys.executable} {sys.version_info[:2]} {folder}"
+    place = f"{PYTHON} {sys.version_info[:2]} {folder}"
     digest = _digest([path])
     fresh = _matches(made, place) and (folder / BIN / "python").exists()
     if fresh and _matches(installed, digest):
@@ -117,7 +120,7 @@ def _environment(folder: Path, lock: str, label: str) -> None:
     uv()
     _say(f"installing {label}")
     if not fresh:  # also when the clone moved: the scripts of an environment name their place
-        _call([uv(), "venv", "--quiet", "--clear", "--python", sys.executable, folder])
+        _call([uv(), "venv", "--quiet", "--clear", "--python", PYTHON, folder])
         made.write_text(place)
     options = ["--quiet", "--require-hashes", "--compile-bytecode", "--python", folder / BIN / "python"]
     _call([uv(), "pip", "install", *options, *certificate_options(), "-r", path])
@@ -160,7 +163,7 @@ def uv() -> Path:
     if not _matches(here / ".made", UV_VERSION):
         _say("fetching uv")
         shutil.rmtree(here, ignore_errors=True)
-        _call([sys.executable, "-m", "venv", here])
+        _call([PYTHON, "-m", "venv", here])
         _call(
             [
                 here / BIN / "python",
@@ -191,6 +194,27 @@ def certificate_options() -> list[str]:
     return ["--system-certs"] if loaded or hashed else []
 
 
+def cache_settings() -> dict[str, str]:
+    """Environment variables that keep downloads in the clone, for each tool whose usual cache can't be written.
+
+    A home may be read-only, or there may be none: containers and build machines run as users without one.
+    """
+    home = Path.home()
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    usual = {"UV_CACHE_DIR": caches / "uv", "PIP_CACHE_DIR": caches / "pip", "npm_config_cache": home / ".npm"}
+    return {
+        name: str(LOCAL / "cache" / folder.name)
+        for name, folder in usual.items()
+        if name not in os.environ and not _is_writable(folder)
+    }
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be put into a folder that need not be there yet."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.access(there, os.W_OK | os.X_OK)
+
+
 def _digest(paths: list[Path], extra: str = "") -> str:
     joined = hashlib.sha256(extra.encode())
     for path in paths:
@@ -202,9 +226,10 @@ def _matches(stamp: Path, digest: str) -> bool:
     return stamp.exists() and stamp.read_text() == digest
 
 
-def _call(command: list, **keywords) -> None:
+def _call(command: list, *, env: "dict[str, str] | None" = None, **keywords) -> None:
+    environment = {**(os.environ if env is None else env), **cache_settings()}
     try:
-        subprocess.run([os.fspath(part) for part in command], check=True, **keywords)
+        subprocess.run([os.fspath(part) for part in command], check=True, env=environment, **keywords)
     except (subprocess.CalledProcessError, OSError) as error:
         sys.exit(f"set-up failed: {error}")
 

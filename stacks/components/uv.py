@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from stacks.refused import Refused
-from tools.setup import certificate_options
+from tools.setup import cache_settings, certificate_options
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -26,7 +26,8 @@ def uv(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[
     """Run uv; whoever calls reads `returncode` and `stderr`."""
     options = ["--no-config", "--no-python-downloads", "--color", "never", *certificate_options()]
     command = [_program(), *arguments, *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    environment = os.environ | cache_settings()
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
 
 
 def without_bookkeeping(folder: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 
 from stacks.components import function_asset, uv
 from tools import setup
-from tools.setup import certificate_options
+from tools.setup import cache_settings, certificate_options
 
 
 @pytest.fixture
@@ -125,9 +128,50 @@ def test_a_second_call_does_no_set_up_work(set_up: Callable, capsys: pytest.Capt
 def test_this_very_clone_which_is_set_up_has_nothing_left_to_do() -> None:
     root = Path(__file__).resolve().parents[2]
     python = (root / ".venv/.made").read_text().partition(" (")[0]
-    for command in ("run", "test", "deploy"):
-        called = subprocess.run([python, root / "tools/setup.py", command], capture_output=True, text=True, check=True)
-        assert called.stdout + called.stderr == ""
+    # The latter is what `python3` means to who has activated .venv.
+    for python3 in (python, root / ".venv/bin/python3"):
+        for command in ("run", "test", "deploy"):
+            call = [python3, root / "tools/setup.py", command]
+            called = subprocess.run(call, capture_output=True, text=True, check=True)
+            assert called.stdout + called.stderr == ""
+
+
+@pytest.mark.parametrize("version", [(3, 6, 8), (3, 10, 13)])
+def test_an_old_python_is_told_which_one_is_needed(version: tuple[int, ...]) -> None:
+    path = Path(setup.__file__)
+    # What 3.6 refuses to read at all would end in a SyntaxError; what it reads, it reads up to the check.
+    ast.parse(path.read_text(), feature_version=(3, 6))
+    assert "from __future__" not in path.read_text()
+    old = f"import runpy, sys; sys.version_info = {version}; runpy.run_path({str(path)!r}, run_name='__main__')"
+    called = subprocess.run([sys.executable, "-c", old, "run"], capture_output=True, text=True, check=False)
+    assert called.returncode == 1
+    assert called.stderr.startswith("Geocadence needs Python 3.11 or newer")
+    assert ".".join(map(str, version)) in called.stderr
+
+
+def test_a_home_that_cannot_be_written_moves_caches_into_the_clone(
+    set_up: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR", "npm_config_cache", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_settings() == {}
+    for name, said in (("uv", "$UV_CACHE_DIR"), ("node", "$npm_config_cache")):
+        program = tmp_path / name
+        program.write_text(program.read_text().replace("#!/bin/sh", f'#!/bin/sh\necho "{said}" >> {tmp_path}/caches'))
+    # Not by chmod: to root, everything can be written.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
+    set_up("deploy")
+    local = tmp_path / "clone/.local"
+    used = set((tmp_path / "caches").read_text().split())
+    assert used == {f"{local}/cache/uv", f"{local}/cache/.npm"}
+    monkeypatch.setattr(uv, "_program", lambda: str(tmp_path / "uv"))
+    (tmp_path / "caches").unlink()
+    uv.uv("pip", "compile")
+    assert (tmp_path / "caches").read_text().split() == [f"{local}/cache/uv"]
+    # Who named a cache has it there.
+    monkeypatch.setenv("UV_CACHE_DIR", "/elsewhere")
+    assert "UV_CACHE_DIR" not in cache_settings()
 
 
 def test_tests_need_more_and_a_run_after_them_nothing(set_up: Callable) -> None:
