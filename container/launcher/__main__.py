@@ -10,15 +10,18 @@ cost a line of log, and are left where they are if the container has the same pa
 Needs nothing but the standard library of Python 3.8 or newer, so that it can say of an older one what is missing.
 """
 
+import atexit
 import importlib
 import importlib.metadata
 import json
 import os
 import platform
 import runpy
+import shutil
 import subprocess
 import sys
 import tempfile
+import types
 import zipfile
 from datetime import datetime, timezone
 from pathlib import Path
@@ -43,24 +46,50 @@ class Unusable(Exception):
 
 def main():
     archive = Path(__file__).resolve().parent
-    with tempfile.TemporaryDirectory(prefix="job-") as place:
-        with zipfile.ZipFile(archive) as packed:
-            start = json.loads(packed.read("start.json"))
-            packed.extractall(place, [name for name in packed.namelist() if name.startswith("script/")])
-            try:
-                for libraries in start["libraries"]:
-                    add(libraries, packed, Path(place))
-            except Unusable as error:
-                return refuse(str(error))
-        report(archive)
-        entry = Path(place, "script", start["entry"])
-        sys.argv[0], sys.path[0] = str(entry), str(entry.parent)
+    place = tempfile.mkdtemp(prefix="job-")
+    at_the_end(os.getpid(), shutil.rmtree, place, True)
+    with zipfile.ZipFile(archive) as packed:
+        start = json.loads(packed.read("start.json"))
+        packed.extractall(place, [name for name in packed.namelist() if name.startswith("script/")])
         try:
-            runpy.run_path(str(entry), run_name="__main__")
-        finally:
-            # Whoever watches the log knows by this line that what remains is the upload.
-            say("ended")
+            for libraries in start["libraries"]:
+                add(libraries, packed, Path(place))
+        except Unusable as error:
+            return refuse(str(error))
+    report(archive)
+    # Whoever watches the log knows by this line that what remains is the upload.
+    at_the_end(os.getpid(), say, "ended")
+    run(Path(place, "script", start["entry"]))
     return 0
+
+
+def at_the_end(process, function, *arguments):
+    """Call `function` when Python ends in `process`, not in one that it forked.
+
+    That is after the script's threads, which may go on behind its last line, and after its own exit handlers.
+    """
+    atexit.register(lambda: function(*arguments) if os.getpid() == process else None)
+
+
+def run(entry):
+    """Run the script as `python3 entry` would.
+
+    Not by runpy, which takes the script's module away when its last line is done, from under the threads it started,
+    and adds its own frames to every traceback.
+    """
+    sys.argv[0], sys.path[0] = str(entry), str(entry.parent)
+    sys.excepthook = show_without_launcher
+    module = types.ModuleType("__main__")
+    module.__dict__.update(__file__=str(entry), __builtins__=__builtins__)
+    sys.modules["__main__"] = module
+    exec(compile(entry.read_bytes(), str(entry), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+
+
+def show_without_launcher(kind, error, trace):
+    """A traceback that begins in the script."""
+    while trace is not None and trace.tb_frame.f_code.co_filename in (__file__, "<frozen runpy>", runpy.__file__):
+        trace = trace.tb_next
+    sys.__excepthook__(kind, error.with_traceback(trace), trace)
 
 
 def add(libraries, packed, place):

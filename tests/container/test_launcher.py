@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -75,6 +76,56 @@ def test_the_scripts_exit_code_is_the_jobs(job, end, code):
     if "1 / 0" in end:
         assert 'main.py", line 2' in ended.err
         assert "ZeroDivisionError" in ended.err
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "def work():\n    raise ValueError('no CRS')\n\nwork()\n",
+        "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise OSError('a') from error\n",
+        "x = (\n",
+        "import runpy\nrunpy.run_module('no_such_module')\n",
+    ],
+)
+def test_a_traceback_is_the_one_of_the_script_alone(job, tmp_path, script):
+    (tmp_path / "main.py").write_text(script)
+    alone = subprocess.run([sys.executable, tmp_path / "main.py"], capture_output=True, text=True, check=False)
+    ended = job(script).start()
+    said = [line for line in ended.err.splitlines() if not line.startswith('{"time"')]
+    laid_out = re.sub(r'"[^"]*/job-\w+/script/', f'"{tmp_path}/', "\n".join(said))
+    assert (ended.code, laid_out) == (alone.returncode, alone.stderr.rstrip("\n"))
+
+
+def test_threads_that_outlive_the_last_line_find_what_lies_beside_the_script(job):
+    script = """
+import threading, time
+
+def work():
+    time.sleep(0.3)
+    import beside
+    print(beside.WORD, __import__("__main__").NAME)
+
+NAME = "mine"
+threading.Thread(target=work).start()
+"""
+    ended = job({"main.py": script, "beside.py": "WORD = 'late'"}).start()
+    assert (ended.code, ended.out) == (0, "late mine\n"), ended.err
+    assert ended.err.splitlines()[-1].endswith('"event": "ended"}')
+
+
+def test_the_end_of_a_forked_process_is_not_the_scripts(job, tmp_path):
+    script = """
+import os, sys
+from pathlib import Path
+if os.fork() == 0:
+    sys.exit(0)
+os.wait()
+print((Path(__file__).parent / "model.json").read_text())
+"""
+    ended = job({"main.py": script, "model.json": "weights"}).start(TMPDIR=str(tmp_path))
+    assert (ended.code, ended.out) == (0, "weights\n"), ended.err
+    assert ended.err.count('"event": "ended"') == 1
+    assert not list(tmp_path.glob("job-*")), "its folder is left behind"
 
 
 def test_a_stop_reaches_the_script(job, tmp_path):
