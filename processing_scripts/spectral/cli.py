@@ -12,6 +12,7 @@ Whatever ends the script early is also written to `/opt/ml/output/message`.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import signal
@@ -68,6 +69,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--offset", default="auto", help="auto (by the item's metadata), or the offset of the reflectance: -0.1 or 0"
     )
+    made.add_argument(
+        "--resolution",
+        type=float,
+        metavar="SIZE",
+        help="pixel size in units of the scene's coordinate system (metres, for UTM); default: that of the finest band",
+    )
     made.add_argument("--compress", choices=("zstd", "deflate"), default="zstd", help="deflate for old readers")
     made.add_argument("--collection", default=os.environ.get("GEOCADENCE_PIPELINE"), help="id of the collection")
     made.add_argument("--run-id", default=os.environ.get("GEOCADENCE_RUN_ID"), help="names the folder of failures")
@@ -112,6 +119,8 @@ def main(arguments: list[str] | None = None) -> int:
         if given.dtype == "float32":
             indices = tuple(replace(index, packed=False) for index in indices)
         mask = parse_mask(given.mask)
+        if given.resolution is not None and not 0 < given.resolution < math.inf:
+            raise ValueError(f"--resolution {given.resolution:g} is no pixel size: expected for example 20")
         if not given.check and not given.input.is_dir():
             raise ValueError(f"--input {given.input} is no folder")
         if given.threads < 1:
@@ -136,6 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
         indices=indices,
         mask=mask,
         offset=offset,
+        resolution=given.resolution,
         collection=given.collection or None,
         compression=compression,
         area=area,

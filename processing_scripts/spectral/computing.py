@@ -64,7 +64,7 @@ def compute(
     area = _area(scene, settings)
     with ExitStack() as opened:
         bands, mask = _sources(scene, sensor, settings, resources, opened)
-        grid = common_grid(bands, mask)
+        grid = common_grid(bands, mask, settings.resolution)
         hidden = sensor.mask.choose(settings.mask) if mask and sensor.mask else None
         clip = area.on(grid) if area else None
         job = Job(grid, bands, settings.indices, mask, hidden, clip)

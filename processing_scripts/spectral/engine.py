@@ -15,11 +15,12 @@ from rasterio.windows import Window
 from spectral import mask as masks
 from spectral.area import Clip
 from spectral.cog import CogWriter, Packed
-from spectral.grids import Grid, check_aligned, nearest, spread
+from spectral.grids import Grid, check_aligned
 from spectral.indices import Index
 from spectral.kernel import Kernel, holds_data
 from spectral.radiometry import Radiometry
 from spectral.reading import Source
+from spectral.resampling import OnGrid
 from spectral.statistics import Tally, tally
 from spectral.values import FLOAT_NODATA, PACKED_NODATA
 
@@ -91,14 +92,15 @@ class Job:
         self.grid = grid
         self.bands = bands
         self.indices = indices
-        self.mask = mask if hidden else None
         self.hidden = hidden
         self.clip = clip
+        self._on_grid = {symbol: OnGrid(band.source, grid) for symbol, band in bands.items()}
+        self._mask = OnGrid(mask, grid) if mask and hidden else None
         self._own = _Workspace()
 
     @property
-    def _sources(self) -> list[Source]:
-        return [*(band.source for band in self.bands.values()), *([self.mask] if self.mask else [])]
+    def _sources(self) -> list[OnGrid]:
+        return [*self._on_grid.values(), *([self._mask] if self._mask else [])]
 
     def plan(self, units: list[Unit], *, memory: int) -> None:
         """Tell every source what will be read, and in which order.
@@ -108,16 +110,12 @@ class Job:
         """
         sources = self._sources
         for source in sources:
-            if source.grid == self.grid:
-                windows = [unit.window for unit in units]
-            else:
-                windows = [_under(source.grid, *nearest(self.grid, source.grid, unit.window)) for unit in units]
-            source.plan(windows, memory // len(sources))
+            source.plan([unit.window for unit in units], memory // len(sources))
 
     def block_bytes(self, size: int) -> int:
         """About what a unit of `size` × `size` pixels takes while it is computed."""
         # Of a band the stored pixels, packed and unpacked; of an index the values, as they are and packed.
-        of_bands = sum(2 * source.dtype.itemsize for source in self._sources)
+        of_bands = sum(2 * one.source.dtype.itemsize for one in self._sources)
         of_indices = sum(4 if index.packed else 8 for index in self.indices)
         return size**2 * (of_bands + of_indices)
 
@@ -163,38 +161,29 @@ class Job:
         return {name: (stored[name], clipped[name]) for name in stored}
 
     def _pixels(self, band: Band, unit: Unit) -> np.ndarray:
-        if band.source.grid == self.grid:
-            return band.source.read(unit.window, unit.number)
-        outside = 0 if band.radiometry.nodata is None else band.radiometry.nodata
-        return self._coarse(band.source, unit, outside=outside)
+        return self._on_grid[band.symbol].band(unit.window, unit.number, band.radiometry)
 
     def _shown(self, unit: Unit) -> np.ndarray | None:
-        if self.mask is None or self.hidden is None:
+        if self._mask is None or self.hidden is None:
             return None
         # At the mask's own resolution first: it has a quarter of the pixels.
         hidden = self.hidden
         outside = not hidden.table[hidden.outside]
-        return self._coarse(self.mask, unit, outside=outside, convert=lambda codes: ~masks.masked(codes, hidden))
-
-    def _coarse(
-        self, source: Source, unit: Unit, *, outside: float, convert: Callable[[np.ndarray], np.ndarray] = np.asarray
-    ) -> np.ndarray:
-        """The unit's pixels of a source on another grid, each the one under the pixel's centre."""
-        rows, columns = nearest(self.grid, source.grid, unit.window)
-        window = _under(source.grid, rows, columns)
-        pixels = convert(source.read(window, unit.number))
-        return spread(pixels, rows - window.row_off, columns - window.col_off, outside=outside)
+        return self._mask.codes(
+            unit.window, unit.number, outside=outside, convert=lambda codes: ~masks.masked(codes, hidden)
+        )
 
     def _dark(self, bands: Mapping[str, np.ndarray], shown: np.ndarray | None) -> dict[str, np.ndarray]:
         """Of each band of uint16, how often each DN up to the largest one occurs among sampled clear pixels."""
         found = {}
         for symbol, stored in bands.items():
-            if stored.dtype == np.uint16:
+            if self.bands[symbol].source.dtype == np.uint16:
                 sampled = np.ascontiguousarray(stored[_SAMPLED, _SAMPLED])
                 clear = holds_data(sampled, self.bands[symbol].radiometry.nodata)
                 if shown is not None:
                     clear &= shown[_SAMPLED, _SAMPLED]
-                found[symbol] = np.bincount(sampled[clear])
+                # Averages of finer pixels are no whole numbers.
+                found[symbol] = np.bincount(sampled[clear].astype(np.uint16, copy=False))
         return found
 
 
@@ -205,19 +194,22 @@ def units(grid: Grid, size: int, touched: np.ndarray | None = None) -> list[Unit
     return [Unit(number, row, column, window) for number, (window, row, column) in enumerate(wanted)]
 
 
-def common_grid(bands: Mapping[str, Band], mask: Source | None) -> Grid:
-    """The grid of the finest band, after checking that everything else fits onto it.
+def common_grid(bands: Mapping[str, Band], mask: Source | None, resolution: float | None = None) -> Grid:
+    """The grid of the finest band, or that of `resolution` from the same corner; everything else fits onto it.
+
+    Args:
+        resolution: pixel size in units of the bands' CRS.
 
     Raises:
         InputFailure: a band or the mask is on a grid that doesn't fit.
     """
-    grids = {symbol: band.source.grid for symbol, band in bands.items()}
-    finest = min(grids.values(), key=lambda grid: grid.pixel_size)
-    for symbol, grid in grids.items():
-        check_aligned(finest, grid, name=bands[symbol].source.name)
-    if mask:
-        check_aligned(finest, mask.grid, name=mask.name)
-    return finest
+    sources = [band.source for band in bands.values()]
+    finest = min(sources, key=lambda source: source.grid.pixel_size)
+    check_aligned(finest.grid, finest.grid, name=finest.name)
+    grid = finest.grid if resolution is None else finest.grid.at(resolution)
+    for source in [*sources, *([mask] if mask else [])]:
+        check_aligned(grid, source.grid, name=source.name)
+    return grid
 
 
 def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], things: Iterable[T], *, ahead: int) -> Iterator[R]:
@@ -233,10 +225,3 @@ def in_order(pool: ThreadPoolExecutor, work: Callable[[T], R], things: Iterable[
     finally:
         # What is running may use what the caller is about to close.
         wait([future for future in waiting if not future.cancel()])
-
-
-def _under(grid: Grid, rows: np.ndarray, columns: np.ndarray) -> Window:
-    """The window of `grid` that holds `rows` and `columns` (ascending), as far as it reaches."""
-    top, left = min(int(rows[0]), grid.height - 1), min(int(columns[0]), grid.width - 1)
-    bottom, right = min(int(rows[-1]), grid.height - 1), min(int(columns[-1]), grid.width - 1)
-    return Window(left, top, right - left + 1, bottom - top + 1)

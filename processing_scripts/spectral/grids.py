@@ -13,6 +13,10 @@ from spectral.failures import InputFailure
 
 # Grids of one tile agree to the millimetre; 1/100 pixel allows for rounding in files.
 _TOLERANCE = 0.01
+# Ten times finer than any band is a hundred copies of each pixel: a slip rather than a wish.
+_FINEST = 10
+# Sizes in degrees are written down with few digits; the grid itself is made of whole numbers of pixels.
+_SLACK = 1e-5
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,25 @@ class Grid:
         west, north = self.transform.c, self.transform.f
         return west, north + self.height * self.transform.e, west + self.width * self.transform.a, north
 
+    def at(self, size: float) -> Grid:
+        """The same ground from the same corner in pixels of `size`, where those fit; the last may reach beyond.
+
+        Raises:
+            InputFailure: the size is neither a whole multiple nor a whole part of the pixels', or a tenth and less.
+        """
+        larger = round(size / self.transform.a), round(size / -self.transform.e)
+        smaller = round(self.transform.a / size), round(-self.transform.e / size)
+        if _fits(size, self.transform, larger):
+            scale = Affine.scale(*larger)
+            return Grid(-(-self.width // larger[0]), -(-self.height // larger[1]), self.transform @ scale, self.crs)
+        parts = Affine.scale(*(1 / max(1, count) for count in smaller))
+        if max(smaller) <= _FINEST and _fits(size, self.transform @ parts, (1, 1)):
+            return Grid(self.width * smaller[0], self.height * smaller[1], self.transform @ parts, self.crs)
+        raise InputFailure(
+            f"Pixels of {size:g} don't fit the scene's, which are {self.transform.a:g} × {-self.transform.e:g}: "
+            f"--resolution takes whole multiples of these, or whole parts down to 1/{_FINEST}."
+        )
+
     def windows(self, size: int) -> list[Window]:
         """The whole grid in squares of `size` pixels, row by row; the last ones smaller."""
         return [
@@ -55,56 +78,61 @@ class Grid:
         ]
 
 
-def check_aligned(finest: Grid, other: Grid, *, name: str) -> None:
-    """That `other` shows the same ground as `finest`, in pixels that are whole multiples of its own.
+def check_aligned(grid: Grid, other: Grid, *, name: str) -> None:
+    """That `other` shows the same ground as `grid`, in pixels that are whole multiples or whole parts of its own.
 
     Raises:
         InputFailure: another CRS, a rotated grid, a pixel size or origin that doesn't fit, or an extent
-            that differs by a pixel of `other` or more.
+            that differs by a pixel of the coarser one or more.
     """
-    if finest.crs != other.crs:
-        raise InputFailure(f"{name} is in {_shown(other.crs)}, the other bands are in {_shown(finest.crs)}.")
-    for grid in (finest, other):
-        transform = grid.transform
+    if grid.crs != other.crs:
+        raise InputFailure(f"{name} is in {_shown(other.crs)}, the other bands are in {_shown(grid.crs)}.")
+    for one in (grid, other):
+        transform = one.transform
         if transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
             raise InputFailure(f"{name} is not on a north-up grid.")
-    ratio = other.transform.a / finest.transform.a, other.transform.e / finest.transform.e
-    if any(abs(value - round(value)) > _TOLERANCE or value < 1 - _TOLERANCE for value in ratio):
+    fine, coarse = (grid, other) if grid.pixel_size <= other.pixel_size else (other, grid)
+    ratio = coarse.transform.a / fine.transform.a, coarse.transform.e / fine.transform.e
+    if any(abs(value - round(ratio[0])) > _TOLERANCE for value in ratio):
         raise InputFailure(
-            f"{name} has pixels of {other.transform.a:g} × {-other.transform.e:g}, which are no whole multiple of "
-            f"{finest.transform.a:g} × {-finest.transform.e:g}."
+            f"{name} has pixels of {other.transform.a:g} × {-other.transform.e:g}, which are no whole multiple and no "
+            f"whole part of {grid.transform.a:g} × {-grid.transform.e:g}."
         )
     shift = (
-        (other.transform.c - finest.transform.c) / finest.transform.a,
-        (other.transform.f - finest.transform.f) / finest.transform.e,
+        (other.transform.c - grid.transform.c) / fine.transform.a,
+        (other.transform.f - grid.transform.f) / fine.transform.e,
     )
     if any(abs(value) > _TOLERANCE for value in shift):
         raise InputFailure(
             f"{name} begins at {other.transform.c:g}, {other.transform.f:g}, the other bands at "
-            f"{finest.transform.c:g}, {finest.transform.f:g}: the grids don't match."
+            f"{grid.transform.c:g}, {grid.transform.f:g}: the grids don't match."
         )
-    size = other.width * ratio[0] - finest.width, other.height * ratio[1] - finest.height
+    size = coarse.width * ratio[0] - fine.width, coarse.height * ratio[1] - fine.height
     if abs(size[0]) >= ratio[0] or abs(size[1]) >= ratio[1]:
         raise InputFailure(
-            f"{name} has {other.width} × {other.height} pixels, the other bands have {finest.width} × "
-            f"{finest.height}: the grids don't match."
+            f"{name} has {other.width} × {other.height} pixels, the other bands have {grid.width} × "
+            f"{grid.height}: the grids don't match."
         )
 
 
-def nearest(finest: Grid, other: Grid, window: Window) -> tuple[np.ndarray, np.ndarray]:
-    """The rows and the columns of `other` under the pixel centres of `window` of `finest`.
+def factor(finer: Grid, coarser: Grid) -> int:
+    """How many pixels of `finer` a pixel of `coarser` is wide; 1 where it is none the coarser of the two."""
+    return max(1, round(coarser.pixel_size / finer.pixel_size))
+
+
+def nearest(grid: Grid, other: Grid, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """The rows and the columns of `other` under the pixel centres of `window` of `grid`.
 
     Class codes can't be interpolated, so nearest neighbour is the only way. For pixels of twice the size
-    this repeats each code 2 × 2 times, also where the finer grid has an odd number of pixels. Where `other`
-    ends a pixel early, the index is its size: one past its last pixel.
+    this repeats each code 2 × 2 times, also where the finer grid has an odd number of pixels; of 2 × 2 pixels
+    that all touch the centre it takes the lower right one. Where `other` ends a pixel early, the index is its size:
+    one past its last pixel.
     """
-    rows = window.row_off + np.arange(window.height) + 0.5
-    columns = window.col_off + np.arange(window.width) + 0.5
-    north = finest.transform.f + rows * finest.transform.e
-    west = finest.transform.c + columns * finest.transform.a
-    found_rows = np.floor((north - other.transform.f) / other.transform.e).astype(np.intp)
-    found_columns = np.floor((west - other.transform.c) / other.transform.a).astype(np.intp)
-    return np.clip(found_rows, 0, other.height), np.clip(found_columns, 0, other.width)
+    larger, smaller = factor(grid, other), factor(other, grid)
+    rows = window.row_off + np.arange(window.height)
+    columns = window.col_off + np.arange(window.width)
+    rows, columns = (places // larger * smaller + smaller // 2 for places in (rows, columns))
+    return np.minimum(rows, other.height), np.minimum(columns, other.width)
 
 
 def spread(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray, *, outside: float) -> np.ndarray:
@@ -119,6 +147,12 @@ def spread(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray, *, outside
     found[np.searchsorted(rows, height) :] = outside
     found[:, np.searchsorted(columns, width) :] = outside
     return found
+
+
+def _fits(size: float, transform: Affine, times: tuple[int, int]) -> bool:
+    """Whether pixels of `size` are so many times those of `transform`, all over a large grid."""
+    sides = transform.a * times[0], -transform.e * times[1]
+    return all(side > 0 and abs(size / side - 1) < _SLACK for side in sides)
 
 
 def _shown(crs: CRS | None) -> str:

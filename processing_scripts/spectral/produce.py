@@ -19,6 +19,7 @@ from spectral.item import item_of
 from spectral.moments import year_and_month
 from spectral.preview import write_preview
 from spectral.reading import Source
+from spectral.resampling import OnGrid
 from spectral.resources import Resources
 from spectral.scenes import Scene
 from spectral.sensors import Sensor, sensor_of
@@ -83,6 +84,8 @@ def _decisions(settings: Settings, sensor: Sensor, computed: Computed) -> tuple[
         "geocadence:offset": offset,
         "geocadence:mask": _mask_record(settings, sensor, computed.mask, hidden, computed.masked / computed.pixels),
     }
+    if resampled := _resampled(computed):
+        decisions["geocadence:resampling"] = resampled
     if computed.inside is not None:
         decisions["geocadence:area_percent"] = round(100 * computed.inside / computed.pixels, 4)
     if settings.mask and hidden is None:
@@ -127,6 +130,14 @@ def _offset_record(
     if first.source == "unknown":
         warnings.append(first.reason)
     return record, warnings
+
+
+def _resampled(computed: Computed) -> dict[str, str]:
+    """By asset, what became of pixels of another size than the product's."""
+    bands = {band.key: OnGrid(band.source, computed.grid).how for band in computed.bands.values()}
+    if computed.mask and computed.hidden and OnGrid(computed.mask, computed.grid).how:
+        bands[computed.mask.name.removeprefix("Asset ")] = "nearest"
+    return {key: how for key, how in bands.items() if how}
 
 
 def _mask_record(

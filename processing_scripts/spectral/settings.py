@@ -15,6 +15,7 @@ class Settings:
     Attributes:
         mask: words as `mask.parse_mask` gives them; none: no mask.
         offset: None: by the policy in `radiometry`.
+        resolution: pixel size in units of the scene's CRS; None: that of the finest band.
         area: that products are cut to, where a scene brings no area of its own.
         threads: how many blocks are computed at a time.
         memory: bytes that the script may take; None: as `resources.usual_memory` has it.
@@ -23,6 +24,7 @@ class Settings:
     indices: tuple[Index, ...]
     mask: tuple[str, ...] = (masks.DEFAULT,)
     offset: float | None = None
+    resolution: float | None = None
     collection: str | None = None
     compression: str = "zstd"
     area: Area | None = None

@@ -311,6 +311,7 @@ def test_no_message_sounds_of_pydantic(project: Path) -> None:
     [
         ("{indices: [NDWI99]}", "there is no index 'NDWI99' among the 280 of Awesome Spectral Indices"),
         ("{indices: [NDVI], nosuch: 3}", "unrecognized arguments: --nosuch 3"),
+        ("{indices: [NDVI], resolution: -20}", "--resolution -20 is no pixel size: expected for example 20"),
         ("{}", "the following arguments are required: --indices"),
     ],
 )

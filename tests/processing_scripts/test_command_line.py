@@ -249,6 +249,8 @@ def test_a_stopped_job_leaves_no_drafts(filled: Folder):
         (["--indices", "NOPE"], 2),
         (["--indices", "SAVI,MINE=K*N", "--constants", "L=0.25,K=2", "--mask", "default,snow,dilated-cloud"], 0),
         (["--indices", "MINE=K*N"], 2),
+        (["--indices", "NDVI", "--resolution", "20"], 0),
+        (["--indices", "NDVI", "--resolution", "20m"], 2),
         (["--nosuch"], 2),
         (["--indi", "NDVI"], 2),
     ],
