@@ -13,6 +13,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from geocadence.long_json import compact
+
 # As many as botocore's connection pool must hold: see `run_functions.environment`.
 PARALLEL = 32
 _FAULTS = {403: "access denied", 404: "not there"}
@@ -97,6 +99,10 @@ class Bucket:
             raise
         return answer["Body"].read(), answer["ETag"]
 
+    def modified(self, key: str) -> datetime | None:
+        """When the object was written, as listings say it: a GET's answer knows no more than the second."""
+        return next((found.modified for found in self.listing(key) if found.key == key), None)
+
     def fetch(self, key: str, path: Path) -> str | None:
         """Write the object into a file without holding it; its ETag, or None where there is no object."""
         try:
@@ -117,6 +123,11 @@ class Bucket:
         except ValueError:
             return None
 
+    def read_many(self, keys: Iterable[str]) -> dict[str, bytes | None]:
+        keys = list(keys)
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            return dict(zip(keys, pool.map(self.read, keys), strict=True))
+
     def read_json_many(self, keys: Iterable[str]) -> dict[str, Any]:
         keys = list(keys)
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -125,6 +136,11 @@ class Bucket:
     def write(self, key: str, body: bytes, *, content_type: str, tags: str | None = None) -> None:
         tagging = {"Tagging": tags} if tags else {}
         self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, **tagging)
+
+    def write_file(self, key: str, path: Path, *, content_type: str) -> None:
+        """A file's content; up to the 5 GB of one request."""
+        with path.open("rb") as file:
+            self._client.put_object(Bucket=self.name, Key=key, Body=file, ContentType=content_type)
 
     def write_json(self, key: str, data: Any, *, tags: str | None = None) -> None:
         self.write(key, as_json(data), content_type="application/json", tags=tags)
@@ -167,4 +183,4 @@ class Bucket:
 
 
 def as_json(data: Any) -> bytes:
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    return compact(data).encode()

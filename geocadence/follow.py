@@ -191,7 +191,7 @@ def fetch_run(target: Target, run: RunHandle, *, out: Path) -> Path:
         collection["links"] = [k for k in collection["links"] if k["rel"] != "item" or k["href"] in here]
         _write(folder / "collection.json", json.dumps(collection, indent=2))
     _write(folder / "run.json", json.dumps(record, indent=2))
-    _write(folder / "report.html", render_report(record, pipeline_folder=""))
+    _write(folder / "report.html", render_report(record, record["scenes"], pipeline_folder=""))
     return folder
 
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-# The input bucket's lifecycle rule lets objects with this tag expire.
+# The input bucket's lifecycle rule lets objects with this tag expire: what a run's steps hand to each other.
 BATCH_TAGS = "geocadence-expires=batch"
 
 
@@ -17,6 +17,12 @@ class RunLayout:
     pipeline: str
     run_id: str
 
+    @classmethod
+    def of_plan(cls, key: str) -> RunLayout:
+        """The run whose plan has this key."""
+        pipeline, _, run_id, _ = key.split("/")
+        return cls(pipeline, run_id)
+
     @property
     def folder(self) -> str:
         """In either bucket: the run's own folder."""
@@ -25,6 +31,18 @@ class RunLayout:
     @property
     def plan(self) -> str:
         return f"{self.folder}plan.json"
+
+    def plan_slice(self, batch: int) -> str:
+        """What the plan says of one batch, its Items included."""
+        return f"{self.folder}plan/{batch}.jsonl.gz"
+
+    def batch_result(self, batch: int) -> str:
+        """What became of a batch's scenes; written when its rows are."""
+        return f"{self.folder}results/{batch}.jsonl.gz"
+
+    def batch_rows(self, batch: int) -> str:
+        """The rows that a batch's products are in the table."""
+        return f"{self.folder}results/{batch}_rows.jsonl.gz"
 
     @property
     def batches(self) -> str:
@@ -50,6 +68,10 @@ class RunLayout:
     @property
     def failures(self) -> str:
         return f"{self.folder}failures/"
+
+    def failure(self, scene: str) -> str:
+        """Why the script made nothing of a scene."""
+        return f"{self.failures}{scene}.json"
 
 
 def run_id_of(execution_arn: str, started_at: datetime) -> str:

@@ -11,9 +11,9 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -24,6 +24,8 @@ from geocadence.layout import month_folder
 # Scenes whose keys one listing looks for, and listings at the same time.
 _RANGE = 1000
 _LISTINGS = 8
+# Items of one listing that are held at the same time.
+_ITEMS_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def find_products(
     pipeline: str,
     scenes: Iterable[tuple[str, datetime]],
     known: Mapping[str, Committed] | None = None,
+    keeps_items: bool = True,
 ) -> dict[str, Product]:
     """The products of `scenes` (id and datetime) whose Item is in place, complete or not."""
     months: dict[str, set[str]] = defaultdict(set)
@@ -61,9 +64,13 @@ def find_products(
         for ordered in [sorted(wanted, key=lambda scene: f"{scene}/")]
         for n in range(0, len(ordered), _RANGE)
     ]
+
+    def look(part: tuple[str, list[str]]) -> list[Product]:
+        found = _in_range(output, *part, known=known or {})
+        return list(found) if keeps_items else [replace(product, item={}) for product in found]
+
     with ThreadPoolExecutor(_LISTINGS) as pool:
-        found = pool.map(lambda part: list(_in_range(output, *part, known=known or {})), ranges)
-        return {product.scene: product for part in found for product in part}
+        return {product.scene: product for part in pool.map(look, ranges) for product in part}
 
 
 def _in_range(
@@ -80,10 +87,12 @@ def _in_range(
             yield _known_product(committed, key, files)
         else:
             unread[scene] = files
-    items = output.read_json_many(f"{month}{scene}/{scene}.json" for scene in unread)
-    for scene, files in unread.items():
-        key = f"{month}{scene}/{scene}.json"
-        yield _product(scene, key, items[key], files, output)
+    keys = {scene: f"{month}{scene}/{scene}.json" for scene in unread}
+    left = iter(unread)
+    while some := list(islice(left, _ITEMS_AT_ONCE)):
+        items = output.read_json_many(keys[scene] for scene in some)
+        for scene in some:
+            yield _product(scene, keys[scene], items[keys[scene]], unread[scene], output)
 
 
 def _folders(output: Bucket, month: str, *, first: str, last: str) -> Iterator[tuple[str, dict[str, Listed]]]:

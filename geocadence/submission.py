@@ -15,8 +15,9 @@ from typing import Any
 from geocadence.definition import Definition
 from geocadence.deployed_job import deployed_request, filled
 from geocadence.execution_input import InvalidInput
-from geocadence.layout import job_name_prefix, run_id_of
+from geocadence.layout import RunLayout, job_name_prefix, run_id_of
 from geocadence.plan.at_work import is_at_work
+from geocadence.plan.batch_objects import write_batch
 from geocadence.plan.planning import Run, plan_run
 from geocadence.plan.sources import sources_in_s3
 from geocadence.prices import hourly_price
@@ -74,6 +75,8 @@ def prepare(target: Target, definition: Definition, execution_input: dict[str, A
         raise TargetError(str(error)) from error
     if not plan["batches"]:
         return Submission(run_id, 0, None)
+    if definition.pipeline.source.has_scenes:
+        write_batch(target.inputs, RunLayout(definition.name, run_id), 0)
     name = f"{job_name_prefix(definition.name, execution)}0-0-0"
     return Submission(run_id, plan["planned"], filled(deployed, name=name, run_id=run_id, plan=plan))
 

@@ -1,8 +1,8 @@
-"""CloseRun: the Lambda handler that reconciles plan and products and writes collection and report.
+"""CloseRun: the Lambda handler that puts the batches' results together and writes catalogue and report.
 
-Needs: the definition (GetObject); `<pipeline>/runs/` of the input bucket (ListBucket, GetObject);
-`<pipeline>/` of the output bucket (ListBucket, GetObject, PutObject); sagemaker:ListProcessingJobs and
-sagemaker:DescribeProcessingJob.
+Needs: the definition (GetObject); `<pipeline>/runs/` of the input bucket (ListBucket, GetObject; PutObject for the
+claims); `<pipeline>/` of the output bucket (ListBucket, GetObject; PutObject for the catalogue and `runs/`);
+sagemaker:ListProcessingJobs and sagemaker:DescribeProcessingJob.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""PlanRun: the Lambda handler that validates the input, discovers, decides and writes the batches.
+"""PlanRun: the Lambda handler that validates the input, discovers, decides and writes the plan.
 
-Needs: the definition (GetObject); `<pipeline>/runs/` of the input bucket (ListBucket, GetObject, PutObject,
-DeleteObject); `<pipeline>/` of the output bucket (ListBucket, GetObject); for items, prefix and
+Needs: the definition (GetObject); `<pipeline>/runs/` of the input bucket (ListBucket, GetObject, PutObject; the slices
+below `*/plan/` are tagged); `<pipeline>/` of the output bucket (ListBucket, GetObject); for items, prefix and
 manifest sources the named S3 place (ListBucket, GetObject); states:DescribeExecution of the pipeline's executions and
 sagemaker:ListProcessingJobs, to tell whether other runs are still at work; pricing:GetProducts where the definition
 names no hourly_rate; where it may, the account's quotas for SageMaker.

@@ -16,7 +16,7 @@ def storage_stack_name(stage: str) -> str:
 
 
 def pipeline_name(stage: str, pipeline: str) -> str:
-    """The pipeline's stack, state machine and schedule; functions add `-plan` and `-close`."""
+    """The pipeline's stack, state machine and schedule; functions add `-plan`, `-close` and the like."""
     return f"{PREFIX}-{stage}-{pipeline}"
 
 

@@ -14,7 +14,7 @@ from stacks.components.notices import Notices
 from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.processing_job import ProcessingJobRun
 from stacks.components.run_functions import RunFunctions
-from stacks.components.run_machine import RunMachine
+from stacks.components.run_machine import BATCH_FAILED_OUTPUTS, BATCH_OUTPUTS, RunMachine
 from stacks.components.run_schedule import RunSchedule
 from stacks.components.scene_job import BATCH, scene_job
 from stacks.components.script_asset import ScriptAsset
@@ -74,6 +74,8 @@ class PipelineStack(cdk.Stack):
             "Machine",
             name=name,
             plan=functions.plan,
+            write=functions.write,
+            reconcile=functions.reconcile,
             close=functions.close,
             process=ProcessingJobRun(
                 self,
@@ -82,6 +84,8 @@ class PipelineStack(cdk.Stack):
                 role=role,
                 name_prefix=jobs,
                 item=BATCH,
+                outputs=BATCH_OUTPUTS,
+                failed_outputs=BATCH_FAILED_OUTPUTS,
             ),
             concurrent_jobs=pipeline.limits.concurrent_jobs,
             notices=Notices(self, "Notices", name=name, emails=pipeline.notify.email)

@@ -1,4 +1,4 @@
-"""CloseRun: reconcile the plan with the products, commit the catalogue, write record and report.
+"""CloseRun: put the batches' results together, commit the catalogue, write record and report.
 
 Also reached after jobs failed, timed out or were stopped: what was finished counts. Closing a run
 again gives the same answer.
@@ -6,36 +6,24 @@ again gives the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from geocadence.bucket import Bucket, as_json
-from geocadence.close.collection import commit
-from geocadence.close.items_table import commit_items, entries_of
+from geocadence.bucket import Bucket
 from geocadence.close.jobs import failure_by_batch
-from geocadence.close.reconcile import (
-    Outcome,
-    SceneResult,
-    Status,
-    outcome_of_objects,
-    outcome_of_scenes,
-    read_failures,
-    reconcile,
-)
+from geocadence.close.reconcile import Outcome, as_failure, outcome_of_objects, outcome_of_scenes
 from geocadence.close.record import run_record
-from geocadence.committed import Committed, read_committed
-from geocadence.instants import parse_instant
+from geocadence.close.scenes import Made, close_scenes
 from geocadence.layout import RunLayout
+from geocadence.long_json import read_entries, read_head, write_long
 from geocadence.plan.claims import leave
 from geocadence.plan.estimate import Took, remember
-from geocadence.products import Product, find_products
 from geocadence.report.page import render_report
-
-# The report shows so many products of earlier runs; each costs a request.
-SHOWN_IN_PLACE = 500
 
 
 @dataclass(frozen=True)
@@ -61,49 +49,49 @@ def close_run(
     read_jobs: Callable[[], Sequence[dict[str, Any]]],
     clock: Callable[[], datetime],
 ) -> dict[str, Any]:
-    """The output of the execution; everything it stands on is written by then."""
+    """The output of the execution, and why a job failed; everything it stands on is written by then."""
     layout = RunLayout(definition["name"], ending.run_id)
-    plan = _read_plan(inputs, layout)
-    planned_at = _modified(inputs, layout.plan)
-    jobs = list(read_jobs()) if ending.jobs else []
-    failures = read_failures(outputs.read_json_many(f.key for f in outputs.listing(layout.failures)))
-    results: list[SceneResult] = []
-    if plan["source"] in ("stac", "items"):
-        committed = _committed(plan, outputs)
-        results = reconcile(
-            plan,
-            products=_products(plan, outputs, committed),
-            failures=failures,
-            planned_at=planned_at,
-            job_failures=failure_by_batch(jobs),
-            run_failure=ending.failure,
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        path = folder / "plan.json"
+        if inputs.fetch(layout.plan, path) is None:
+            raise FileNotFoundError(f"{inputs.uri(layout.plan)} is not there: PlanRun writes it before any job starts")
+        plan = read_head(path)
+        jobs = list(read_jobs()) if ending.jobs else []
+        if plan["source"] in ("stac", "items"):
+            made, entries = close_scenes(
+                layout,
+                plan,
+                partial(read_entries, path),
+                folder,
+                inputs=inputs,
+                outputs=outputs,
+                description=definition["description"],
+                region=region,
+                run_failure=ending.failure,
+                job_failures=failure_by_batch(jobs),
+            )
+            outcome, numbers = outcome_of_scenes(produced=made.produced, lost=made.lost), _scene_numbers(plan, made)
+            others = _failures(outputs, layout, but=made.known)
+        else:
+            made, entries = Made(ending.failure), folder / "none"
+            entries.touch()
+            others = _failures(outputs, layout)
+            outcome, numbers = _close_objects(ending, plan, inputs, outputs, layout, failures=len(others))
+        record = run_record(
+            plan=plan,
+            definition=definition,
+            stage=stage,
+            region=region,
+            outcome=outcome,
+            numbers=numbers,
+            jobs=jobs,
+            failure=made.failure,
+            other_failures=others,
+            closed_at=clock(),
         )
-        outcome, numbers = outcome_of_scenes(results), _scene_numbers(plan, results)
-        _commit(plan, results, committed, outputs, description=definition["description"])
-    else:
-        outcome, numbers = _close_objects(ending, plan, outputs, planned_at, failures=len(failures))
-    known = {result.scene for result in results}
-    record = run_record(
-        plan=plan,
-        definition=definition,
-        stage=stage,
-        region=region,
-        outcome=outcome,
-        numbers=numbers,
-        results=results,
-        jobs=jobs,
-        failure=ending.failure,
-        other_failures=[
-            {"scene": scene, "class": failure.failure_class, "reason": failure.reason}
-            for scene, failure in failures.items()
-            if scene not in known
-        ],
-        closed_at=clock(),
-    )
-    page = render_report(record)
-    outputs.write(layout.report, page.encode(), content_type="text/html; charset=utf-8")
-    outputs.write(layout.run_json, as_json(record), content_type="application/json")
-    if took := _took(plan, results, jobs):
+        _write_record(record, entries, folder / "run.json", layout, outputs)
+    if took := _took(plan, made, jobs):
         remember(outputs, layout.pipeline, took)
     leave(inputs, layout.pipeline, ending.run_id)
     return {
@@ -111,98 +99,62 @@ def close_run(
         "outcome": outcome.value,
         **{key: numbers[key] for key in ("planned", "produced", "skipped", "failed")},
         "report": outputs.uri(layout.report),
+        "failure": made.failure,
     }
 
 
-def _read_plan(inputs: Bucket, layout: RunLayout) -> dict[str, Any]:
-    plan = inputs.read_json(layout.plan)
-    if plan is None:
-        raise FileNotFoundError(f"{inputs.uri(layout.plan)} is not there: PlanRun writes it before any job starts")
-    return plan
+def _write_record(record: dict[str, Any], entries: Path, path: Path, layout: RunLayout, outputs: Bucket) -> None:
+    with entries.open(encoding="utf-8") as lines:
+        write_long(path, record, "scenes", (line.rstrip("\n") for line in lines))
+    page = render_report(record, read_entries(path))
+    outputs.write(layout.report, page.encode(), content_type="text/html; charset=utf-8")
+    outputs.write_file(layout.run_json, path, content_type="application/json")
 
 
-def _committed(plan: dict[str, Any], outputs: Bucket) -> dict[str, Committed]:
-    """What the catalogue knows of the scenes that the run left as they are."""
-    skipped = {decision["id"] for decision in plan["decisions"] if decision["decision"] == "skip"}
-    rows = read_committed(outputs, plan["pipeline"], scenes=skipped, acquisitions=()) if skipped else []
-    return {row.scene: row for row in rows}
+def _failures(outputs: Bucket, layout: RunLayout, *, but: Collection[str] = ()) -> list[dict[str, str]]:
+    """The failure files of a run that are not named after one of its scenes."""
+    names = {
+        found.key: found.key.removeprefix(layout.failures).removesuffix(".json")
+        for found in outputs.listing(layout.failures)
+    }
+    files = outputs.read_many(key for key, name in names.items() if name not in but)
+    told = (as_failure(body or b"", names[key]) for key, body in files.items())
+    return [{"scene": scene, "class": failure.failure_class, "reason": failure.reason} for scene, failure in told]
 
 
-def _products(plan: dict[str, Any], outputs: Bucket, committed: dict[str, Committed]) -> dict[str, Product]:
-    decisions = [d for d in plan["decisions"] if d["decision"] != "rejected"]
-    shown = {d["id"] for d in islice((d for d in decisions if d["decision"] == "skip"), SHOWN_IN_PLACE)}
-    return find_products(
-        outputs,
-        pipeline=plan["pipeline"],
-        scenes=[(d["id"], parse_instant(d["datetime"])) for d in decisions],
-        known={scene: row for scene, row in committed.items() if scene not in shown},
-    )
-
-
-def _commit(
-    plan: dict[str, Any],
-    results: Sequence[SceneResult],
-    committed: dict[str, Committed],
-    outputs: Bucket,
-    *,
-    description: str,
-) -> None:
-    """First the table, which says what is done; then the collection, whose links lead to what is in place anyway."""
-    produced = [r.product for r in results if r.status is Status.PRODUCED and r.product]
-    in_place = [r.product for r in results if r.status is Status.SKIPPED and r.product and r.product.is_complete]
-    # Made by a run that never came to its end, or before there was a table.
-    adopted = [product for product in in_place if product.scene not in committed and product.item]
-    if entries := entries_of(plan, [*produced, *adopted]):
-        commit_items(outputs, plan["pipeline"], entries)
-    commit(
-        outputs,
-        pipeline=plan["pipeline"],
-        description=description,
-        produced=produced,
-        in_place=[product for product in in_place if product.item],
-        replaced={name for entry in entries for name in entry.replaces},
-    )
-
-
-def _took(plan: dict[str, Any], results: Sequence[SceneResult], jobs: Sequence[dict[str, Any]]) -> Took | None:
+def _took(plan: dict[str, Any], made: Made, jobs: Sequence[dict[str, Any]]) -> Took | None:
     """What the run's jobs took for what they produced; None where that says nothing of the next run."""
-    sizes = [r.decision.get("bytes") for r in results if r.status is Status.PRODUCED]
     timed = [job for job in jobs if job["seconds"] and job["instance_count"]]
-    if not sizes or not timed or any(job["status"] != "Completed" for job in jobs):
+    if not made.sizes or not timed or any(job["status"] != "Completed" for job in jobs):
         return None
     return Took(
         run_id=plan["run_id"],
         instance_type=timed[0]["instance_type"],
-        scenes=len(sizes),
-        bytes=sum(size or 0 for size in sizes) if all(sizes) else None,
+        scenes=len(made.sizes),
+        bytes=sum(size or 0 for size in made.sizes) if all(made.sizes) else None,
         instance_seconds=round(sum(job["seconds"] * job["instance_count"] for job in timed), 1),
     )
 
 
-def _modified(bucket: Bucket, key: str) -> datetime:
-    return next(found.modified for found in bucket.listing(key) if found.key == key)
-
-
-def _scene_numbers(plan: dict[str, Any], results: Sequence[SceneResult]) -> dict[str, int]:
-    statuses = [result.status for result in results]
+def _scene_numbers(plan: dict[str, Any], made: Made) -> dict[str, int]:
     return {
         "planned": plan["planned"],
-        "produced": statuses.count(Status.PRODUCED),
-        "skipped": statuses.count(Status.SKIPPED),
-        "rejected": statuses.count(Status.REJECTED),
-        "failed": statuses.count(Status.FAILED) + statuses.count(Status.MISSING),
+        "produced": made.produced,
+        "skipped": made.counts["skipped"],
+        "rejected": made.counts["rejected"],
+        "failed": made.lost,
     }
 
 
 def _close_objects(
-    ending: Ending, plan: dict[str, Any], outputs: Bucket, planned_at: datetime, *, failures: int
+    ending: Ending, plan: dict[str, Any], inputs: Bucket, outputs: Bucket, layout: RunLayout, *, failures: int
 ) -> tuple[Outcome, dict[str, int]]:
-    pipeline = plan["pipeline"]
+    pipeline, planned_at = layout.pipeline, inputs.modified(layout.plan)
     # The script names its products as it likes; whatever is new outside runs/ is one.
     produced = sum(
         1
         for found in outputs.listing(f"{pipeline}/")
-        if not found.key.startswith(f"{pipeline}/runs/") and found.modified >= planned_at
+        if not found.key.startswith(f"{pipeline}/runs/") and planned_at is not None and found.modified >= planned_at
     )
     all_failed = bool(ending.jobs) and ending.jobs_failed >= ending.jobs
     numbers = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +16,8 @@ import pystac
 
 from geocadence.bucket import Bucket, Conflict
 from geocadence.close.items_table import MEDIA_TYPE
-from geocadence.instants import parse_instant
+from geocadence.instants import format_instant, parse_instant
 from geocadence.layout import collection_key
-from geocadence.products import Product
 
 log = logging.getLogger(__name__)
 
@@ -28,30 +27,43 @@ _ASSET_FIELDS = ("title", "description", "type", "roles")
 _ATTEMPTS = 8
 
 
+def sketch_of(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What a collection says of its Items, in a collection's own shape: extent, summaries and assets."""
+    return {
+        "extent": {"spatial": {"bbox": _boxes(items)}, "temporal": {"interval": _intervals(items)}},
+        "summaries": _summaries(items),
+        "item_assets": _item_assets(items),
+    }
+
+
 def commit(
     outputs: Bucket,
     *,
     pipeline: str,
     description: str,
-    produced: Sequence[Product],
-    in_place: Sequence[Product],
+    produced: Collection[str],
+    sketches: Sequence[dict[str, Any]],
+    in_place: Mapping[str, dict[str, Any]],
     replaced: Collection[str] = (),
 ) -> bool:
     """Bring the collection up to date; False where there was nothing to add, and nothing was written.
 
-    `in_place` are products of earlier runs: those that the collection does not have yet, because
-    the run that made them never came to its end, are added as well. `replaced` are ids of products that made way
-    for newer ones of the same acquisition.
+    `produced` are paths of Items from the pipeline's folder, of which `sketches` tell. `in_place` are Items of earlier
+    runs by their paths: those that the collection does not have yet, because the run that made them never came to its
+    end, are added as well. `replaced` are ids of products that made way for newer ones of the same acquisition.
     """
     key = collection_key(pipeline)
     for _ in range(_ATTEMPTS):
         body, etag = outputs.read_with_etag(key)
-        earlier = json.loads(body) if body is not None else None
+        earlier = json.loads(body) if body is not None else {}
         linked = _linked(earlier)
-        added = [*produced, *(product for product in in_place if _href(product, pipeline) not in linked)]
-        if not added:
+        found = {f"./{path}": item for path, item in in_place.items() if f"./{path}" not in linked}
+        if not produced and not found:
             return False
-        collection = _collection(earlier, added, replaced=replaced, pipeline=pipeline, description=description)
+        stay = (href for href in linked if href.rpartition("/")[2].removesuffix(".json") not in replaced)
+        hrefs = {*stay, *found, *(f"./{path}" for path in produced)}
+        sketch = _merged([earlier, *sketches, sketch_of(list(found.values()))])
+        collection = _collection(sketch, hrefs, pipeline=pipeline, description=description)
         if collection == earlier:
             return False
         try:
@@ -63,29 +75,20 @@ def commit(
     raise RuntimeError(f"{outputs.uri(key)} kept changing while this run tried to add to it")
 
 
-def _collection(
-    earlier: dict[str, Any] | None,
-    added: Sequence[Product],
-    *,
-    replaced: Collection[str],
-    pipeline: str,
-    description: str,
-) -> dict[str, Any]:
-    items = [product.item for product in added]
-    earlier_extent = (earlier or {}).get("extent", {})
+def _collection(sketch: dict[str, Any], hrefs: Collection[str], *, pipeline: str, description: str) -> dict[str, Any]:
+    ((start, end),) = sketch["extent"]["temporal"]["interval"] or [[None, None]]
+    interval = [parse_instant(text) if text else None for text in (start, end)]
     collection = pystac.Collection(
         id=pipeline,
         title=pipeline,
         description=description or f"Products of the pipeline {pipeline}",
         license="other",
         extent=pystac.Extent(
-            pystac.SpatialExtent([_bbox(earlier_extent, items)]),
-            pystac.TemporalExtent([_interval(earlier_extent, items)]),
+            pystac.SpatialExtent(sketch["extent"]["spatial"]["bbox"] or [[-180.0, -90.0, 180.0, 90.0]]),
+            pystac.TemporalExtent([interval]),
         ),
     )
     data = collection.to_dict(include_self_link=False, transform_hrefs=False)
-    stay = {href for href in _linked(earlier) if href.rpartition("/")[2].removesuffix(".json") not in replaced}
-    hrefs = stay | {_href(product, pipeline) for product in added}
     data["links"] = [
         {"rel": "root", "href": "./collection.json", "type": "application/json"},
         *({"rel": "item", "href": href, "type": "application/geo+json"} for href in sorted(hrefs)),
@@ -98,60 +101,90 @@ def _collection(
             "roles": ["stac-items"],
         }
     }
-    data["summaries"] = _summaries((earlier or {}).get("summaries", {}), items)
-    data["item_assets"] = _item_assets((earlier or {}).get("item_assets", {}), items)
+    data["summaries"] = sketch["summaries"]
+    data["item_assets"] = sketch["item_assets"]
     return data
 
 
-def _linked(collection: dict[str, Any] | None) -> set[str]:
-    return {link["href"] for link in (collection or {}).get("links", []) if link.get("rel") == "item"}
+def _merged(sketches: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What several sketches, or collections, say together; of assets the first word counts."""
+    boxes = [box for sketch in sketches for box in sketch.get("extent", {}).get("spatial", {}).get("bbox", [])]
+    intervals = [
+        each for sketch in sketches for each in sketch.get("extent", {}).get("temporal", {}).get("interval", [])
+    ]
+    summaries: dict[str, Any] = {}
+    for sketch in sketches:
+        for name, told in sketch.get("summaries", {}).items():
+            before = summaries.get(name)
+            if before is None:
+                summaries[name] = told
+            elif isinstance(told, dict):
+                low, high = (min, "minimum"), (max, "maximum")
+                summaries[name] = {key: pick(before[key], told[key]) for pick, key in (low, high)}
+            else:
+                summaries[name] = sorted({*before, *told})
+    return {
+        "extent": {"spatial": {"bbox": _around(boxes)}, "temporal": {"interval": _spanning(intervals)}},
+        "summaries": summaries,
+        "item_assets": {
+            name: told for sketch in reversed(sketches) for name, told in sketch.get("item_assets", {}).items()
+        },
+    }
 
 
-def _href(product: Product, pipeline: str) -> str:
-    return "./" + product.key.removeprefix(f"{pipeline}/")
+def _linked(collection: dict[str, Any]) -> set[str]:
+    return {link["href"] for link in collection.get("links", []) if link.get("rel") == "item"}
 
 
-def _bbox(extent: dict[str, Any], items: Iterable[dict[str, Any]]) -> list[float]:
-    boxes = [box for box in extent.get("spatial", {}).get("bbox", [])[:1] if len(box) == 4]
+def _boxes(items: Iterable[dict[str, Any]]) -> list[list[float]]:
+    """The box around all Items, if any has one."""
+    boxes = []
     for item in items:
         box = item.get("bbox") or []
         if len(box) in (4, 6) and all(isinstance(number, int | float) for number in box):
             west, south, east, north = (*box[:2], *box[len(box) // 2 :][:2])
             # A box over the antimeridian has its west east of its east; together with others it is the whole belt.
             boxes.append([west, south, east, north] if west <= east else [-180.0, south, 180.0, north])
+    return _around(boxes)
+
+
+def _around(boxes: Sequence[Sequence[float]]) -> list[list[float]]:
     if not boxes:
-        return [-180.0, -90.0, 180.0, 90.0]
+        return []
     wests, souths, easts, norths = zip(*boxes, strict=True)
-    return [min(wests), min(souths), max(easts), max(norths)]
+    return [[min(wests), min(souths), max(easts), max(norths)]]
 
 
-def _interval(extent: dict[str, Any], items: Iterable[dict[str, Any]]) -> list[datetime | None]:
-    texts = [text for text in extent.get("temporal", {}).get("interval", [[]])[0] if text]
-    texts += [text for item in items if isinstance(text := _properties(item).get("datetime"), str)]
-    instants = [instant for text in texts if (instant := _instant(text)) is not None]
-    return [min(instants), max(instants)] if instants else [None, None]
+def _intervals(items: Iterable[dict[str, Any]]) -> list[list[str]]:
+    """The time from the first Item to the last, if any says its own."""
+    texts = (text for item in items if isinstance(text := _properties(item).get("datetime"), str))
+    return _spanning([[text, text] for text in texts])
 
 
-def _summaries(earlier: dict[str, Any], items: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    summaries = dict(earlier)
+def _spanning(intervals: Iterable[Sequence[str | None]]) -> list[list[str]]:
+    instants = [instant for each in intervals for text in each if text and (instant := _instant(text)) is not None]
+    return [[format_instant(min(instants)), format_instant(max(instants))]] if instants else []
+
+
+def _summaries(items: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    summaries: dict[str, Any] = {}
     for name in _SETS:
-        values = set(summaries.get(name, []))
+        values: set[str] = set()
         for item in items:
             value = _properties(item).get(name)
             values |= {text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)}
         if values:
             summaries[name] = sorted(values)
     for name in _RANGES:
-        values = [_properties(item).get(name) for item in items]
-        numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-        numbers += summaries.get(name, {}).values()
+        numbers = [_properties(item).get(name) for item in items]
+        numbers = [value for value in numbers if isinstance(value, int | float) and not isinstance(value, bool)]
         if numbers:
             summaries[name] = {"minimum": min(numbers), "maximum": max(numbers)}
     return summaries
 
 
-def _item_assets(earlier: dict[str, Any], items: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    assets = dict(earlier)
+def _item_assets(items: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    assets: dict[str, Any] = {}
     for item in items:
         for name, asset in item["assets"].items():
             described = {field: asset[field] for field in _ASSET_FIELDS if field in asset}

@@ -12,9 +12,8 @@ import json
 import logging
 import math
 import re
-import tempfile
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from geocadence.bucket import Bucket, Conflict
 from geocadence.catalogue.geoparquet import connect
 from geocadence.instants import parse_instant
 from geocadence.layout import collection_key, items_key
+from geocadence.long_json import compact
 from geocadence.products import Product
 
 log = logging.getLogger(__name__)
@@ -48,53 +48,51 @@ class Entry:
     acquisition: str
     baseline: str
     recipe: str
-    replaces: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, decision: dict[str, Any], product: Product, recipe: str) -> Entry:
+        """By the plan's decision on its scene."""
+        return cls(product, decision.get("acquisition", product.scene), decision.get("baseline", ""), recipe)
 
 
-def commit_items(outputs: Bucket, pipeline: str, entries: Sequence[Entry]) -> None:
-    """Bring the table up to date; products of the same ids, and those that are replaced, make way."""
+def commit_items(outputs: Bucket, pipeline: str, rows: Path, *, gone: Collection[str], scratch: Path) -> None:
+    """Bring the table up to date by `rows`, JSON lines; what has one of the ids `gone` makes way."""
     key = items_key(pipeline)
-    gone = {entry.product.scene for entry in entries} | {name for entry in entries for name in entry.replaces}
-    with tempfile.TemporaryDirectory() as folder:
-        before, after, lines = (Path(folder) / name for name in ("before.parquet", "after.parquet", "new.jsonl"))
-        _write_rows(lines, entries, outputs, pipeline)
-        for _ in range(_ATTEMPTS):
-            etag = outputs.fetch(key, before)
-            try:
-                merge(before if etag else None, lines, after, without=gone, scratch=Path(folder))
-            except duckdb.Error as error:
-                # A script of others may give a property another type than before, deep inside: plain rows always fit.
-                log.warning("the items' own fields don't fit the table; left out", extra={"error": str(error)[:500]})
-                _write_rows(
-                    lines, [replace(entry, product=_plain(entry.product)) for entry in entries], outputs, pipeline
-                )
-                merge(before if etag else None, lines, after, without=gone, scratch=Path(folder))
-            try:
-                outputs.replace_file(key, after, etag=etag, content_type=MEDIA_TYPE)
-            except Conflict:
-                log.info("another run changed the table; merging again", extra={"key": key})
-                continue
-            return
+    before, after, plain = (scratch / name for name in ("before.parquet", "after.parquet", "plain.jsonl"))
+    for _ in range(_ATTEMPTS):
+        etag = outputs.fetch(key, before)
+        known = before if etag else None
+        try:
+            merge(known, rows, after, without=gone, scratch=scratch)
+        except duckdb.Error as error:
+            # A script of others may give a property another type than before, deep inside: plain rows always fit.
+            log.warning("the items' own fields don't fit the table; left out", extra={"error": str(error)[:500]})
+            _write_plain(rows, plain)
+            merge(known, plain, after, without=gone, scratch=scratch)
+        try:
+            outputs.replace_file(key, after, etag=etag, content_type=MEDIA_TYPE)
+        except Conflict:
+            log.info("another run changed the table; merging again", extra={"key": key})
+            continue
+        return
     raise RuntimeError(f"{outputs.uri(key)} kept changing while this run tried to add to it")
 
 
-def _write_rows(lines: Path, entries: Iterable[Entry], outputs: Bucket, pipeline: str) -> None:
-    with lines.open("w", encoding="utf-8", errors="replace") as file:
-        for entry in entries:
-            file.write(json.dumps(row_of(entry, outputs, pipeline), ensure_ascii=False) + "\n")
+def _write_plain(rows: Path, plain: Path) -> None:
+    with rows.open(encoding="utf-8") as lines, plain.open("w", encoding="utf-8") as file:
+        for line in lines:
+            file.write(compact(_plain(json.loads(line))) + "\n")
 
 
-def _plain(product: Product) -> Product:
-    """The product with texts and numbers only in its Item's properties and assets."""
-    item = product.item
-    properties = item.get("properties") if isinstance(item.get("properties"), dict) else {}
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with texts and numbers only for what its Item says of itself and its assets."""
     assets = {
         name: {field: asset[field] for field in ("href", "type", "title") if isinstance(asset.get(field), str)}
-        for name, asset in item["assets"].items()
-        if isinstance(asset, dict)
+        for name, asset in row["assets"].items()
     }
-    scalars = {name: value for name, value in properties.items() if isinstance(value, str | int | float)}
-    return replace(product, item=item | {"properties": scalars, "assets": assets})
+    ours = {name: value for name, value in row.items() if name in _TOP or name.startswith("geocadence:")}
+    scalars = {name: value for name, value in row.items() if isinstance(value, str | int | float)}
+    return scalars | ours | {"assets": assets}
 
 
 def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
@@ -216,18 +214,3 @@ def _is_number(value: Any) -> bool:
 
 def _text(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
-
-
-def entries_of(plan: dict[str, Any], products: Iterable[Product]) -> list[Entry]:
-    """What a run's plan knows of the products that it brought about."""
-    decisions = {decision["id"]: decision for decision in plan["decisions"]}
-    return [
-        Entry(
-            product,
-            decisions[product.scene].get("acquisition", product.scene),
-            decisions[product.scene].get("baseline", ""),
-            plan["recipe"] if decisions[product.scene]["batch"] is not None else "",
-            tuple(decisions[product.scene].get("replaces", ())),
-        )
-        for product in products
-    ]

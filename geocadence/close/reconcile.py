@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum, unique
 from typing import Any
 
+from geocadence.bucket import Bucket
+from geocadence.layout import RunLayout
 from geocadence.products import Product
 
 
@@ -53,54 +55,49 @@ class SceneResult:
     def scene(self) -> str:
         return self.decision["id"]
 
+    def explained_by(self, failure: Failure | None) -> SceneResult:
+        """The same, failed, where the script wrote why."""
+        return self if failure is None else replace(self, status=Status.FAILED, failure=failure)
+
 
 def reconcile(
-    plan: dict[str, Any],
-    *,
-    products: Mapping[str, Product],
-    failures: Mapping[str, Failure],
-    planned_at: datetime,
-    job_failures: Mapping[int, str],
-    run_failure: str,
+    decisions: Iterable[dict[str, Any]], *, products: Mapping[str, Product], planned_at: datetime
 ) -> list[SceneResult]:
-    """The result of each decision, in the plan's order.
+    """The result of each decision on a scene that was taken: produced, or missing for want of a better word.
 
     A product counts as this run's when its Item was written since `planned_at` (both are S3's
     clock), so that a recompute that never came about does not pass for one.
     """
     results = []
-    for decision in plan["decisions"]:
+    for decision in decisions:
         product = products.get(decision["id"])
-        if decision["decision"] == "rejected":
-            results.append(SceneResult(decision, Status.REJECTED))
-        elif decision["decision"] == "skip":
-            results.append(SceneResult(decision, Status.SKIPPED, product))
-        elif plan["dry_run"]:
-            results.append(SceneResult(decision, Status.PLANNED))
-        elif product is not None and product.is_complete and product.modified >= planned_at:
+        if product is not None and product.is_complete and product.modified >= planned_at:
             results.append(SceneResult(decision, Status.PRODUCED, product))
-        elif (failure := failures.get(decision["id"])) is not None:
-            results.append(SceneResult(decision, Status.FAILED, failure=failure))
         else:
-            reason = job_failures.get(decision["batch"]) or run_failure or _unexplained(product, planned_at)
+            reason = _unexplained(product, planned_at)
             results.append(SceneResult(decision, Status.MISSING, failure=Failure("missing", reason)))
     return results
 
 
-def read_failures(files: Mapping[str, Any]) -> dict[str, Failure]:
-    """Failure files (key → JSON) by scene; a file that is no such JSON speaks for the scene it is named after."""
-    failures = {}
-    for key, data in files.items():
-        named_after = posixpath.basename(key).removesuffix(".json")
-        data = data if isinstance(data, dict) else {}
-        reason = str(data.get("reason") or "the script wrote a failure file without a reason")
-        failures[str(data.get("scene") or named_after)] = Failure(str(data.get("class") or "bug"), reason)
-    return failures
+def read_failures(outputs: Bucket, layout: RunLayout, scenes: Iterable[str]) -> dict[str, Failure]:
+    """Why the script says that it made nothing of `scenes`, those of which it says so."""
+    keys = {layout.failure(scene): scene for scene in scenes}
+    files = outputs.read_many(keys)
+    return {keys[key]: as_failure(body, keys[key])[1] for key, body in files.items() if body is not None}
 
 
-def outcome_of_scenes(results: list[SceneResult]) -> Outcome:
-    produced = sum(result.status is Status.PRODUCED for result in results)
-    lost = sum(result.status in (Status.FAILED, Status.MISSING) for result in results)
+def as_failure(body: bytes, named_after: str) -> tuple[str, Failure]:
+    """A failure file and whose it is; one that is no such JSON speaks for the scene it is named after."""
+    try:
+        data = json.loads(body)
+    except ValueError:
+        data = None
+    data = data if isinstance(data, dict) else {}
+    reason = str(data.get("reason") or "the script wrote a failure file without a reason")
+    return str(data.get("scene") or named_after), Failure(str(data.get("class") or "bug"), reason)
+
+
+def outcome_of_scenes(*, produced: int, lost: int) -> Outcome:
     if not produced and not lost:
         return Outcome.EMPTY
     if not lost:

@@ -11,7 +11,7 @@ from typing import Any
 
 from geocadence import __version__
 from geocadence.close.jobs import advice
-from geocadence.close.reconcile import Outcome, SceneResult
+from geocadence.close.reconcile import Failure, Outcome, SceneResult
 from geocadence.instants import format_instant, parse_instant
 from geocadence.products import Product
 
@@ -26,13 +26,12 @@ def run_record(
     region: str | None,
     outcome: Outcome,
     numbers: dict[str, int],
-    results: Sequence[SceneResult],
     jobs: Sequence[dict[str, Any]],
     failure: str,
     other_failures: Sequence[dict[str, str]],
     closed_at: datetime,
 ) -> dict[str, Any]:
-    """The run as JSON; `numbers` are planned, produced, skipped, rejected and failed."""
+    """The run but for its scenes; `numbers` are planned, produced, skipped, rejected and failed."""
     started_at = parse_instant(plan["started_at"])
     return {
         "version": RECORD_VERSION,
@@ -63,7 +62,6 @@ def run_record(
         "instance_count": plan["instance_count"],
         "failure": failure,
         "advice": advice(failure, region=region) if failure else None,
-        "scenes": [_scene(result, plan["pipeline"], region) for result in results],
         "other_failures": list(other_failures),
         "jobs": [job | {"advice": _job_advice(job, region)} for job in jobs],
         "versions": {
@@ -81,7 +79,8 @@ def _source(source: dict[str, Any]) -> dict[str, Any]:
     return {key: source[key] for key in shown if key in source}
 
 
-def _scene(result: SceneResult, pipeline: str, region: str | None) -> dict[str, Any]:
+def scene_entry(result: SceneResult, pipeline: str, region: str | None) -> dict[str, Any]:
+    """What run.json says of one scene."""
     decision, failure = result.decision, result.failure
     scene = {
         "id": decision["id"],
@@ -95,12 +94,16 @@ def _scene(result: SceneResult, pipeline: str, region: str | None) -> dict[str, 
     if result.product is not None and result.product.is_complete and result.product.item:
         scene["product"] = _product(result.product, pipeline)
     if failure is not None:
-        scene["failure"] = {
-            "class": failure.failure_class,
-            "reason": failure.reason,
-            "advice": advice(failure.reason, region=region) or _CLASS_ADVICE.get(failure.failure_class),
-        }
+        scene["failure"] = failure_entry(failure, region)
     return scene
+
+
+def failure_entry(failure: Failure, region: str | None) -> dict[str, Any]:
+    return {
+        "class": failure.failure_class,
+        "reason": failure.reason,
+        "advice": advice(failure.reason, region=region) or _CLASS_ADVICE.get(failure.failure_class),
+    }
 
 
 _CLASS_ADVICE = {

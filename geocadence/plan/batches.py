@@ -8,6 +8,10 @@ from typing import TypeVar
 
 Scene = TypeVar("Scene")
 
+# An execution's history holds 25,000 events (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+# A batch takes 18, and some 10 for each attempt at its job that has to be made again.
+MOST_BATCHES = 500
+
 
 def cut(scenes: Sequence[Scene], *, scenes_per_job: int) -> list[Sequence[Scene]]:
     """As few batches as `scenes_per_job` allows, their sizes at most one apart, in order."""

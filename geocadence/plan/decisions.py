@@ -26,6 +26,7 @@ Item = dict[str, Any]
 # Two Items of one acquisition that share so much of the smaller one's footprint are one; parts of a split tile hardly
 # touch.
 _SAME_GROUND = 0.5
+_ADOPTED = "its product is in place (and not in the catalogue yet)"
 
 
 @unique
@@ -54,6 +55,7 @@ class Decision:
     changed: datetime | None = None
     bytes: int | None = None
     replaces: tuple[str, ...] = ()  # committed products of the same acquisition under other ids
+    is_adopted: bool = False  # its product is in place, and the run's close puts it into the catalogue
 
     @property
     def is_taken(self) -> bool:
@@ -74,6 +76,7 @@ class Decision:
             "bbox": self.bbox,
             **(known if self.acquisition else {}),
             **({"replaces": list(self.replaces)} if self.replaces else {}),
+            **({"adopted": True} if self.is_adopted else {}),
         }
 
 
@@ -179,7 +182,8 @@ def decide(
             recipe=recipe,
             recompute=recompute,
         )
-        decisions.append(replace(candidate, verdict=verdict, reason=reason))
+        is_adopted = reason is _ADOPTED
+        decisions.append(replace(candidate, verdict=verdict, reason=reason, is_adopted=is_adopted))
     return decisions
 
 
@@ -203,7 +207,7 @@ def _verdict(
     if recompute:
         return Verdict.RECOMPUTE, "recompute was asked for"
     if known is None:
-        return Verdict.SKIP, "its product is in place (and not in the catalogue yet)"
+        return Verdict.SKIP, _ADOPTED
     if known.recipe and known.recipe != recipe:
         return (
             Verdict.RECOMPUTE,

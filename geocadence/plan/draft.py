@@ -15,7 +15,7 @@ from geocadence.catalogue.objects import count_objects
 from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.committed import Committed, read_committed
 from geocadence.execution_input import ExecutionInput, InvalidInput
-from geocadence.plan.batches import cut, instances_of_a_job
+from geocadence.plan.batches import MOST_BATCHES, cut, instances_of_a_job
 from geocadence.plan.claims import Claim, held_scenes
 from geocadence.plan.decisions import Decision, decide, keep_named, supersede, take_in
 from geocadence.plan.estimate import Estimate, estimate, read_history, refuse_above
@@ -89,7 +89,7 @@ class Scenes:
         wanted = [(d.scene, d.instant) for d in candidates if d.instant is not None]
         decisions = decide(
             candidates,
-            products=find_products(outputs, pipeline=pipeline, scenes=wanted, known=committed),
+            products=find_products(outputs, pipeline=pipeline, scenes=wanted, known=committed, keeps_items=False),
             committed=committed,
             held=held_scenes(inputs, pipeline, live),
             recipe=recipe_of(definition),
@@ -106,6 +106,11 @@ class Scenes:
             )
         batches = [] if asked.dry_run else cut(taken, scenes_per_job=limits["scenes_per_job"])
         jobs = -(-len(taken) // limits["scenes_per_job"])
+        if jobs > MOST_BATCHES:
+            raise InvalidInput(
+                f"The run would take {jobs} jobs, and one run has {MOST_BATCHES} at most: raise limits.scenes_per_job "
+                f"({limits['scenes_per_job']}) to {-(-len(taken) // MOST_BATCHES)} or more, or take a shorter window."
+            )
         instances = _instances(asked, definition, len(taken), jobs)
         sizes = [decision.bytes for decision in taken]
         expected = _expect(

@@ -1,17 +1,18 @@
-"""PlanRun: check the input, discover, decide, write the plan, claim what it takes, and write the batches.
+"""PlanRun: check the input, discover, decide, write the plan, claim what it takes, and cut the plan into slices.
 
-Planning a run again writes the same keys and removes what an earlier attempt left, so a retry of
-the function is harmless. No processing job exists before the plan does.
+Planning a run again writes the same keys, so a retry of the function is harmless. No processing job exists before
+the plan does.
 """
 
 from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from geocadence.bucket import Bucket, Conflict
@@ -19,18 +20,18 @@ from geocadence.catalogue.http import CatalogueRefused
 from geocadence.durations import Duration
 from geocadence.execution_input import ExecutionInput, InvalidInput, read_execution_input
 from geocadence.instants import format_instant
-from geocadence.layout import BATCH_TAGS, RunLayout, claims_key
-from geocadence.plan.batches import ranked
+from geocadence.layout import RunLayout, claims_key
+from geocadence.long_json import compact, write_long
 from geocadence.plan.claims import ATTEMPTS, Claim, read_claims, replace_claims
-from geocadence.plan.decisions import Decision, counts
+from geocadence.plan.decisions import counts
 from geocadence.plan.draft import Draft, Sources, find
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
+from geocadence.plan.slices import write_slices
 
 log = logging.getLogger(__name__)
 
-PLAN_VERSION = 2
-_OBJECTS_AT_ONCE = 500
+PLAN_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,14 @@ def plan_run(
                 except Conflict:
                     log.info("another run planned or closed meanwhile; deciding again")
                     continue
-            _write_batches(RunLayout(pipeline, run.run_id), draft, inputs, shelf)
+            write_slices(
+                inputs,
+                RunLayout(pipeline, run.run_id),
+                draft.batches,
+                instances=draft.instance_count,
+                recipe=recipe_of(definition),
+                shelf=shelf,
+            )
             return result
     raise RuntimeError(f"{inputs.uri(claims_key(pipeline))} kept changing while this run tried to enter it")
 
@@ -131,12 +139,15 @@ def _write_plan(
         "input_uri": input_uri,
         "note": draft.note,
         "estimate": draft.expected.as_json() if draft.expected else None,
-        "decisions": [d.as_json(batch=batch_of.get(d.scene) if d.is_taken else None) for d in draft.decisions],
     }
+    decisions = (compact(d.as_json(batch=batch_of.get(d.scene) if d.is_taken else None)) for d in draft.decisions)
     # What others look at first: of a run that has entered they must find what it took.
     taken = [d for d in draft.decisions if d.is_taken and draft.jobs]
     inputs.write_json(layout.taken, sorted({name for d in taken for name in (d.scene, d.acquisition)}))
-    inputs.write_json(layout.plan, plan)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "plan.json"
+        write_long(path, plan, "decisions", decisions)
+        inputs.write_file(layout.plan, path, content_type="application/json")
     return {
         "planned": draft.planned,
         "skipped": tally["skip"],
@@ -146,26 +157,3 @@ def _write_plan(
         "input_uri": input_uri,
         "plan": inputs.uri(layout.plan),
     }
-
-
-def _write_batches(layout: RunLayout, draft: Draft, inputs: Bucket, shelf: Shelf) -> None:
-    objects = {
-        layout.batch_item(n, name): decision.place
-        for n, batch in enumerate(draft.batches)
-        for name, decision in _named(batch, instances=draft.instance_count)
-    }
-    inputs.delete_many(found.key for found in inputs.listing(layout.batches) if found.key not in objects)
-    keys_left = iter(objects)
-    while keys := list(islice(keys_left, _OBJECTS_AT_ONCE)):
-        inputs.write_json_many({key: shelf.get(objects[key]) for key in keys}, tags=BATCH_TAGS)
-
-
-def _named(batch: Sequence[Decision], *, instances: int) -> Iterator[tuple[str, Decision]]:
-    """A batch's scenes and what their objects are called: by their rank first where bytes are to be spread."""
-    known = [decision.bytes for decision in batch if decision.bytes]
-    if instances == 1 or len(set(known)) < 2:
-        yield from ((decision.scene, decision) for decision in batch)
-        return
-    usual = sum(known) / len(known)
-    order = ranked([decision.bytes or usual for decision in batch], instances=instances)
-    yield from ((f"{rank:05}_{batch[position].scene}", batch[position]) for rank, position in enumerate(order))

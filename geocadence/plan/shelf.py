@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import tempfile
 from types import TracebackType
 from typing import Any, NamedTuple
+
+from geocadence.long_json import compact
 
 Item = dict[str, Any]
 
@@ -19,10 +22,13 @@ class Place(NamedTuple):
 
 
 class Shelf:
-    """Each Item is packed by itself, as one member of a gzip file."""
+    """Each Item is packed by itself, as one member of a gzip file.
+
+    Members put one after the other are a gzip file again, so that an Item goes on into another file as it lies here.
+    """
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by __exit__)
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (closed by __exit__)
         self._end = 0
 
     def __enter__(self) -> Shelf:
@@ -34,14 +40,20 @@ class Shelf:
         self._file.close()
 
     def put(self, item: Item) -> Place:
-        line = json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
-        member = gzip.compress(line, compresslevel=1, mtime=0)
-        self._file.seek(self._end)
+        member = packed(compact(item))
         self._file.write(member)
         place = Place(self._end, len(member))
         self._end += len(member)
         return place
 
     def get(self, place: Place) -> Item:
-        self._file.seek(place.start)
-        return json.loads(gzip.decompress(self._file.read(place.length)))
+        return json.loads(gzip.decompress(self.member(place)))
+
+    def member(self, place: Place) -> bytes:
+        """An Item as it is packed; for several threads at once."""
+        return os.pread(self._file.fileno(), place.length, place.start)
+
+
+def packed(text: str) -> bytes:
+    """One member of a gzip file."""
+    return gzip.compress(text.encode(), compresslevel=1, mtime=0)

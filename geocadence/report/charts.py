@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from datetime import datetime, timedelta
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from geocadence.instants import parse_instant
@@ -16,16 +17,47 @@ WIDTH, HEIGHT = 640, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 16, 14, 34
 
 
-def mean_chart(scenes: list[dict[str, Any]]) -> Drawing | None:
-    """The mean of each index over time: a dot a scene, a line through the means of each day."""
-    series: dict[str, list[tuple[datetime, float, dict[str, Any]]]] = defaultdict(list)
-    for scene in scenes:
+class Means:
+    """The means of each index over time: of each day, and of the single scenes while they are few enough to be seen."""
+
+    MOST_DOTS = 2000
+
+    def __init__(self) -> None:
+        # index → day → [instant of the day's first scene, sum of means, how many]
+        self.daily: dict[str, dict[date, list[Any]]] = defaultdict(dict)
+        self.dots: dict[str, list[tuple[datetime, float, str]]] = defaultdict(list)
+        self.count = 0
+
+    def add(self, scene: Mapping[str, Any]) -> None:
         for name, numbers in (scene.get("product") or {}).get("statistics", {}).items():
-            if "mean" in numbers and math.isfinite(numbers["mean"]):
-                series[name].append((parse_instant(scene["datetime"]), numbers["mean"], scene))
-    if not series:
+            if "mean" not in numbers or not math.isfinite(numbers["mean"]):
+                continue
+            instant, mean = parse_instant(scene["datetime"]), numbers["mean"]
+            day = self.daily[name].setdefault(instant.date(), [instant, 0.0, 0])
+            day[1] += mean
+            day[2] += 1
+            self.count += 1
+            if self.count <= self.MOST_DOTS:
+                self.dots[name].append((instant, mean, scene["id"]))
+
+    @property
+    def has_dots(self) -> bool:
+        return self.count <= self.MOST_DOTS
+
+    def lines(self) -> dict[str, list[tuple[datetime, float]]]:
+        return {
+            name: [(instant, total / number) for _, (instant, total, number) in sorted(days.items())]
+            for name, days in sorted(self.daily.items())
+        }
+
+
+def mean_chart(found: Means) -> Drawing | None:
+    """The mean of each index over time: a dot a scene, a line through the means of each day."""
+    lines = found.lines()
+    if not lines:
         return None
-    points = [point for values in series.values() for point in values]
+    dots = {name: found.dots[name] if found.has_dots else [] for name in lines}
+    points = [point[:2] for values in (dots if found.has_dots else lines).values() for point in values]
     first, last = min(p[0] for p in points), max(p[0] for p in points)
     if last - first < timedelta(days=2):
         first, last = first - timedelta(days=1), last + timedelta(days=1)
@@ -55,29 +87,45 @@ def mean_chart(scenes: list[dict[str, Any]]) -> Drawing | None:
             {
                 "name": name,
                 "style": n % 6,
-                "line": " ".join(f"{x(day)},{y(mean)}" for day, mean in _daily(values))
-                if len(_daily(values)) > 1
-                else "",
+                "line": " ".join(f"{x(day)},{y(mean)}" for day, mean in line) if len(line) > 1 else "",
                 "dots": [
-                    {"x": x(instant), "y": y(mean), "label": f"{scene['id']}: {name} {mean:.3f}, {instant:%Y-%m-%d}"}
-                    for instant, mean, scene in values
+                    {"x": x(instant), "y": y(mean), "label": f"{scene}: {name} {mean:.3f}, {instant:%Y-%m-%d}"}
+                    for instant, mean, scene in dots[name]
                 ],
             }
-            for n, (name, values) in enumerate(sorted(series.items()))
+            for n, (name, line) in enumerate(lines.items())
         ],
+        "without_dots": 0 if found.has_dots else found.count,
     }
 
 
-def footprints(scenes: list[dict[str, Any]], area: dict[str, Any] | None) -> Drawing | None:
+class Outlines:
+    """The scenes' footprints, as many as can be told apart on a small map."""
+
+    MOST = 1000  # of each status
+
+    def __init__(self) -> None:
+        self.shapes: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._drawn: Counter[str] = Counter()
+        self.left_out = 0
+
+    def add(self, scene: Mapping[str, Any]) -> None:
+        status = scene["status"]
+        for ring in (scene.get("product") or {}).get("geometry") or _box(scene.get("bbox")):
+            # The same tile at several dates is one shape.
+            key = (status, *map(tuple, ring))
+            if key in self.shapes:
+                continue
+            if self._drawn[status] >= self.MOST:
+                self.left_out += 1
+                continue
+            self._drawn[status] += 1
+            self.shapes[key] = {"ring": ring, "status": status}
+
+
+def footprints(found: Outlines, area: dict[str, Any] | None) -> Drawing | None:
     """Footprints over the area on a grid of degrees, widths shrunk as they are at that latitude."""
-    shapes: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for scene in scenes:
-        if scene["status"] == "rejected":
-            continue
-        rings = (scene.get("product") or {}).get("geometry") or _box(scene.get("bbox"))
-        for ring in rings:
-            # The same tile at several dates is one shape; what went wrong lies on top.
-            shapes.setdefault((scene["status"], *map(tuple, ring)), {"ring": ring, "status": scene["status"]})
+    shapes = found.shapes
     outline = _rings(area)
     points = [point for shape in shapes.values() for point in shape["ring"]] + [p for ring in outline for p in ring]
     if not points:
@@ -113,19 +161,14 @@ def footprints(scenes: list[dict[str, Any]], area: dict[str, Any] | None) -> Dra
         "area": [path(ring) for ring in outline],
         "shapes": [
             {"path": path(shape["ring"]), "status": shape["status"]}
+            # What went wrong lies on top.
             for shape in sorted(shapes.values(), key=lambda s: _LAYERS.index(s["status"]))
         ],
+        "left_out": found.left_out,
     }
 
 
 _LAYERS = ("skipped", "planned", "produced", "missing", "failed")
-
-
-def _daily(values: list[tuple[datetime, float, dict[str, Any]]]) -> list[tuple[datetime, float]]:
-    days: dict[Any, list[tuple[datetime, float]]] = defaultdict(list)
-    for instant, mean, _ in values:
-        days[instant.date()].append((instant, mean))
-    return [(day[0][0], sum(mean for _, mean in day) / len(day)) for _, day in sorted(days.items())]
 
 
 def _box(bbox: Any) -> list[list[list[float]]]:

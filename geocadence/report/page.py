@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from geocadence.instants import parse_instant
 from geocadence.report.charts import footprints, mean_chart
+from geocadence.report.digest import Digest, Trouble, listed_as_words
 
 # From <pipeline>/runs/<run-id>/ to <pipeline>/.
 PIPELINE_FOLDER = "../../"
@@ -21,25 +22,23 @@ _HEADLINES = {
     "failed": "Failed",
     "empty": "Nothing to do",
 }
-_ORDER = ("failed", "missing", "produced", "planned", "skipped")
-_MAX_NAMED = 12
 
 
-def render_report(record: dict[str, Any], *, pipeline_folder: str = PIPELINE_FOLDER) -> str:
-    """The page for a run's record; `pipeline_folder` is the way from the page to the pipeline's files."""
-    scenes = record["scenes"]
+def render_report(
+    record: dict[str, Any], scenes: Iterable[Mapping[str, Any]], *, pipeline_folder: str = PIPELINE_FOLDER
+) -> str:
+    """The page for a run's record and its scenes; `pipeline_folder` leads from the page to the pipeline's files."""
+    digest = Digest(scenes, record["other_failures"])
     return _template().render(
         run=record,
         folder=pipeline_folder,
         headline="Dry run" if record["dry_run"] else _HEADLINES[record["outcome"]],
         summary=_summary(record),
-        chart=mean_chart(scenes),
-        map=footprints(scenes, record["area"]),
-        troubles=_troubles(record),
-        listed=_listed(scenes),
-        rejected=[scene for scene in scenes if scene["status"] == "rejected"],
-        indices=sorted({name for s in scenes for name in (s.get("product") or {}).get("statistics", {})}),
-        bytes=sum((s.get("product") or {}).get("bytes", 0) for s in scenes if s["status"] == "produced"),
+        chart=mean_chart(digest.means),
+        map=footprints(digest.outlines, record["area"]),
+        troubles=_troubles(record, digest),
+        digest=digest,
+        indices=sorted(digest.indices),
     )
 
 
@@ -53,6 +52,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters |= {"size": size, "duration": duration, "moment": moment, "day": day, "href": href}
+    environment.filters["words"] = listed_as_words
     return environment.get_template("report.html.j2")
 
 
@@ -74,36 +74,12 @@ def _count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def _listed(scenes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What went wrong first, then this run's, then the others; the newest on top."""
-    newest_first = sorted(scenes, key=lambda scene: scene["datetime"] or "", reverse=True)
-    return sorted((s for s in newest_first if s["status"] in _ORDER), key=lambda scene: _ORDER.index(scene["status"]))
-
-
-def _troubles(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """Failures, those with the same reason as one."""
-    grouped: dict[tuple[str, str, str | None], list[str]] = defaultdict(list)
-    for scene in record["scenes"]:
-        if failure := scene.get("failure"):
-            grouped[failure["class"], failure["reason"], failure["advice"]].append(scene["id"])
-    for other in record["other_failures"]:
-        grouped[other["class"], other["reason"], None].append(other["scene"])
-    troubles = [
-        {
-            "kind": kind,
-            "reason": reason,
-            "advice": advice,
-            "scenes": scenes[:_MAX_NAMED],
-            "more": max(0, len(scenes) - _MAX_NAMED),
-        }
-        for (kind, reason, advice), scenes in grouped.items()
-    ]
-    told = " ".join(trouble["reason"] for trouble in troubles)
+def _troubles(record: dict[str, Any], digest: Digest) -> list[Trouble]:
+    """Why scenes have no product; and why a job failed, where no scene says so."""
+    told = " ".join(trouble.reason for trouble in digest.troubles)
     if record["failure"] and record["failure"] not in told:
-        troubles.insert(
-            0, {"kind": "job", "reason": record["failure"], "advice": record["advice"], "scenes": [], "more": 0}
-        )
-    return troubles
+        return [Trouble("job", record["failure"], record["advice"]), *digest.troubles]
+    return digest.troubles
 
 
 def size(number: int) -> str:

@@ -13,13 +13,17 @@ from stacks.names import bucket_name
 
 @dataclass(frozen=True)
 class PipelinePlaces:
-    """`runs` holds plans and, within, `batches` for jobs; `source` is what lies outside and is only read."""
+    """`runs` holds plans and what the steps of a run hand on to each other: `slices` of the plan, `batches` for jobs,
+    `results` of batches. `source` is what lies outside and is only read.
+    """
 
     input_bucket: str
     output_bucket: str
     own_input: Location
     runs: Location
+    slices: Location
     batches: Location
+    results: Location
     output: Location
     source: tuple[Location, ...]
     readable: tuple[Location, ...]
@@ -33,7 +37,9 @@ class PipelinePlaces:
             output_bucket=outputs,
             own_input=Location(inputs, own),
             runs=Location(inputs, f"{own}runs/"),
+            slices=Location(inputs, f"{own}runs/*/plan/"),
             batches=Location(inputs, f"{own}runs/*/batches/"),
+            results=Location(inputs, f"{own}runs/*/results/"),
             output=Location(outputs, own),
             source=tuple(_source(definition)),
             readable=tuple(Location.parse(uri) for uri in definition.pipeline.access.read),

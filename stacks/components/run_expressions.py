@@ -40,15 +40,25 @@ FUNCTION_ERROR = _expression(f"""(
   $substring($raised != '' ? $raised : $states.errorOutput.Error & ': ' & $cause, 0, 2000)
 )""")
 
-# What the Map's jobs come to.
+# What the Map's jobs come to. Most reasons are with the batches' results.
 JOBS = _expression("""(
   $failed := $states.result[failed = true];
+  $reasons := ($failed.reason)[$ != ''];
   {
     'jobs': $count($states.result),
     'jobs_failed': $count($failed),
-    'failure': $count($failed) > 0 ? $string($failed[0].reason) : ''
+    'failure': $count($reasons) > 0 ? $string($reasons[0]) : ''
   }
 )""")
+
+# As much of a reason as leaves the results of all batches below 10 KB.
+SHARE_OF_REASON = "{% $substring($states.input.reason, 0, $floor(3000 / $plan.batches)) %}"
+
+# The run's output: what CloseRun returns but for the sentence, which goes into a variable.
+CLOSED = {
+    key: f"{{% $states.result.Payload.{key} %}}"
+    for key in ("run_id", "outcome", "planned", "produced", "skipped", "failed", "report")
+}
 
 _COUNTS = """
   $string($states.input.produced) & ' of ' & $string($states.input.planned) & ' scenes produced, '

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Size
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -33,6 +33,7 @@ class RunFunction(lambda_.Function):
         timeout: Duration,
         log_retention: logs.RetentionDays,
         description: str,
+        scratch: Size | None = None,
     ) -> None:
         log_group = logs.LogGroup(
             scope,
@@ -67,6 +68,7 @@ class RunFunction(lambda_.Function):
             layers=[libraries],
             environment=dict(environment),
             memory_size=memory,
+            ephemeral_storage_size=scratch,
             timeout=timeout,
             role=role,
             log_group=log_group,

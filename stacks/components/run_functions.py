@@ -1,12 +1,13 @@
-"""The two functions of a pipeline's state machine: one plans a run, the other closes it."""
+"""The functions of a pipeline's state machine: they plan a run, look after each of its batches, and close it."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -19,12 +20,16 @@ from stacks.components.function_asset import function_code, function_libraries
 from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.processing_job import job_name_pattern
 from stacks.components.run_function import RUNTIME, RunFunction
-from stacks.components.s3_access import Location, read, write
+from stacks.components.s3_access import Location, read, write, write_expiring
 from stacks.names import job_prefix
 
 
 class RunFunctions(Construct):
-    """`plan` reads the source and writes batches; `close` reads products and writes catalogue and report."""
+    """`plan` reads the source, `close` writes catalogue and report.
+
+    In between, where the source has scenes, `write` writes a batch's objects for its job, and `reconcile` looks at what
+    the job left; both know slices of the plan only.
+    """
 
     def __init__(
         self,
@@ -61,10 +66,11 @@ class RunFunctions(Construct):
                 "STAGE": stage,
             },
             "log_retention": log_retention,
-            # What is slow in both is waiting for S3 and catalogues; memory brings the network with it.
-            "memory": 1024,
             "timeout": Duration.minutes(15),
         }
+        # As much as gives a function one whole processor; 100,000 scenes take less than a third of it as memory
+        # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+        whole = {**common, "memory": 1769}
         itself = Location(asset.s3_bucket_name, asset.s3_object_key, exact=True)
         self.plan = RunFunction(
             self,
@@ -72,16 +78,13 @@ class RunFunctions(Construct):
             name=f"{name}-plan",
             handler="run_functions.plan_run.handler",
             description=f"Plans a run of {definition.name}: which scenes, in which batches",
-            **common,
+            **whole,
         )
         grant(
             self.plan.own_role,
             *read(itself, places.runs, places.output, *places.source, *_listed(definition, places)),
             write(places.runs),
-            # Batches bear the tag that they expire by, and a plan that is made again takes back the first one's.
-            iam.PolicyStatement(
-                actions=["s3:PutObjectTagging", "s3:DeleteObject"], resources=[places.batches.objects_arn]
-            ),
+            write_expiring(places.slices),
             because="Scenes and runs are named at run time, all below the pipeline's own prefixes and its source.",
         )
         grant(
@@ -103,13 +106,18 @@ class RunFunctions(Construct):
                 iam.PolicyStatement(actions=["pricing:GetProducts"], resources=["*"]),
                 because="AWS's public price list knows no resources.",
             )
+        self.write = self.reconcile = None
+        if definition.pipeline.source.has_scenes:
+            self._look_after_batches(name, definition, places, {**common, "memory": 1024})
         self.close = RunFunction(
             self,
             "Close",
             name=f"{name}-close",
             handler="run_functions.close_run.handler",
-            description=f"Closes a run of {definition.name}: products, catalogue, report",
-            **common,
+            description=f"Closes a run of {definition.name}: catalogue, report",
+            # What is merged lies on disk.
+            scratch=Size.gibibytes(4),
+            **whole,
         )
         grant(
             self.close.own_role,
@@ -128,6 +136,38 @@ class RunFunctions(Construct):
             self.close.own_role,
             *_see_jobs(self, job_prefix(stage, definition.name)),
             because="The pipeline's jobs are named at run time; sagemaker:ListProcessingJobs knows no resources.",
+        )
+
+    def _look_after_batches(
+        self, name: str, definition: Definition, places: PipelinePlaces, common: dict[str, Any]
+    ) -> None:
+        self.write = RunFunction(
+            self,
+            "Write",
+            name=f"{name}-write",
+            handler="run_functions.write_batch.handler",
+            description=f"Writes a batch of {definition.name} for its job",
+            **common,
+        )
+        grant(
+            self.write.own_role,
+            *read(places.slices),
+            write_expiring(places.batches),
+            because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
+        )
+        self.reconcile = RunFunction(
+            self,
+            "Reconcile",
+            name=f"{name}-reconcile",
+            handler="run_functions.reconcile_batch.handler",
+            description=f"Looks at what a job of {definition.name} left",
+            **common,
+        )
+        grant(
+            self.reconcile.own_role,
+            *read(places.slices, places.output),
+            write_expiring(places.results),
+            because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
         )
 
 

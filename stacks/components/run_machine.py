@@ -1,7 +1,8 @@
 """The state machine of a pipeline: plan, process batch by batch, close, and tell when it did not go well.
 
 States hold counts and S3 references, never lists. Two variables go along: `$run_id`, and `$plan`, which the plan
-function returns; `$failure` is the sentence for people when something broke.
+function returns; `$failure` is the sentence for people when something broke. A batch is three steps where there are
+scenes: its objects are written, its job runs, and what the job left is looked at, however it ended.
 """
 
 from __future__ import annotations
@@ -28,9 +29,16 @@ LAMBDA_FAULTS = (
     "Lambda.TooManyRequestsException",
 )
 
+# What a batch's job comes to, for the step after it.
+BATCH_OUTPUTS = {"batch": "{% $states.input.batch %}", "failed": False, "reason": say.NOTHING}
+BATCH_FAILED_OUTPUTS = {**BATCH_OUTPUTS, "failed": True, "reason": "{% $states.input.reason %}"}
+
 
 class RunMachine(sfn.StateMachine):
-    """`process` processes one batch; its input is `{"batch": n}`."""
+    """`process` processes one batch; its input is `{"batch": n}`, and its outputs are those of `BATCH_OUTPUTS`.
+
+    `write` and `reconcile` come before and after it where the source has scenes.
+    """
 
     def __init__(
         self,
@@ -39,6 +47,8 @@ class RunMachine(sfn.StateMachine):
         *,
         name: str,
         plan: lambda_.IFunction,
+        write: lambda_.IFunction | None,
+        reconcile: lambda_.IFunction | None,
         close: lambda_.IFunction,
         process: ProcessingJobRun,
         concurrent_jobs: int,
@@ -64,8 +74,8 @@ class RunMachine(sfn.StateMachine):
                     scope,
                     name=name,
                     plan=plan,
+                    batch=_batch(scope, write=write, process=process, reconcile=reconcile),
                     close=close,
-                    process=process,
                     concurrent_jobs=concurrent_jobs,
                     notices=notices,
                 )
@@ -85,8 +95,8 @@ class RunMachine(sfn.StateMachine):
         )
         acknowledge_wildcards(
             self.role,
-            *(f"{function.function_arn}:*" for function in (plan, close)),
-            because="Any version of the two functions: the CDK adds it beside the functions themselves.",
+            *(f"{function.function_arn}:*" for function in (plan, write, reconcile, close) if function is not None),
+            because="Any version of the functions: the CDK adds it beside the functions themselves.",
         )
 
 
@@ -95,8 +105,8 @@ def _definition(
     *,
     name: str,
     plan: lambda_.IFunction,
+    batch: sfn.IChainable,
     close: lambda_.IFunction,
-    process: ProcessingJobRun,
     concurrent_jobs: int,
     notices: sns.ITopic | None,
 ) -> sfn.IChainable:
@@ -114,7 +124,8 @@ def _definition(
             "jobs_failed": "{% $states.input.jobs_failed %}",
             "failure": "{% $states.input.failure %}",
         },
-        assign={"failure": "{% $states.input.failure %}"},
+        assign={"failure": "{% $states.result.Payload.failure %}"},
+        outputs=say.CLOSED,
     )
     close_run.add_catch(end, assign={"failure": say.FUNCTION_ERROR}, outputs=say.broken(planned="{% $plan.planned %}"))
     close_run.next(end)
@@ -127,7 +138,7 @@ def _definition(
         max_concurrency=concurrent_jobs,
         outputs=say.JOBS,
     )
-    batches.item_processor(process)
+    batches.item_processor(batch)
     batches.add_catch(
         close_run,
         outputs={"jobs": "{% $plan.batches %}", "jobs_failed": "{% $plan.batches %}", "failure": say.ERROR},
@@ -162,15 +173,48 @@ def _definition(
     return begin.next(plan_run)
 
 
+def _batch(
+    scope: Construct,
+    *,
+    write: lambda_.IFunction | None,
+    process: ProcessingJobRun,
+    reconcile: lambda_.IFunction | None,
+) -> sfn.IChainable:
+    """What is done with one batch. Whatever fails is caught, so that the other batches go on."""
+    if write is None or reconcile is None:
+        return process
+    which = {"plan": "{% $plan.plan %}", "batch": "{% $states.input.batch %}"}
+    writing = _invoke(scope, "WriteBatch", write, payload=which, outputs="{% $states.input %}")
+    reconciling = _invoke(
+        scope,
+        "ReconcileBatch",
+        reconcile,
+        payload={**which, "failure": "{% $states.input.reason %}"},
+        # The reason is kept with the batch's result: reasons of many batches are more than a state holds.
+        outputs={"failed": "{% $states.input.failed %}"},
+    )
+    writing.add_catch(reconciling, outputs={**BATCH_OUTPUTS, "failed": True, "reason": say.FUNCTION_ERROR})
+    # CloseRun does what was not done here.
+    unreconciled = sfn.Pass.jsonata(scope, "BatchUnreconciled")
+    reconciling.add_catch(unreconciled, outputs={"failed": "{% $states.input.failed %}", "reason": say.SHARE_OF_REASON})
+    return writing.next(process).next(reconciling)
+
+
 def _invoke(
-    scope: Construct, id: str, function: lambda_.IFunction, *, payload: dict[str, Any], assign: dict[str, Any]
+    scope: Construct,
+    id: str,
+    function: lambda_.IFunction,
+    *,
+    payload: dict[str, Any],
+    assign: dict[str, Any] | None = None,
+    outputs: Any = "{% $states.result.Payload %}",
 ) -> tasks.LambdaInvoke:
     state = tasks.LambdaInvoke.jsonata(
         scope,
         id,
         lambda_function=function,
         payload=sfn.TaskInput.from_object(payload),
-        outputs="{% $states.result.Payload %}",
+        outputs=outputs,
         assign=assign,
         retry_on_service_exceptions=False,
         task_timeout=sfn.Timeout.duration(Duration.minutes(16)),

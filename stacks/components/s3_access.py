@@ -70,5 +70,10 @@ def write(*locations: Location) -> iam.PolicyStatement:
     )
 
 
+def write_expiring(location: Location) -> iam.PolicyStatement:
+    """Write objects that bear the tag by which they expire."""
+    return iam.PolicyStatement(actions=["s3:PutObject", "s3:PutObjectTagging"], resources=[location.objects_arn])
+
+
 def _distinct(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))

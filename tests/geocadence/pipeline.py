@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from geocadence.bucket import Bucket
+from geocadence.close.batch import reconcile_batch, write_result
 from geocadence.close.closing import Ending, close_run
 from geocadence.instants import format_instant, parse_instant
-from geocadence.layout import product_item, run_id_of
+from geocadence.layout import RunLayout, product_item, run_id_of
+from geocadence.plan.batch_objects import write_batch
 from geocadence.plan.planning import Run, plan_run
 from tests.geocadence.scenes import definition, items_source, sources_in
 
@@ -49,8 +51,17 @@ class Pipeline:
     def taken(self, planned: dict[str, Any]) -> list[str]:
         return [d["id"] for d in planned["document"]["decisions"] if d["batch"] is not None]
 
-    def work(self, planned: dict[str, Any], *, but: tuple[str, ...] = ()) -> None:
-        """What the jobs do: a product for each scene that lies in a batch."""
+    def work(self, planned: dict[str, Any], *, but: tuple[str, ...] = (), is_reconciled: bool = True) -> None:
+        """What becomes of each batch: its objects, a product for each scene that its job finds, its result."""
+        layout = RunLayout("ndvi", planned["run_id"])
+        for batch in range(planned["batches"]):
+            write_batch(self.inputs, layout, batch)
+        self._process(planned, but=but)
+        for batch in range(planned["batches"] if is_reconciled else 0):
+            result = reconcile_batch(self.inputs, self.outputs, layout, batch, region="us-west-2")
+            write_result(self.inputs, layout, batch, result)
+
+    def _process(self, planned: dict[str, Any], *, but: tuple[str, ...]) -> None:
         for found in list(self.inputs.listing(f"ndvi/runs/{planned['run_id']}/batches/")):
             if found.key.endswith("/"):
                 continue

@@ -12,7 +12,9 @@ import pystac
 import pytest
 
 from geocadence.bucket import Bucket
+from geocadence.close.batch import reconcile_batch, write_result
 from geocadence.close.closing import Ending, close_run
+from geocadence.layout import RunLayout
 from geocadence.plan.planning import Run, plan_run
 from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id, sources_in
 
@@ -25,13 +27,15 @@ RUN = "20261122T060000Z-0a1b2c3d"
 class Pipeline:
     """A pipeline over five scenes, planned and closed without a state machine."""
 
-    def __init__(self, inputs: Bucket, outputs: Bucket) -> None:
+    def __init__(self, inputs: Bucket, outputs: Bucket, *, is_reconciled: bool = True) -> None:
         self.inputs, self.outputs = inputs, outputs
+        self.is_reconciled = is_reconciled  # whether ReconcileBatch came to its end
+        self.planned: dict[str, dict[str, Any]] = {}
         self.at_work: set[str] = set()
         self.definition = definition(items=items_source([item(n) for n in range(5)]))
 
     def plan(self, execution_input: dict[str, Any] | None = None, *, run_id: str = RUN) -> dict[str, Any]:
-        return plan_run(
+        self.planned[run_id] = plan_run(
             Run(run_id, ARN, STARTED, execution_input or {}),
             definition=self.definition,
             inputs=self.inputs,
@@ -40,6 +44,13 @@ class Pipeline:
             quota_refusal=lambda wanted: None,
             clock=lambda: STARTED,
         )
+        return self.planned[run_id]
+
+    def reconcile(self, run_id: str = RUN, *, failure: str = "") -> None:
+        layout = RunLayout("ndvi", run_id)
+        for batch in range(self.planned[run_id]["batches"]):
+            result = reconcile_batch(self.inputs, self.outputs, layout, batch, region="us-west-2", failure=failure)
+            write_result(self.inputs, layout, batch, result)
 
     def close(
         self,
@@ -50,6 +61,8 @@ class Pipeline:
         failure: str = "",
         seen: list[dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
+        if self.is_reconciled and self.planned[run_id]["input_uri"].endswith("/batches/"):
+            self.reconcile(run_id)
         return close_run(
             Ending(run_id, ARN, self.inputs.uri(f"ndvi/runs/{run_id}/plan.json"), jobs, jobs_failed, failure),
             definition=self.definition,
@@ -72,9 +85,10 @@ class Pipeline:
         return self.outputs.read_json("ndvi/collection.json")
 
 
-@pytest.fixture
-def pipeline(inputs: Bucket, outputs: Bucket) -> Pipeline:
-    return Pipeline(inputs, outputs)
+@pytest.fixture(params=[True, False], ids=["reconciled", "not reconciled"])
+def pipeline(request: pytest.FixtureRequest, inputs: Bucket, outputs: Bucket) -> Pipeline:
+    """With and without what ReconcileBatch leaves: a run closes the same way."""
+    return Pipeline(inputs, outputs, is_reconciled=request.param)
 
 
 def job(**changes: Any) -> dict[str, Any]:
@@ -106,6 +120,7 @@ def test_a_run_is_complete_when_every_planned_scene_has_its_product(pipeline: Pi
         "skipped": 0,
         "failed": 0,
         "report": pipeline.outputs.uri(f"ndvi/runs/{RUN}/report.html"),
+        "failure": "",
     }
 
 

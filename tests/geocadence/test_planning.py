@@ -13,7 +13,8 @@ import rustac
 from geocadence.bucket import Bucket
 from geocadence.catalogue.http import CatalogueUnavailable
 from geocadence.execution_input import InvalidInput
-from geocadence.layout import product_item
+from geocadence.layout import RunLayout, product_item
+from geocadence.plan.batch_objects import write_batch
 from geocadence.plan.batches import ranked
 from geocadence.plan.estimate import Took, remember
 from geocadence.plan.planning import Run, plan_run
@@ -41,6 +42,7 @@ def plan(inputs: Bucket, outputs: Bucket) -> Any:
         *,
         run_id: str = "20261122T060000Z-0a1b2c3d",
         quota_refusal: Any = lambda wanted: None,
+        writes_batches: bool = True,
         **sources: Any,
     ) -> dict[str, Any]:
         result = plan_run(
@@ -52,6 +54,9 @@ def plan(inputs: Bucket, outputs: Bucket) -> Any:
             quota_refusal=quota_refusal,
             clock=lambda: STARTED,
         )
+        if writes_batches and result["input_uri"].endswith("/batches/"):
+            for batch in range(result["batches"]):
+                write_batch(inputs, RunLayout("ndvi", run_id), batch)
         return result | {"document": inputs.read_json(f"ndvi/runs/{run_id}/plan.json")}
 
     return run
@@ -221,10 +226,10 @@ def test_a_dry_run_plans_and_starts_nothing(plan: Any, inputs: Bucket, stac_api:
     assert result["document"]["dry_run"] is True
 
 
-def test_planning_a_run_again_leaves_nothing_of_the_first_attempt(
+def test_planning_a_run_again_leaves_nothing_of_the_first_attempt_to_its_jobs(
     plan: Any, inputs: Bucket, outputs: Bucket, stac_api: str
 ) -> None:
-    plan(definition(stac=stac_source(stac_api)))
+    plan(definition(stac=stac_source(stac_api)), writes_batches=False)
     committed = [commit_product(outputs, n) for n in range(8)]
 
     result = plan(definition(stac=stac_source(stac_api)))

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geocadence.report.charts import footprints, mean_chart
-from geocadence.report.page import duration, render_report, size
+from geocadence.report.charts import Means, Outlines, footprints, mean_chart
+from geocadence.report.page import duration, size
+from geocadence.report.page import render_report as render
 from geocadence.report.scales import day_ticks, labelled_days, nice_ticks
 from tests.geocadence.scenes import AREA
 
@@ -73,6 +74,24 @@ def record(*scenes: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "jobs": [],
         "versions": {"geocadence": "0.1.0", "python": "3.13", "pystac": "1.15", "image": "sagemaker-geospatial"},
     } | changes
+
+
+def render_report(run: dict[str, Any], **settings: Any) -> str:
+    return render(run, run["scenes"], **settings)
+
+
+def means_of(*scenes: dict[str, Any]) -> Means:
+    means = Means()
+    for each in scenes:
+        means.add(each)
+    return means
+
+
+def outlines_of(*scenes: dict[str, Any]) -> Outlines:
+    outlines = Outlines()
+    for each in scenes:
+        outlines.add(each)
+    return outlines
 
 
 def links(page: str) -> list[str]:
@@ -145,7 +164,7 @@ def test_failures_of_one_kind_are_told_once() -> None:
 
 
 def test_the_chart_holds_every_mean_within_its_axes() -> None:
-    chart = mean_chart([scene(n) for n in range(10)])
+    chart = mean_chart(means_of(*(scene(n) for n in range(10))))
 
     assert chart is not None
     assert [line["name"] for line in chart["series"]] == ["ndvi"]
@@ -156,7 +175,7 @@ def test_the_chart_holds_every_mean_within_its_axes() -> None:
 
 
 def test_without_statistics_there_is_no_chart() -> None:
-    assert mean_chart([scene(0, status="failed")]) is None
+    assert mean_chart(means_of(scene(0, status="failed"))) is None
 
 
 def test_the_same_footprint_is_drawn_once() -> None:
@@ -165,7 +184,7 @@ def test_the_same_footprint_is_drawn_once() -> None:
     for each in twice:
         each["product"]["geometry"] = same
 
-    drawing = footprints(twice, AREA)
+    drawing = footprints(outlines_of(*twice), AREA)
 
     assert drawing is not None
     assert len(drawing["shapes"]) == 1

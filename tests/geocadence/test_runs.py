@@ -331,7 +331,7 @@ def test_columns_of_many_kinds_of_items_are_merged(pipeline: Pipeline, tmp_path:
     pipeline.run("a")
     pipeline.items.append(item(7, geometry=None, bbox=None))
     planned = pipeline.plan("b")
-    pipeline.work(planned)
+    pipeline.work(planned, is_reconciled=False)
     key = f"ndvi/2026/11/{scene_id(7)}/{scene_id(7)}.json"
     odd = {
         "datetime": "yesterday",

@@ -10,7 +10,7 @@ from geocadence.catalogue import stac_api
 from geocadence.catalogue.http import CatalogueRefused, CatalogueUnavailable, retries
 from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.execution_input import Window
-from tests.geocadence.large_api import FIRST, LargeApi, scene_id, serving_many
+from benchmarks.large_api import FIRST, LargeApi, scene_id, serving_many
 from tests.geocadence.misbehaving_api import Answer, misbehaving, page
 from tests.geocadence.scenes import item, stac_source
 

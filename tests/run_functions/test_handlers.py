@@ -1,4 +1,4 @@
-"""The two Lambda handlers, called as Lambda does: an event and the environment, nothing else."""
+"""The Lambda handlers, called as Lambda does: an event and the environment, nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from geocadence.bucket import Bucket
 from geocadence.execution_input import InvalidInput
-from run_functions import close_run, environment, plan_run
+from run_functions import close_run, environment, plan_run, reconcile_batch, write_batch
 from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id
 
 RUN = "20261122T060000Z-0a1b2c3d"
@@ -51,6 +51,13 @@ def plan(execution_input: Any) -> dict[str, Any]:
     return plan_run.handler(event, None)
 
 
+def look_after_batches(planned: dict[str, Any], *, failure: str = "") -> None:
+    for batch in range(planned["batches"]):
+        event = {"plan": planned["plan"], "batch": batch}
+        assert write_batch.handler(event, None) is None
+        assert reconcile_batch.handler(event | {"failure": failure}, None) is None
+
+
 def close(planned: dict[str, Any], **changes: Any) -> dict[str, Any]:
     event = {"run_id": RUN, "execution_arn": ARN, "plan": planned["plan"], "jobs": 1, "jobs_failed": 0, "failure": ""}
     return close_run.handler(event | changes, None)
@@ -70,6 +77,7 @@ def test_a_run_is_planned_and_closed(deployed: Bucket) -> None:
         "skipped": 0,
         "failed": 2,
         "report": deployed.uri(f"ndvi/runs/{RUN}/report.html"),
+        "failure": "",
     }
 
 
@@ -94,6 +102,29 @@ def test_a_job_failure_reaches_the_scenes(deployed: Bucket) -> None:
     record = deployed.read_json(f"ndvi/runs/{RUN}/run.json")
     assert record["outcome"] == "failed"
     assert {scene["failure"]["reason"] for scene in record["scenes"]} == {"the image can't be pulled"}
+
+
+def test_what_a_batchs_job_failed_of_is_known_to_the_close_although_no_state_holds_it(deployed: Bucket) -> None:
+    planned = plan({})
+    commit_product(deployed, 0)
+    look_after_batches(planned, failure="the quota is 0")
+
+    closed = close(planned, jobs_failed=1)
+
+    assert (closed["outcome"], closed["produced"], closed["failure"]) == ("partial", 1, "the quota is 0")
+    record = deployed.read_json(f"ndvi/runs/{RUN}/run.json")
+    assert record["failure"] == "the quota is 0"
+    assert [scene.get("failure", {}).get("reason") for scene in record["scenes"]] == [None, *["the quota is 0"] * 2]
+
+
+def test_a_batch_is_written_before_its_job_and_is_all_that_the_job_finds(deployed: Bucket, inputs: Bucket) -> None:
+    planned = plan({})
+    folder = f"ndvi/runs/{RUN}/batches/0/"
+    assert list(inputs.listing(folder)) == []
+
+    look_after_batches(planned)
+
+    assert [found.key for found in inputs.listing(folder)] == [f"{folder}{scene_id(n)}.json" for n in range(3)]
 
 
 def test_an_unreadable_source_is_refused_with_a_sentence(deployed: Bucket, inputs: Bucket) -> None:

@@ -24,7 +24,7 @@ class Blocker(importlib.abc.MetaPathFinder):
             raise ImportError("not in the functions' set: " + name)
 
 sys.meta_path.insert(0, Blocker())
-import run_functions.plan_run, run_functions.close_run
+import run_functions.plan_run, run_functions.close_run, run_functions.write_batch, run_functions.reconcile_batch
 from geocadence.report.page import _template
 _template()
 """

@@ -131,6 +131,8 @@ def test_logs_are_kept_for_as_long_as_the_stage_is_worth(synthesis: Synthesis, s
     name = f"geocadence-{stage}-ndvi-weekly"
     assert {each["Properties"]["LogGroupName"]: each["Properties"]["RetentionInDays"] for each in groups} == {
         f"/aws/lambda/{name}-plan": days,
+        f"/aws/lambda/{name}-write": days,
+        f"/aws/lambda/{name}-reconcile": days,
         f"/aws/lambda/{name}-close": days,
         f"/aws/vendedlogs/states/{name}": days,
     }

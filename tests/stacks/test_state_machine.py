@@ -120,6 +120,8 @@ def test_each_batch_is_an_item_and_no_more_jobs_run_at_once_than_allowed(states:
     [
         ([{"failed": False}], {"jobs": 1, "jobs_failed": 0, "failure": ""}),
         ([{"failed": True, "reason": "why"}], {"jobs": 1, "jobs_failed": 1, "failure": "why"}),
+        ([{"failed": True}], {"jobs": 1, "jobs_failed": 1, "failure": ""}),
+        ([{"failed": True}, {"failed": False, "reason": ""}], {"jobs": 2, "jobs_failed": 1, "failure": ""}),
         (
             [{"failed": False}, {"failed": True, "reason": "first"}, {"failed": True, "reason": "second"}],
             {"jobs": 3, "jobs_failed": 2, "failure": "first"},
@@ -128,6 +130,70 @@ def test_each_batch_is_an_item_and_no_more_jobs_run_at_once_than_allowed(states:
 )
 def test_batches_come_to_counts_and_the_first_failure(states: dict, results: list, output: dict) -> None:
     assert evaluate(states["ProcessBatches"]["Output"], states={"result": results}) == output
+
+
+def test_a_batch_is_written_processed_and_looked_at(weekly: Stack) -> None:
+    states = weekly.batch_states
+    steps = {name: states[name]["Next"] for name in ("WriteBatch", "ProcessScenes", "ProcessScenesFailed")}
+    assert steps == {
+        "WriteBatch": "ProcessScenes",
+        "ProcessScenes": "ReconcileBatch",
+        "ProcessScenesFailed": "ReconcileBatch",
+    }
+    assert states["ReconcileBatch"]["End"] is True
+
+
+def test_what_has_no_scenes_has_no_batches_to_look_after(synthesis: Synthesis) -> None:
+    states = synthesis.stack("geocadence-dev-tiles").batch_states
+    assert set(states) == {"ProcessScenes", "ProcessScenesPause", "ProcessScenesFailed", "ProcessScenesCanHeal?"}
+
+
+def test_the_functions_of_a_batch_get_its_number_and_where_the_plan_is(weekly: Stack) -> None:
+    states = weekly.batch_states
+    written = evaluate(states["WriteBatch"]["Arguments"]["Payload"], states={"input": {"batch": 2}}, plan=PLAN)
+    assert written == {"plan": "s3://p", "batch": 2}
+    ended = {"batch": 2, "failed": True, "reason": "why"}
+    looked_at = evaluate(states["ReconcileBatch"]["Arguments"]["Payload"], states={"input": ended}, plan=PLAN)
+    assert looked_at == {"plan": "s3://p", "batch": 2, "failure": "why"}
+
+
+def test_every_end_of_a_job_says_what_the_next_step_needs(weekly: Stack) -> None:
+    states = weekly.batch_states
+    well = evaluate(states["ProcessScenes"]["Output"], states={"input": {"batch": 2, "attempt": 1}})
+    assert well == {"batch": 2, "failed": False, "reason": ""}
+    failed = evaluate(states["ProcessScenesFailed"]["Output"], states={"input": {"batch": 2, "reason": "why"}})
+    assert failed == {"batch": 2, "failed": True, "reason": "why"}
+    (catch,) = states["WriteBatch"]["Catch"]
+    assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "ReconcileBatch")
+    broken = _lambda_error("no slice", "FileNotFoundError") | {"input": {"batch": 2}}
+    assert evaluate(catch["Output"], states=broken) == {"batch": 2, "failed": True, "reason": "no slice"}
+
+
+def test_a_batch_that_could_not_be_looked_at_is_left_to_the_close(weekly: Stack) -> None:
+    states = weekly.batch_states
+    (catch,) = states["ReconcileBatch"]["Catch"]
+    assert (catch["ErrorEquals"], catch["Next"]) == (["States.ALL"], "BatchUnreconciled")
+    left = states["BatchUnreconciled"]
+    assert (left["Type"], left["End"], "Output" in left) == ("Pass", True, False)
+    given = {"input": {"batch": 2, "failed": True, "reason": "why " * 150}}
+    output = evaluate(catch["Output"], states=given, plan=PLAN | {"batches": 200})
+    assert output == {"failed": True, "reason": "why why why why"[:15]}
+
+
+def test_a_run_of_100000_scenes_has_less_than_10_kb_in_its_states(states: dict, weekly: Stack) -> None:
+    # 200 batches of 500, of which every job failed, and where no batch could be looked at either.
+    plan = PLAN | {"batches": 200, "planned": 100_000}
+    assert len(json.dumps(plan)) < 1000
+    numbers = evaluate(states["ProcessBatches"]["Items"], plan=plan)
+    assert len(json.dumps(list(numbers))) < 1000
+    ended = {"input": {"batch": 199, "failed": True, "reason": "x" * 600}}
+    good = evaluate(weekly.batch_states["ReconcileBatch"]["Output"], states=ended, plan=plan)
+    bad = evaluate(weekly.batch_states["ReconcileBatch"]["Catch"][0]["Output"], states=ended, plan=plan)
+    for output in (good, bad):
+        assert len(json.dumps([output] * 200)) < 10_000
+        jobs = evaluate(states["ProcessBatches"]["Output"], states={"result": [output] * 200}, plan=plan)
+        assert (jobs["jobs"], jobs["jobs_failed"]) == (200, 200)
+        assert len(json.dumps(jobs)) < 1000
 
 
 def test_a_job_that_fails_does_not_fail_the_map(weekly: Stack) -> None:
@@ -159,6 +225,12 @@ def test_the_close_function_gets_plan_and_counts(states: dict) -> None:
         "jobs_failed": 1,
         "failure": "why",
     }
+
+
+def test_the_runs_output_is_what_the_close_returns_but_for_the_sentence(states: dict) -> None:
+    closed = {"result": {"Payload": RUN | {"failure": "why"}}}
+    assert evaluate(states["CloseRun"]["Output"], states=closed) == RUN
+    assert evaluate(states["CloseRun"]["Assign"]["failure"], states=closed) == "why"
 
 
 def _lambda_error(message: str, kind: str = "InvalidInput") -> dict:
@@ -257,7 +329,7 @@ def test_functions_are_retried_on_lambdas_own_faults_only(states: dict) -> None:
 def test_every_retry_backs_off_with_jitter(weekly: Stack) -> None:
     retries = [retry for state in weekly.definition["States"].values() for retry in state.get("Retry", ())]
     retries += [retry for state in weekly.batch_states.values() for retry in state.get("Retry", ())]
-    assert len(retries) == 4  # the two functions, the notice, the job
+    assert len(retries) == 6  # the four functions, the notice, the job
     for retry in retries:
         assert (retry["BackoffRate"], retry["JitterStrategy"]) == (2, "FULL")
         assert 1 < retry["MaxAttempts"] < 10

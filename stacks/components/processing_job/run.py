@@ -61,7 +61,8 @@ class ProcessingJobRun(sfn.StateMachineFragment):
     """A `ProcessingJobTask` with attempts.
 
     The input of the fragment must be an object; `attempt`, `heals` and `reason` are added to it on the way.
-    Its output is `outputs` (default `{"failed": false}`), or `{"failed": true, "reason": "…"}` with what
+    Its output is `outputs` (default `{"failed": false}`), or `failed_outputs` (default
+    `{"failed": true, "reason": "…"}`), for which `$states.input` is the fragment's input with `reason`: what
     FailureReason, ExitMessage and job name (or the refused call) say, at most 600 characters. It never throws:
     what a failed job means is the machine's to decide.
 
@@ -82,6 +83,7 @@ class ProcessingJobRun(sfn.StateMachineFragment):
         longest_pause: Duration | None = None,
         start_up: Duration | None = None,
         outputs: Any = None,
+        failed_outputs: Any = None,
     ) -> None:
         super().__init__(scope, id)
         self.task = ProcessingJobTask(
@@ -96,7 +98,8 @@ class ProcessingJobRun(sfn.StateMachineFragment):
         )
         wait = _full_jitter(pause or Duration.minutes(1), longest_pause or Duration.minutes(15))
         paused = sfn.Wait.jsonata(self, f"{id}Pause", time=sfn.WaitTime.seconds(wait))
-        failed = sfn.Pass.jsonata(self, f"{id}Failed", outputs={"failed": True, "reason": "{% $states.input.reason %}"})
+        told = {"failed": True, "reason": "{% $states.input.reason %}"} if failed_outputs is None else failed_outputs
+        failed = sfn.Pass.jsonata(self, f"{id}Failed", outputs=told)
         again = sfn.Condition.jsonata(f"{{% $states.input.heals and $states.input.{ATTEMPT} < {attempts} %}}")
         judged = sfn.Choice.jsonata(self, f"{id}CanHeal?").when(again, paused).otherwise(failed)
         self.task.add_catch(judged, errors=["States.ALL"], outputs="{% " + " ".join(_JUDGE.split()) + " %}")

@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.geocadence.misbehaving_api import CORE, SEARCH
-
+CORE = "https://api.stacspec.org/v1.0.0/core"
+SEARCH = "https://api.stacspec.org/v1.0.0/item-search"
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -1,0 +1,193 @@
+"""What became of a run's scenes, put together from its batches and committed: scene by scene, never all at once."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from geocadence.bucket import Bucket
+from geocadence.close.batch import BatchResult, packed_lines, read_result, reconcile_batch
+from geocadence.close.collection import commit, sketch_of
+from geocadence.close.items_table import Entry, commit_items, row_of
+from geocadence.close.reconcile import Failure, SceneResult, Status
+from geocadence.close.record import failure_entry, scene_entry
+from geocadence.committed import read_committed
+from geocadence.instants import parse_instant
+from geocadence.layout import RunLayout
+from geocadence.long_json import compact
+from geocadence.products import Product, find_products
+
+# The report shows so many products of earlier runs; each costs a request.
+SHOWN_IN_PLACE = 500
+# Items that are held at the same time.
+_AT_ONCE = 500
+
+Decision = dict[str, Any]
+
+
+@dataclass
+class Made:
+    """What a run brought about. Paths lead from the pipeline's folder to Items."""
+
+    failure: str  # why a job failed, or one of our own functions
+    counts: Counter[str] = field(default_factory=Counter)  # by status
+    known: set[str] = field(default_factory=set)  # ids of all scenes of the plan
+    committed: set[str] = field(default_factory=set)  # ids that are new in the catalogue
+    replaced: set[str] = field(default_factory=set)  # ids that make way for them
+    paths: list[str] = field(default_factory=list)
+    sketches: list[dict[str, Any]] = field(default_factory=list)
+    in_place: dict[str, dict[str, Any]] = field(default_factory=dict)  # Items of earlier runs
+    sizes: list[int | None] = field(default_factory=list)  # bytes of the produced scenes' assets
+
+    @property
+    def produced(self) -> int:
+        return self.counts[Status.PRODUCED]
+
+    @property
+    def lost(self) -> int:
+        return self.counts[Status.FAILED] + self.counts[Status.MISSING]
+
+    def add(self, decision: Decision, path: str) -> None:
+        """A product that the catalogue is to have."""
+        self.committed.add(decision["id"])
+        self.replaced.update(decision.get("replaces", ()))
+        self.paths.append(path)
+
+
+def close_scenes(
+    layout: RunLayout,
+    plan: Mapping[str, Any],
+    decisions: Callable[[], Iterator[Decision]],
+    folder: Path,
+    *,
+    inputs: Bucket,
+    outputs: Bucket,
+    description: str,
+    region: str | None,
+    run_failure: str,
+    job_failures: Mapping[int, str],
+) -> tuple[Made, Path]:
+    """Commits what was made. The file has the entries of run.json, one a line, in the order of the plan's decisions.
+
+    `plan` is all of it but its decisions; `job_failures` is what SageMaker says of the batches' jobs.
+    """
+    made = Made(run_failure)
+    entries, rows = folder / "scenes.jsonl", folder / "rows.jsonl"
+    with entries.open("w", encoding="utf-8") as told, rows.open("wb") as lines:
+        of_batches = _of_batches(
+            layout, plan["batches"], lines, made, inputs=inputs, outputs=outputs, region=region, told=job_failures
+        )
+        shown = _shown(decisions(), outputs, layout.pipeline)
+        for decision in decisions():
+            if decision["batch"] is not None:
+                entry = next(of_batches)
+                if entry["id"] != decision["id"]:
+                    raise RuntimeError(f"batch {decision['batch']} of {layout.folder} is of another plan")
+            else:
+                entry = scene_entry(_left_alone(decision, shown), layout.pipeline, region)
+            _count(decision, entry, made)
+            told.write(compact(entry) + "\n")
+        _adopt(decisions(), lines, made, outputs=outputs, pipeline=layout.pipeline)
+    for product in shown.values():
+        if product.is_complete and product.item:
+            made.in_place[_path(product, layout.pipeline)] = product.item
+    # First the table, which says what is done; then the collection, whose links lead to what is in place anyway.
+    if made.committed:
+        gone = made.committed | made.replaced
+        commit_items(outputs, layout.pipeline, rows, gone=gone, scratch=folder)
+    commit(
+        outputs,
+        pipeline=layout.pipeline,
+        description=description,
+        produced=made.paths,
+        sketches=made.sketches,
+        in_place=made.in_place,
+        replaced=made.replaced,
+    )
+    return made, entries
+
+
+def _of_batches(
+    layout: RunLayout,
+    batches: int,
+    lines: BinaryIO,
+    made: Made,
+    *,
+    inputs: Bucket,
+    outputs: Bucket,
+    region: str | None,
+    told: Mapping[int, str],
+) -> Iterator[dict[str, Any]]:
+    """The entries of batch after batch, which is the plan's order too; their rows go to `lines`."""
+    run_failure = made.failure
+    for batch in range(batches):
+        result: BatchResult = read_result(inputs, layout, batch) or reconcile_batch(
+            inputs, outputs, layout, batch, region=region
+        )
+        with gzip.open(io.BytesIO(result.rows)) as rows:
+            shutil.copyfileobj(rows, lines)
+        head, entries = result.read()
+        made.sketches.append(head["sketch"])
+        made.failure = made.failure or head["failure"]
+        why = told.get(batch) or head["failure"] or run_failure
+        for entry in entries:
+            if entry["status"] == Status.MISSING and why:
+                entry["failure"] = failure_entry(Failure("missing", why), region)
+            yield entry
+
+
+def _count(decision: Decision, entry: Mapping[str, Any], made: Made) -> None:
+    made.counts[entry["status"]] += 1
+    made.known.add(decision["id"])
+    if entry["status"] == Status.PRODUCED:
+        made.add(decision, entry["product"]["item"])
+        made.sizes.append(decision.get("bytes"))
+
+
+def _left_alone(decision: Decision, shown: Mapping[str, Product]) -> SceneResult:
+    if decision["decision"] == "rejected":
+        return SceneResult(decision, Status.REJECTED)
+    if decision["decision"] == "skip":
+        return SceneResult(decision, Status.SKIPPED, shown.get(decision["id"]))
+    return SceneResult(decision, Status.PLANNED)  # by a dry run
+
+
+def _shown(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> dict[str, Product]:
+    """Products of earlier runs that the report shows."""
+    return _products(islice((d for d in decisions if d["decision"] == "skip"), SHOWN_IN_PLACE), outputs, pipeline)
+
+
+def _adopt(decisions: Iterable[Decision], lines: BinaryIO, made: Made, *, outputs: Bucket, pipeline: str) -> None:
+    """Products that a run made and never came to commit; those that another run has committed by now are left."""
+    wanted = [decision for decision in decisions if decision.get("adopted")]
+    if not wanted:
+        return
+    there = read_committed(outputs, pipeline, scenes={decision["id"] for decision in wanted}, acquisitions=())
+    done = {row.scene for row in there}
+    left = (decision for decision in wanted if decision["id"] not in done)
+    while some := list(islice(left, _AT_ONCE)):
+        products = _products(some, outputs, pipeline)
+        found = [(d, p) for d in some if (p := products.get(d["id"])) is not None and p.is_complete]
+        # Nobody knows their recipe.
+        rows = [row_of(Entry.of(decision, product, ""), outputs, pipeline) for decision, product in found]
+        lines.write(gzip.decompress(packed_lines(rows)))
+        made.sketches.append(sketch_of([product.item for _, product in found]))
+        for decision, product in found:
+            made.add(decision, _path(product, pipeline))
+
+
+def _products(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> dict[str, Product]:
+    return find_products(
+        outputs, pipeline=pipeline, scenes=[(d["id"], parse_instant(d["datetime"])) for d in decisions]
+    )
+
+
+def _path(product: Product, pipeline: str) -> str:
+    return product.key.removeprefix(f"{pipeline}/")

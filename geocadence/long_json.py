@@ -1,0 +1,48 @@
+"""JSON documents that end in one long list, written and read entry by entry: it may be more than memory has room for.
+
+Any JSON reader takes them; what makes them readable piece by piece is that each entry of the list has its own line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+_END = "]}"
+
+
+def compact(data: Any) -> str:
+    """JSON without spaces, in one line, that UTF-8 can hold."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair in what somebody else wrote
+        return json.dumps(data, separators=(",", ":"))
+    return text
+
+
+def write_long(path: Path, head: dict[str, Any], name: str, entries: Iterable[str]) -> None:
+    """`head` and, under `name`, the list of `entries`, each JSON in one line."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write(compact({**head, name: []}).removesuffix(_END) + "\n")
+        for n, entry in enumerate(entries):
+            file.write((",\n" if n else "") + entry)
+        file.write("\n" + _END)
+
+
+def read_head(path: Path) -> dict[str, Any]:
+    """All but the list, which is left empty."""
+    with path.open(encoding="utf-8") as file:
+        return json.loads(file.readline() + _END)
+
+
+def read_entries(path: Path) -> Iterator[Any]:
+    """The list, one entry at a time."""
+    with path.open(encoding="utf-8") as file:
+        file.readline()
+        for line in file:
+            entry = line.rstrip("\n").removesuffix(",")
+            if entry and entry != _END:
+                yield json.loads(entry)

@@ -1,0 +1,98 @@
+"""A plan's slices: what each batch has to know of the plan, so that nobody has to read all of it.
+
+A slice is packed JSON lines: a head, then one line a scene of the batch with its decision, its Item and what its object
+among the batch's is called.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from geocadence.bucket import Bucket
+from geocadence.layout import BATCH_TAGS, RunLayout
+from geocadence.long_json import compact
+from geocadence.plan.batches import ranked
+from geocadence.plan.decisions import Decision
+from geocadence.plan.shelf import Shelf, packed
+
+CONTENT_TYPE = "application/gzip"
+# Slices that are made at the same time, a few MB each.
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A batch as the plan has it. `planned_at` is S3's clock: what the batch's job makes is written later."""
+
+    batch: int
+    recipe: str
+    planned_at: datetime
+    lines: bytes
+
+    def scenes(self) -> Iterator[dict[str, Any]]:
+        """`{"object", "decision", "item"}` of each scene, in the plan's order."""
+        with gzip.open(io.BytesIO(self.lines)) as file:
+            next(file)
+            yield from map(json.loads, file)
+
+    def decisions(self) -> list[dict[str, Any]]:
+        return [scene["decision"] for scene in self.scenes()]
+
+
+def write_slices(
+    inputs: Bucket,
+    layout: RunLayout,
+    batches: Sequence[Sequence[Decision]],
+    *,
+    instances: int,
+    recipe: str,
+    shelf: Shelf,
+) -> None:
+    def write(batch: int) -> None:
+        head = packed(compact({"batch": batch, "recipe": recipe}) + "\n")
+        lines = b"".join(
+            _line(name, decision, batch, shelf) for name, decision in _named(batches[batch], instances=instances)
+        )
+        inputs.write(layout.plan_slice(batch), head + lines, content_type=CONTENT_TYPE, tags=BATCH_TAGS)
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        list(pool.map(write, range(len(batches))))
+
+
+def read_slice(inputs: Bucket, layout: RunLayout, batch: int) -> Slice:
+    key = layout.plan_slice(batch)
+    lines, planned_at = inputs.read(key), inputs.modified(key)
+    if lines is None or planned_at is None:
+        raise FileNotFoundError(f"{inputs.uri(key)} is not there: PlanRun writes it before any job starts")
+    with gzip.open(io.BytesIO(lines)) as file:
+        head = json.loads(next(file))
+    return Slice(batch, head["recipe"], planned_at, lines)
+
+
+def _line(name: str, decision: Decision, batch: int, shelf: Shelf) -> bytes:
+    if decision.place is None:
+        raise ValueError(f"the Item of {decision.scene} was not kept")
+    start = compact({"object": name, "decision": decision.as_json(batch=batch)}).removesuffix("}") + ',"item":'
+    return packed(start) + shelf.member(decision.place) + _END
+
+
+_END = packed("}\n")
+
+
+def _named(batch: Sequence[Decision], *, instances: int) -> Iterator[tuple[str, Decision]]:
+    """A batch's scenes and what their objects are called: by their rank first where bytes are to be spread."""
+    known = [decision.bytes for decision in batch if decision.bytes]
+    names = [decision.scene for decision in batch]
+    if instances > 1 and len(set(known)) > 1:
+        usual = sum(known) / len(known)
+        order = ranked([decision.bytes or usual for decision in batch], instances=instances)
+        for rank, position in enumerate(order):
+            names[position] = f"{rank:05}_{batch[position].scene}"
+    yield from zip(names, batch, strict=True)
