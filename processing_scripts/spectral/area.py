@@ -28,6 +28,7 @@ MEMBER = "geocadence:area"
 # A straight line in degrees is a curve in metres: at steps of 0.01° the difference is below a metre.
 _STEP = 0.01
 _MOST_POINTS = 2_000_000
+_PARTS = {"FeatureCollection": "features", "GeometryCollection": "geometries"}
 
 
 @dataclass(frozen=True)
@@ -94,20 +95,20 @@ class Clip:
 
 def _polygons(document: Any) -> Iterator[dict[str, Any]]:
     kind = document.get("type") if isinstance(document, dict) else None
-    if kind == "FeatureCollection":
-        for feature in document.get("features") or []:
-            yield from _polygons(feature)
+    if isinstance(kind, str) and kind in _PARTS:
+        parts = document.get(_PARTS[kind]) or []
+        if not isinstance(parts, list):
+            raise ValueError(f"a {kind} without a list of {_PARTS[kind]}")
+        for part in parts:
+            yield from _polygons(part)
     elif kind == "Feature":
         yield from _polygons(document.get("geometry"))
-    elif kind == "GeometryCollection":
-        for geometry in document.get("geometries") or []:
-            yield from _polygons(geometry)
     elif kind in ("Polygon", "MultiPolygon"):
         try:
             parts = [document["coordinates"]] if kind == "Polygon" else document["coordinates"]
             for rings in parts:
                 yield {"type": "Polygon", "coordinates": [list(_refined(ring)) for ring in rings]}
-        except (TypeError, KeyError, IndexError, ValueError) as error:
+        except (TypeError, KeyError, IndexError, ValueError, OverflowError) as error:
             raise ValueError(f"a {kind} with unusable coordinates ({error})") from error
     else:
         raise ValueError(f"{kind!r} is no area")

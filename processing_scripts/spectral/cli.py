@@ -5,6 +5,7 @@
 | 0 | the shard was worked through; scenes that failed are in `failures/` |
 | 1 | the instance is unfit: disk full, output not writable, libraries missing |
 | 2 | the arguments are wrong |
+| 143 | it was stopped (SIGTERM); what is in place is complete |
 
 Whatever ends the script early is also written to `/opt/ml/output/message`.
 """
@@ -134,8 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.check:
         return 0
     progress = Progress()
-    # A stopped job gets SIGTERM: leave no drafts behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, _stop)
     compression = given.compress if has_compression(given.compress) else "deflate"
     if compression != given.compress:
         progress.note("fallback", level="warning", reason=f"this GDAL has no {given.compress}: using deflate")
@@ -163,8 +163,17 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except UnfitInstance as error:
         return _unfit(str(error))
+    except Exception as error:
+        container.leave_message(f"Unforeseen {type(error).__name__}: {error}")
+        raise
     container.leave_message(summary)
     return 0
+
+
+def _stop(*_: object) -> NoReturn:
+    """What a stopped job gets is SIGTERM: by an exception, so that no drafts are left behind."""
+    container.leave_message("Stopped before the shard was worked through; the products in place are complete.")
+    sys.exit(143)
 
 
 def _cores() -> int:

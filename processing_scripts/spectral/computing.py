@@ -147,7 +147,7 @@ def _area(scene: Scene, settings: Settings) -> Area | None:
         return settings.area
     try:
         return Area.of(document)
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise InputFailure(f"The item's {MEMBER} can't be used: {error}.") from error
 
 

@@ -9,6 +9,9 @@ from typing import ClassVar
 # The rule of geocadence/scene_ids.py, which is not in the container: an id that the plan lets through must
 # be one here, and no other, or plan and products would not agree on names.
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,180}", re.ASCII)
+# Of web addresses: a name and password before the host; the query, where signatures are.
+_USER = re.compile(r"(?<=://)[^/@\s?#]+@")
+_SIGNED = re.compile(r"(?<=[^\s?])\?(?=[^\s=&]*=)[^\s)'\"<>]*")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
 
@@ -39,6 +42,11 @@ def failure_class(error: Exception) -> str:
     return error.failure_class if isinstance(error, SceneFailure) else "bug"
 
 
+def without_secrets(text: str) -> str:
+    """The text without what signed addresses carry: reasons end up in reports and mails."""
+    return _SIGNED.sub("?…", _USER.sub("", text))
+
+
 def check_id(scene_id: object) -> str:
     """The id, when it can name files and S3 objects.
 
@@ -58,9 +66,10 @@ def check_id(scene_id: object) -> str:
 
 def file_name_for(scene_id: object) -> str:
     """A file name for any id: the id itself when it is safe, else a readable rest of it and its digest."""
-    text = scene_id if isinstance(scene_id, str) else repr(scene_id)
-    if _SAFE_ID.fullmatch(text):
-        return text
+    if isinstance(scene_id, str) and _SAFE_ID.fullmatch(scene_id):
+        return scene_id
+    # Not the bare number 7, which may be another scene's id as a text.
+    text = scene_id if isinstance(scene_id, str) else f"{type(scene_id).__name__} {scene_id!r}"
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     rest = _UNSAFE.sub("_", text).strip("._-")[:80]
     return f"{rest}-{digest}" if rest else f"unnamed-{digest}"

@@ -30,15 +30,27 @@ def gdal_path(href: object, base: Path) -> str:
             raise InputFailure(f"The href {href!r} is a path of GDAL's own: expected s3://, https:// or a file.")
         return str(base / href)
     scheme = scheme.lower()
-    if scheme in ("http", "https"):
+    if scheme in ("http", "https") and _is_address(href):
         return f"/vsicurl/{href}"
-    if scheme in _STORES:
+    if scheme in _STORES and rest.strip("/"):
         return f"{_STORES[scheme]}{rest}"
     if scheme == "file":
         return unquote(urlsplit(href).path)
+    if scheme in ("http", "https", *_STORES):
+        raise InputFailure(f"The href {href!r} is no address: expected {scheme}://, a host or bucket, and a path.")
     raise InputFailure(f"The href {href!r} has the unknown scheme {scheme!r}: expected s3, https or a file.")
 
 
 def is_remote(path: str) -> bool:
     """Whether reading `path` (as `gdal_path` gave it) goes over the network."""
     return path.startswith("/vsi")
+
+
+def _is_address(href: str) -> bool:
+    """Whether it names a host, and holds nothing that a request's first line can't."""
+    try:
+        parts = urlsplit(href)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return has_host and not any(character <= " " or character == "\x7f" for character in href)

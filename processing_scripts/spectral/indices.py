@@ -23,6 +23,8 @@ from spectral.expression import Formula, FormulaError
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,39}")
 _CONSTANT = re.compile(r"(?:([A-Za-z][A-Za-z0-9]{0,39})\.)?([A-Za-z][A-Za-z0-9_]{0,39})")
+# The asset beside the indices.
+_TAKEN = {"preview"}
 _LARGEST_PACKED = 3.2767
 # From one step of the DN to what bright clouds reach.
 _REFLECTANCES = (1e-4, 1.2)
@@ -181,6 +183,8 @@ def _known(name: str, given: _Given) -> Index:
 def _own(name: str, text: str, given: _Given) -> Index:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} can't name an index: expected up to 40 letters and digits, a letter first")
+    if name.lower() in _TAKEN:
+        raise ValueError(f"{name!r} can't name an index: a product has another asset of that name")
     try:
         formula = Formula(text)
     except FormulaError as error:

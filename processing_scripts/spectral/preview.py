@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio.enums import Resampling
+from rasterio.io import MemoryFile
 
 from spectral.indices import Index
 
@@ -37,11 +38,14 @@ def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> tu
         values = np.asarray(pixels.filled(0), dtype=np.float64) * dataset.scales[0] + dataset.offsets[0]
         valid = ~np.ma.getmaskarray(pixels)
     painted = paint(values, valid, ramp=ramp(index.domain), low=low, high=high)
-    with rasterio.open(
-        target, "w", driver="PNG", width=shape[1], height=shape[0], count=4, dtype="uint8", zlevel=3,
-        transform=rasterio.Affine(1, 0, 0, 0, -1, shape[0]),
-    ) as picture:  # fmt: skip
-        picture.write(painted)
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="PNG", width=shape[1], height=shape[0], count=4, dtype="uint8", zlevel=3,
+            transform=rasterio.Affine(1, 0, 0, 0, -1, shape[0]),
+        ) as picture:  # fmt: skip
+            picture.write(painted)
+        # Written by Python, which says so when the disk is full.
+        target.write_bytes(memory.getbuffer())
     return low, high
 
 

@@ -132,7 +132,7 @@ def _applied_flag(properties: dict[str, Any]) -> str | None:
 
 def _baseline(properties: dict[str, Any]) -> tuple[int, int] | None:
     for field in ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version"):
-        found = re.fullmatch(r"N?0*(\d+)\.(\d+)", str(properties.get(field, "")).strip())
+        found = re.fullmatch(r"N?0*([0-9]{1,9})\.([0-9]{1,9})", str(properties.get(field, "")).strip())
         if found:
             return int(found[1]), int(found[2])
     return None

@@ -59,20 +59,27 @@ def read_scenes(folder: Path) -> tuple[list[Scene], list[Problem]]:
     scenes: list[Scene] = []
     problems: list[Problem] = []
     for path in sorted(folder.rglob("*.json")):
+        if path.is_dir():
+            continue
         name = path.relative_to(folder).as_posix()
         try:
             document = json.loads(path.read_bytes())
         except (ValueError, RecursionError, OSError) as error:
             problems.append(Problem(name.removesuffix(".json"), f"{name} can't be read as JSON: {error}."))
             continue
+        none = 0
         for entry in _entries(document):
             scene = _scene(entry, path.parent)
             if scene:
                 scenes.append(scene)
             elif not _is_other(entry):
-                reason = f"{name} holds neither a STAC Item nor an item of SearchRasterDataCollection."
-                problems.append(Problem(name.removesuffix(".json"), reason))
-    return scenes, problems
+                none += 1
+        if none:
+            found = f"{none} entries that are" if none > 1 else "something that is"
+            reason = f"{name} holds {found} neither a STAC Item nor an item of SearchRasterDataCollection."
+            problems.append(Problem(name.removesuffix(".json"), reason))
+    ids = {scene.id for scene in scenes if isinstance(scene.id, str)}
+    return scenes, [Problem(_free(problem.name, ids), problem.reason) for problem in problems]
 
 
 def without_duplicates(scenes: list[Scene]) -> tuple[list[Scene], list[Scene]]:
@@ -84,7 +91,8 @@ def without_duplicates(scenes: list[Scene]) -> tuple[list[Scene], list[Scene]]:
     best: dict[object, Scene] = {}
     left_out = []
     for scene in scenes:
-        key = scene.id if isinstance(scene.id, str) else repr(scene.id)
+        # A text and a number that look alike are two ids, of which one is none.
+        key = scene.id if isinstance(scene.id, str) else (type(scene.id), repr(scene.id))
         known = best.get(key)
         if known is None:
             best[key] = scene
@@ -94,6 +102,13 @@ def without_duplicates(scenes: list[Scene]) -> tuple[list[Scene], list[Scene]]:
         else:
             left_out.append(scene)
     return list(best.values()), left_out
+
+
+def _free(name: str, ids: set[str]) -> str:
+    """The name, longer where a scene has it for its id: a failure of the one must not stand for the other."""
+    while name in ids:
+        name += ".json"
+    return name
 
 
 def _age(scene: Scene) -> tuple[tuple[int, ...], datetime]:

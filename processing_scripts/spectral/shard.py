@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from spectral.failures import TransientFailure, UnfitInstance, failure_class, file_name_for
+from spectral.failures import TransientFailure, UnfitInstance, failure_class, file_name_for, without_secrets
 from spectral.produce import Product, produce
 from spectral.progress import Progress
 from spectral.resources import Resources
@@ -78,7 +78,7 @@ def work_through(
                     kind, reason = failure_class(outcome.error), _reason(outcome.error)
                     _record(staging, failures, name, outcome.scene.id, kind, reason)
                     reasons.append((kind, reason))
-                    details = {"traceback": "".join(traceback.format_exception(outcome.error))} if kind == "bug" else {}
+                    details = {"traceback": _traceback(outcome.error)} if kind == "bug" else {}
                     progress.scene(name, "failed", **{"class": kind}, reason=reason, seconds=outcome.seconds, **details)
                 else:
                     # An earlier attempt of this run may have failed; this one didn't.
@@ -175,7 +175,7 @@ def _with_retries(
             return produce(scene, settings, staging, resources)
         except TransientFailure as error:
             progress.note(
-                "retry", level="warning", scene=file_name_for(scene.id), in_seconds=seconds, reason=str(error)
+                "retry", level="warning", scene=file_name_for(scene.id), in_seconds=seconds, reason=_reason(error)
             )
             sleep(seconds)
             resources.check()
@@ -201,11 +201,18 @@ def _record(staging: Staging, folder: str, name: str, scene_id: object, kind: st
     # Lone surrogates are valid JSON and no valid UTF-8.
     scene = scene.encode("utf-8", "replace").decode("utf-8")
     reason = reason.encode("utf-8", "replace").decode("utf-8")
-    staging.place_json({"scene": scene, "class": kind, "reason": reason}, f"{folder}/{name}.json")
+    try:
+        staging.place_json({"scene": scene, "class": kind, "reason": reason}, f"{folder}/{name}.json")
+    except OSError as error:
+        raise UnfitInstance(f"Failures can't be recorded ({error}); this one was: {reason}") from error
+
+
+def _traceback(error: Exception) -> str:
+    return without_secrets("".join(traceback.format_exception(error)))
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).strip() or "no message"
+    text = without_secrets(str(error).strip()) or "no message"
     return text if failure_class(error) != "bug" else f"Unforeseen {type(error).__name__}: {text}"
 
 

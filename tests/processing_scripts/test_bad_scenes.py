@@ -161,6 +161,111 @@ def test_a_file_that_holds_no_scene(good: Folder, content):
     assert "broken.json" in record["reason"]
 
 
+def test_an_unreadable_file_named_like_a_scene_keeps_its_own_failure(good: Folder):
+    """Whatever becomes of the scene: a product would take the failure away, a failure would write over it."""
+    good.scene("BAD", red=random_dn((8, 8)))
+    for scene_id in ("GOOD", "BAD"):
+        good.add(json.loads((good.input / f"{scene_id}.json").read_text()), f"elsewhere/{scene_id.lower()}")
+        (good.input / f"{scene_id}.json").write_text("{")
+    summary = good.run()
+    assert good.products() == {"GOOD"}
+    failures = good.failures()
+    assert set(failures) == {"BAD", "BAD.json", "GOOD.json"}
+    assert "no band N" in failures["BAD"]["reason"]
+    for name in ("BAD.json", "GOOD.json"):
+        assert failures[name]["scene"] == name
+        assert f"{name} can't be read as JSON" in failures[name]["reason"]
+    assert "3 failed (3 input)" in summary
+
+
+def test_a_file_with_several_entries_that_are_no_scenes_is_one_failure(good: Folder):
+    good.add([1, {"a": 1}, None], "list")
+    assert "1 failed (1 input)" in good.run()
+    assert "list.json holds 3 entries that are neither" in good.failures()["list"]["reason"]
+
+
+def test_a_folder_with_the_name_of_a_file_is_no_failure(good: Folder):
+    (good.input / "folder.json").mkdir()
+    good.run()
+    assert good.failures() == {}
+
+
+def test_a_number_for_an_id_takes_nothing_from_the_scene_whose_id_looks_like_it(folder: Folder):
+    item = folder.scene("7", **bands(), add=False)
+    folder.add({**item, "id": 7}, "a")
+    folder.add(item, "b")
+    folder.run()
+    assert folder.products() == {"7"}
+    ((name, failure),) = folder.failures().items()
+    assert name.startswith("int_7-")
+    assert "The scene's id 7 can't name a file" in failure["reason"]
+
+
+@pytest.mark.parametrize(
+    "area",
+    [
+        {"type": "FeatureCollection", "features": 5},
+        {"type": "GeometryCollection", "geometries": {"a": 1}},
+        {"type": "Polygon", "coordinates": [[[10**400, 0], [1, 1], [2, 2], [0, 0]]]},
+        {"type": "Polygon", "coordinates": 5},
+        True,
+    ],
+)
+def test_an_area_that_is_none_is_the_inputs_fault(good: Folder, area):
+    item = good.scene("BAD", **bands(), add=False)
+    good.add({**item, "geocadence:area": area})
+    record = only_failure(good)
+    assert record["class"] == "input"
+    assert "geocadence:area can't be used" in record["reason"]
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "http://[::1/x.tif",
+        "https://",
+        "https://h:x/y.tif",
+        "https://example.com/a b.tif",
+        "https://a/b\r\nc: d",
+        "s3://",
+    ],
+)
+def test_an_address_that_is_none_is_the_inputs_fault_at_once(good: Folder, href):
+    item = good.scene("BAD", **bands(), add=False)
+    item["assets"]["red"]["href"] = href
+    good.add(item)
+    record = only_failure(good)
+    assert record["class"] == "input"
+    assert "is no address" in record["reason"]
+
+
+def test_a_processing_baseline_that_is_no_number_counts_as_none(good: Folder):
+    good.scene("BAD", **bands(), properties={"s2:processing_baseline": "9" * 5000 + ".1"})
+    good.run()
+    assert good.failures() == {}
+    assert good.item("BAD")["properties"]["geocadence:offset"]["source"] == "unknown"
+
+
+def test_signatures_and_passwords_of_addresses_stay_out_of_reasons_and_logs(good: Folder, log: io.StringIO):
+    item = good.scene("BAD", **bands(), add=False)
+    item["assets"]["red"]["href"] = "http://someone:secret1@127.0.0.1:1/red.tif?se=2026&sig=secret2"
+    good.add(item)
+    summary = good.run(stream=log)
+    reason = good.failures()["BAD"]["reason"]
+    assert "http://127.0.0.1:1/red.tif?…" in reason
+    assert "secret" not in reason + summary + log.getvalue()
+
+
+def test_a_failure_that_cannot_be_recorded_ends_the_shard_with_its_reason(folder: Folder, monkeypatch):
+    def broken(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    folder.scene("BAD", red=random_dn((8, 8)))
+    monkeypatch.setattr(Staging, "place_json", broken)
+    with pytest.raises(UnfitInstance, match=r"Input/output error.*: The scene has no band N"):
+        folder.run()
+
+
 def test_the_same_scene_twice_is_one_product_of_the_newest_baseline(folder: Folder, log: io.StringIO):
     for name, version in (("a", "05.09"), ("b", "05.11"), ("c", "04.00")):
         item = folder.scene("TWICE", **bands(), add=False, properties={"s2:processing_baseline": version})

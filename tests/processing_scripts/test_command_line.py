@@ -113,6 +113,7 @@ def test_an_empty_shard_ends_well(folder: Folder, ml: Path):
         (["--input", "/nowhere"], "--input /nowhere is no folder"),
         (["--threads", "0"], "--threads 0 is below 1"),
         (["--indicies", "NDVI"], "unrecognized arguments"),
+        (["--indices", "Preview=N-R"], "'Preview' can't name an index: a product has another asset of that name"),
     ],
 )
 def test_wrong_arguments_are_refused_with_a_sentence(filled: Folder, ml: Path, wrong, why):
@@ -174,6 +175,19 @@ def test_without_rasterio_it_says_what_is_missing(filled: Folder, ml: Path, tmp_
     assert "libgdal is missing" in (ml / "output/message").read_text()
 
 
+def test_what_nobody_foresaw_is_told_too(filled: Folder, ml: Path, monkeypatch):
+    from spectral import cli, container, shard
+
+    def broken(folder):
+        raise RuntimeError("surprise")
+
+    monkeypatch.setattr(shard, "read_scenes", broken)
+    monkeypatch.setattr(container.leave_message, "__defaults__", (ml,))
+    with pytest.raises(RuntimeError):
+        cli.main([str(argument) for argument in arguments(filled)])
+    assert (ml / "output/message").read_text() == "Unforeseen RuntimeError: surprise\n"
+
+
 def test_the_message_is_short_valid_text_whatever_the_reason(folder: Folder, ml: Path):
     item = folder.scene("BAD", add=False)
     folder.add({**item, "assets": {"é" * 60 + str(number): {} for number in range(40)}})
@@ -224,20 +238,22 @@ def test_it_imports_nothing_but_numpy_rasterio_and_the_standard_library():
             assert {name.partition(".")[0] for name in names} <= allowed | extra, path
 
 
-def test_a_stopped_job_leaves_no_drafts(filled: Folder):
+def test_a_stopped_job_leaves_no_drafts_and_says_so(filled: Folder, ml: Path):
     for number in range(40):
         item = json.loads((filled.input / "A.json").read_text())
         filled.add({**item, "id": f"S{number}"})
     command = [sys.executable, str(SCRIPTS / "spectral_index.py"), *map(str, arguments(filled))]
-    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+    environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(ml)}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
         deadline = time.monotonic() + 20
         while not filled.products() and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
     assert process.returncode == 143
+    assert (ml / "output/message").read_text().startswith("Stopped before the shard was worked through")
     assert 0 < len(filled.products()) < 41
-    assert sorted(path.name for path in filled.root.iterdir()) == ["imagery", "input", "output"]
+    assert not list(filled.root.glob(".*"))
     for scene_id in filled.products():
         assert len(list(filled.output.glob(f"*/*/{scene_id}/*"))) == 3
 

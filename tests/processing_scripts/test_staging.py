@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -117,6 +118,39 @@ def test_a_watcher_of_an_output_on_its_own_mount_sees_no_drafts_and_items_only_a
     for items, sizes in saw["seen"]:
         for name in items:
             assert assets[name].items() <= sizes.items(), f"{name} was there before its assets were complete"
+
+
+@pytest.mark.parametrize("inside", [".", "output"])
+def test_a_disk_that_really_fills_up_leaves_whole_products_and_says_why(folder: Folder, inside: str):
+    """A disk of 4 MB, as the output itself or with the output on it: room for the first of three products."""
+    for number in range(3):
+        folder.scene(f"S{number}", red=random_dn((700, 700), seed=number), nir=random_dn((700, 700), seed=number + 9))
+    disk, kept, ml = folder.root / "disk", folder.root / "kept", folder.root / "ml"
+    disk.mkdir()
+    (ml / "output").mkdir(parents=True)
+    script = [sys.executable, SCRIPTS / "spectral_index.py", "--input", folder.input, "--output", disk / inside]
+    steps = (
+        'mount -t tmpfs -o size=4m none "$0" || exit 99; kept=$1; shift; "$@"; code=$?; cp -r "$0" "$kept"; exit $code'
+    )
+    done = subprocess.run(
+        [*UNSHARE, "sh", "-c", steps, disk, kept, *script, "--indices", "NDVI,EVI2"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SAGEMAKER_BASE_DIR": str(ml)},
+    )
+    if done.returncode == 99:
+        pytest.skip(f"needs mounts in a namespace of its own: {done.stderr.strip()}")
+    assert done.returncode == 1, done.stderr
+    told = "The instance is unfit: The disk is full: give the job a larger volume.\n"
+    assert (ml / "output/message").read_text() == told
+    items = list(kept.rglob("S?/S?.json"))
+    assert len(items) == 1
+    for item in items:
+        for asset in json.loads(item.read_text())["assets"].values():
+            content = (item.parent / asset["href"]).read_bytes()
+            assert asset["file:checksum"] == f"1220{hashlib.sha256(content).hexdigest()}"
+    assert not [path for path in kept.rglob("*") if path.name.startswith(".") or path.suffix == ".draft"]
 
 
 @pytest.fixture
