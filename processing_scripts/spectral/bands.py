@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from spectral.failures import InputFailure
@@ -35,6 +36,7 @@ BANDS: dict[str, tuple[str, ...]] = {
 THERMAL = frozenset({"T", "T1"})
 
 _JPEG2000 = "image/jp2"
+_FORM = re.compile(r"([._](tiff?|jp2|cog|[0-9]+m))+$")
 
 
 def find_band(item: dict[str, Any], symbol: str, sensor: Sensor) -> tuple[str, dict[str, Any]]:
@@ -111,9 +113,12 @@ def _common_name(asset: dict[str, Any]) -> str | None:
 
 
 def _forms(key: str) -> set[str]:
-    """The names that a key may go by: `B04_10m`, `red-jp2`, `SR_B4.TIF` → also `b04`, `red`, `sr_b4`."""
-    whole = key.lower().replace("-", "_").removesuffix(".tif")
-    return {whole, whole.split("_")[0]}
+    """The names that a key may go by: `B04_10m`, `red-jp2`, `SR_B4.TIF` → also `b04`, `red`, `sr_b4`.
+
+    Only what tells of resolution and format is left off: `red_edge` is not red.
+    """
+    whole = key.lower().replace("-", "_")
+    return {whole, _FORM.sub("", whole)}
 
 
 def _first(asset: dict[str, Any], field: str) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def scheme_of(key: str, asset: dict[str, Any]) -> Scheme | None:
     aliases = {"cloud": clouds, "clouds": clouds, "shadow": shadows, "cloud_shadow": shadows, "snow": snow}
     return Scheme(
         title=f"classification {key}",
-        keys=(key.lower().replace("-", "_").removesuffix(".tif"),),
+        keys=(key.lower().replace("-", "_"),),
         bits=bits,
         classes={**states, **more},
         fill=fill,

@@ -97,6 +97,9 @@ def asset(name, key="eo:bands", field="common_name", **more):
         ({"B04": {"href": "x"}, "B08": {"href": "x"}}, "B04"),  # keys only
         ({"red-jp2": asset("red", type="image/jp2"), "red": asset("red", type="image/tiff")}, "red"),
         ({"red_60m": asset("red", gsd=60), "red": asset("red", gsd=10), "red_20m": asset("red", gsd=20)}, "red"),
+        ({"red_edge": {"href": "x"}, "red-edge-2": {"href": "x"}, "red": {"href": "x"}}, "red"),
+        ({"R10m/B04": {"href": "x"}, "B04_20m.tif": {"href": "x"}}, "B04_20m.tif"),
+        ({"b04.jp2": {"href": "x"}}, "b04.jp2"),
         ({"visual": {"href": "x", "eo:bands": [{"common_name": c} for c in ("red", "green")]}, "r": asset("red")}, "r"),
     ],
 )

@@ -392,7 +392,7 @@ def test_the_mask_of_an_unknown_sensor_is_the_one_that_its_item_classifies(folde
     """https://github.com/stac-extensions/classification: names and codes are the item's own."""
     codes = np.array([[0, 1, 2, 3], [4, 8, 16, 24], [64, 128, 768, 5]], dtype=np.uint16)
     assets = {
-        "quality": {"href": str(write(folder.root / "quality.tif", codes)), **says},
+        "quality-10m.tif": {"href": str(write(folder.root / "quality.tif", codes)), **says},
         "red": {"href": str(write(folder.root / "red.tif", np.full((3, 4), 2000)))},
         "nir": {"href": str(write(folder.root / "nir.tif", np.full((3, 4), 4000)))},
     }
@@ -400,7 +400,7 @@ def test_the_mask_of_an_unknown_sensor_is_the_one_that_its_item_classifies(folde
     folder.add({**item, "properties": {"datetime": MOMENT, "platform": "planetscope"}})
     folder.run(mask=parse_mask(text))
     assert set(codes[np.isnan(folder.values("P"))].tolist()) == hidden
-    assert folder.item("P")["properties"]["geocadence:mask"]["asset"] == "quality"
+    assert folder.item("P")["properties"]["geocadence:mask"]["asset"] == "quality-10m.tif"
 
 
 @pytest.mark.parametrize(
