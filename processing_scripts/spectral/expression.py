@@ -8,6 +8,7 @@ formula from a definition can compute a number and do nothing else.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +17,7 @@ from spectral.program import Program
 
 _BINARY = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
 _UNARY = (ast.UAdd, ast.USub)
+_ODD = re.compile(r"[^A-Za-z0-9_.+\-*/()\s]|[^\x00-\x7f]")
 _LONGEST = 1000
 _DEEPEST = 50
 
@@ -39,6 +41,9 @@ class Formula:
         """
         if len(text) > _LONGEST:
             raise FormulaError(f"a formula of {len(text)} characters is longer than {_LONGEST}")
+        # Python has letters of other alphabets stand for ours, and comments: what is read must be what is meant.
+        if odd := _ODD.search(text):
+            raise FormulaError(f"{odd[0]!r} is not allowed in a formula: only ASCII letters, digits and . + - * / ( )")
         try:
             self._tree = ast.parse(text.strip(), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from spectral.expression import Formula, FormulaError
 from spectral.indices import parse_constants, parse_indices, table
@@ -240,6 +241,13 @@ def test_what_cannot_be_computed_is_refused_with_a_reason(text, why):
         "-" * 200 + "N",
         "N+" * 600 + "N",
         "9" * 900,
+        "N #-R",
+        "N \\\n-R",
+        "\uff2e-R",  # a full-width N, which Python takes for N
+        "N\u00b7R",  # a middle dot, which is part of a name to Python
+        "N\u2212R",
+        "\ud800",
+        "N\x00",
     ],
 )
 def test_anything_but_arithmetic_is_refused(text):
@@ -249,6 +257,87 @@ def test_anything_but_arithmetic_is_refused(text):
 
 def test_powers_cannot_be_made_to_take_for_ever():
     assert np.isinf(Formula("N + 9**9**9**9")({"N": np.ones(3)})).all()
+
+
+_TOKENS = st.sampled_from(
+    [
+        "N",
+        "R",
+        "L",
+        "1",
+        ".5",
+        "9e11",
+        "(",
+        ")",
+        "+",
+        "-",
+        "*",
+        "**",
+        "/",
+        "//",
+        "%",
+        "@",
+        "~",
+        " ",
+        "\n",
+        "\t",
+        "[",
+        "]",
+    ]
+    + [
+        "lambda",
+        "if",
+        "else",
+        "for",
+        "in",
+        ".",
+        "{",
+        "}",
+        ":",
+        ":=",
+        "=",
+        "<",
+        "not",
+        "and",
+        "is",
+        "'x'",
+        "f'{N}'",
+        ",",
+    ]
+    + [
+        "__import__('os')",
+        "eval",
+        ".__class__",
+        "\\",
+        "#",
+        ";",
+        "\x00",
+        "\ud800",
+        "1j",
+        "0x1F",
+        "None",
+        "True",
+        "await",
+    ]
+    + ["yield", "...", "print(1)", "_", "9" * 400, "b'x'", "1e999", "\uff2e", "\u0660", "(N)(R)", "**9**9**9"]
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(_TOKENS, max_size=12).map("".join))
+def test_whatever_is_admitted_is_arithmetic_that_ends_at_once(text):
+    """Python's own grammar says what the text is made of."""
+    try:
+        formula = Formula(text)
+    except FormulaError:
+        return
+    assert text.isascii()
+    arithmetic = (ast.Expression, ast.BinOp, ast.UnaryOp, ast.Constant, ast.Name, ast.operator, ast.unaryop, ast.Load)
+    nodes = list(ast.walk(ast.parse(text.strip(), mode="eval")))
+    assert all(isinstance(node, arithmetic) for node in nodes)
+    assert {type(node.value) for node in nodes if isinstance(node, ast.Constant)} <= {int, float}
+    assert set(formula.names) == {node.id for node in nodes if isinstance(node, ast.Name)}
+    assert formula({name: np.full(2, 0.5) for name in formula.names}).dtype == np.float64
 
 
 @given(st.text(max_size=40))
