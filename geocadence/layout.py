@@ -125,6 +125,11 @@ def job_name_prefix(pipeline: str, execution_arn: str) -> str:
     return f"{pipeline}-{_hash(state_machine)[:6]}-{_hash(execution_arn)[:12]}-"
 
 
+def backfill_run_prefix(execution_arn: str) -> str:
+    """What the names of a backfill's runs begin with: `backfill-<8 hex>-`, before a window's start."""
+    return f"backfill-{_hash(execution_arn)[:8]}-"
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 

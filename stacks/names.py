@@ -20,6 +20,11 @@ def pipeline_name(stage: str, pipeline: str) -> str:
     return f"{PREFIX}-{stage}-{pipeline}"
 
 
+def backfill_name(stage: str, pipeline: str) -> str:
+    """The state machine of a pipeline's backfills: `_`, since a pipeline may be called `ndvi-backfill` itself."""
+    return f"{pipeline_name(stage, pipeline)}_backfill"
+
+
 def bucket_name(scope: Construct, stage: str, role: Literal["input", "output", "logs"]) -> str:
     stack = cdk.Stack.of(scope)
     return f"{PREFIX}-{stage}-{role}-{stack.account}-{stack.region}"

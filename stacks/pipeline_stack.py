@@ -7,6 +7,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from geocadence.definition import Definition
+from stacks.components.backfill_machine import BackfillMachine
 from stacks.components.channels import Channels
 from stacks.components.container_image import ContainerImage
 from stacks.components.execution_role import ExecutionRole
@@ -18,7 +19,7 @@ from stacks.components.run_machine import BATCH_FAILED_OUTPUTS, BATCH_OUTPUTS, R
 from stacks.components.run_schedule import RunSchedule
 from stacks.components.scene_job import BATCH, scene_job
 from stacks.components.script_asset import ScriptAsset
-from stacks.names import job_prefix, pipeline_name
+from stacks.names import backfill_name, job_prefix, pipeline_name
 from stacks.settings import Settings
 
 
@@ -93,6 +94,17 @@ class PipelineStack(cdk.Stack):
             else None,
             log_retention=log_retention,
         )
+        if functions.backfill is not None:
+            BackfillMachine(
+                self,
+                "Backfill",
+                name=backfill_name(settings.stage, definition.name),
+                cut=functions.backfill,
+                runs=machine,
+                runs_name=name,
+                concurrent_runs=pipeline.limits.concurrent_runs,
+                log_retention=log_retention,
+            )
         if pipeline.schedule is not None:
             RunSchedule(self, "Schedule", name=name, schedule=pipeline.schedule, machine=machine)
         outputs = {

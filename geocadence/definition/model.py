@@ -141,6 +141,7 @@ class Limits(Part):
     max_scenes_per_run: int = Field(2000, ge=1, description="A run that finds more scenes is refused")
     scenes_per_job: int = Field(500, ge=1, description="Scenes of one processing job; more scenes make more jobs")
     concurrent_jobs: int = Field(2, ge=1, le=40, description="Jobs of one run at the same time")
+    concurrent_runs: int = Field(2, ge=1, le=10, description="Runs of one backfill at the same time")
     max_cost_usd: float | None = Field(
         None, gt=0, description="A run that will cost more, or whose price nobody knows, is refused"
     )

@@ -244,6 +244,44 @@ def dispatch_tasks(dispatch: Callable[[str, Any, Execution], Any]) -> None:
     stepfunctions._invoke_resource_with_timeout = invoke_with_timeout
 
 
+def distribute_maps() -> None:
+    """Run Distributed Maps of JSONata machines, and only for roles that may start the machine's own executions.
+
+    MiniStack reads such a Map as JSONPath's: the state's input for its items, no ItemSelector, Output or Assign. And it
+    lets children see the parent's variables, which AWS does not.
+    """
+    run_map = stepfunctions._run_distributed_map
+
+    def item_of(number, value, state_def, raw_input, ctx):
+        if "ItemSelector" not in state_def:
+            return value
+        within = {**ctx, "Map": {"Item": {"Index": number, "Value": value}}}
+        return stepfunctions._apply_jsonata_template(state_def["ItemSelector"], raw_input, within)
+
+    @functools.wraps(run_map)
+    def run(state_def, raw_input, effective, iterator, execution, ctx):
+        owner = _execution.get()
+        if owner is not None and not role_allows(owner.role_arn, "states:StartExecution", owner.state_machine_arn):
+            cause = f"{owner.role_arn} is not authorized to perform: states:StartExecution on {owner.state_machine_arn}"
+            raise stepfunctions._ExecutionError("States.Permissions", cause)
+        if stepfunctions._state_query_language(state_def, ctx) != "JSONata" or "ItemReader" in state_def:
+            return run_map(state_def, raw_input, effective, iterator, execution, ctx)
+        found = raw_input
+        if "Items" in state_def:
+            found = stepfunctions._jsonata_state_field(state_def, "Items", "array", raw_input, ctx)
+        items = [item_of(number, value, state_def, raw_input, ctx) for number, value in enumerate(found)]
+        kept = ("Label", "MaxConcurrency", "ToleratedFailureCount", "ToleratedFailurePercentage")
+        plain = {name: state_def[name] for name in kept if name in state_def} | {"End": True}
+        results, _ = run_map(plain, items, items, iterator, execution, {**ctx, "variables": {}})
+        if execution["status"] != "RUNNING":
+            raise _Abandoned
+        output = stepfunctions._apply_jsonata_output(state_def, raw_input, ctx, result=results, default=results)
+        stepfunctions._apply_state_assign(state_def, raw_input, ctx, result=results)
+        return output, stepfunctions._next_or_end(state_def)
+
+    stepfunctions._run_distributed_map = run
+
+
 def check_state_machines(problem: Callable[[str, str, str], str | None]) -> None:
     """Refuse state machines for which `problem(arn, role_arn, definition)` has a sentence, as AWS does.
 

@@ -48,6 +48,7 @@ def start_services(
         permissions=service_quotas.more,
     )
     emulator_hooks.dispatch_tasks(TaskDispatcher(clients))
+    emulator_hooks.distribute_maps()
     emulator_hooks.check_state_machines(
         StateMachineChecks(
             region=region,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from aws_cdk import Acknowledgment, Stack, Validations
@@ -37,4 +38,6 @@ def _as_reported(resolved: Any) -> str:
     ((function, value),) = resolved.items()
     if function == "Fn::Join":
         return value[0].join(_as_reported(each) for each in value[1])
+    if function not in ("Ref", "Fn::GetAtt"):
+        return json.dumps(resolved, separators=(",", ":"))
     return f"<{value if isinstance(value, str) else '.'.join(value)}>"

@@ -83,3 +83,35 @@ def notice(name: str) -> str:
       & ' Execution: https://{Aws.REGION}.console.aws.amazon.com/states/home?region={Aws.REGION}#/v2/executions/details/'
       & $states.context.Execution.Id
     """)
+
+
+# A backfill's runs are named by it and by their windows: see `geocadence.layout.backfill_run_prefix`.
+WINDOWS_RUN_NAME = _expression("""
+  'backfill-' & $substring($hash($states.context.Execution.Id, 'SHA-256'), 0, 8) & '-'
+  & $replace($substring($states.context.Map.Item.Value.start, 0, 19), /[-:]/, '') & 'Z'
+""")
+WINDOWS_RUN_INPUT = _expression("$merge([$run, {'window': $states.context.Map.Item.Value}])")
+
+# A name is an execution's for good, so that a redrive needs another one.
+RUN_NAME_WITH_REDRIVE = _expression("""
+  $states.input.name & '-'
+  & $string($exists($states.context.Execution.RedriveCount) ? $states.context.Execution.RedriveCount : 0)
+""")
+
+# What the windows' outcomes come to; whatever else a window ended as, it failed.
+WINDOWS = _expression("""(
+  $of := function($outcome) { $count($states.result[$ = $outcome]) };
+  $done := $of('complete') + $of('partial') + $of('empty');
+  {
+    'windows': $count($windows),
+    'complete': $of('complete'),
+    'partial': $of('partial'),
+    'empty': $of('empty'),
+    'failed': $count($windows) - $done
+  }
+)""")
+
+BACKFILL_FAILED_SENTENCE = _expression("""
+  $string($states.input.failed) & ' of ' & $string($states.input.windows) & ' windows failed. '
+  & 'Start it again with the same input: what is done is left as it is.'
+""")

@@ -1,4 +1,4 @@
-"""The functions of a pipeline's state machine: they plan a run, look after each of its batches, and close it."""
+"""The functions of a pipeline's state machines: they plan a run, look after its batches, close it, cut up backfills."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RunFunctions(Construct):
     """`plan` reads the source, `close` writes catalogue and report.
 
     In between, where the source has scenes, `write` writes a batch's objects for its job, and `reconcile` looks at what
-    the job left; both know slices of the plan only.
+    the job left; both know slices of the plan only. There `backfill` cuts a span into the windows of runs.
     """
 
     def __init__(
@@ -106,9 +106,17 @@ class RunFunctions(Construct):
                 iam.PolicyStatement(actions=["pricing:GetProducts"], resources=["*"]),
                 because="AWS's public price list knows no resources.",
             )
-        self.write = self.reconcile = None
+        self.write = self.reconcile = self.backfill = None
         if definition.pipeline.source.has_scenes:
             self._look_after_batches(name, definition, places, {**common, "memory": 1024})
+            self.backfill = RunFunction(
+                self,
+                "Backfill",
+                name=f"{name}-backfill",
+                handler="run_functions.plan_backfill.handler",
+                description=f"Cuts a backfill of {definition.name} into windows",
+                **common | {"environment": {}, "memory": 256, "timeout": Duration.minutes(1)},
+            )
         self.close = RunFunction(
             self,
             "Close",

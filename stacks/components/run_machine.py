@@ -7,9 +7,7 @@ scenes: its objects are written, its job runs, and what the job left is looked a
 
 from __future__ import annotations
 
-from typing import Any
-
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
@@ -18,23 +16,17 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.components import run_expressions as say
-from stacks.components.acknowledged import acknowledge, acknowledge_wildcards
+from stacks.components.acknowledged import acknowledge_wildcards
+from stacks.components.function_task import invoke
+from stacks.components.logged_machine import LoggedMachine
 from stacks.components.processing_job import ProcessingJobRun
-
-# https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html#bp-lambda-serviceexception
-LAMBDA_FAULTS = (
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
-)
 
 # What a batch's job comes to, for the step after it.
 BATCH_OUTPUTS = {"batch": "{% $states.input.batch %}", "failed": False, "reason": say.NOTHING}
 BATCH_FAILED_OUTPUTS = {**BATCH_OUTPUTS, "failed": True, "reason": "{% $states.input.reason %}"}
 
 
-class RunMachine(sfn.StateMachine):
+class RunMachine(LoggedMachine):
     """`process` processes one batch; its input is `{"batch": n}`, and its outputs are those of `BATCH_OUTPUTS`.
 
     `write` and `reconcile` come before and after it where the source has scenes.
@@ -55,48 +47,26 @@ class RunMachine(sfn.StateMachine):
         notices: sns.ITopic | None,
         log_retention: logs.RetentionDays,
     ) -> None:
-        log_group = logs.LogGroup(
-            scope,
-            f"{id}Logs",
-            # Groups below /aws/vendedlogs/ don't count against the size of the account's one log policy.
-            log_group_name=f"/aws/vendedlogs/states/{name}",
-            retention=log_retention,
-            removal_policy=RemovalPolicy.DESTROY,
-        )
         super().__init__(
             scope,
             id,
-            state_machine_name=name,
-            state_machine_type=sfn.StateMachineType.STANDARD,
-            query_language=sfn.QueryLanguage.JSONATA,
-            definition_body=sfn.DefinitionBody.from_chainable(
-                _definition(
-                    scope,
-                    name=name,
-                    plan=plan,
-                    batch=_batch(scope, write=write, process=process, reconcile=reconcile),
-                    close=close,
-                    concurrent_jobs=concurrent_jobs,
-                    notices=notices,
-                )
+            name=name,
+            definition=_definition(
+                scope,
+                name=name,
+                plan=plan,
+                batch=_batch(scope, write=write, process=process, reconcile=reconcile),
+                close=close,
+                concurrent_jobs=concurrent_jobs,
+                notices=notices,
             ),
-            logs=sfn.LogOptions(destination=log_group, level=sfn.LogLevel.ALL, include_execution_data=True),
-            tracing_enabled=True,
-        )
-        acknowledge(
-            self.role,
-            "IAM5[Resource::*]",
-            because="The actions of log delivery and of X-Ray know no resources; the CDK adds them.",
+            functions=tuple(each for each in (plan, write, reconcile, close) if each is not None),
+            log_retention=log_retention,
         )
         acknowledge_wildcards(
             self.role,
             *(resource for statement in process.task.statements for resource in statement.resources),
             because="The pipeline's jobs are named at run time, by a hash of the execution.",
-        )
-        acknowledge_wildcards(
-            self.role,
-            *(f"{function.function_arn}:*" for function in (plan, write, reconcile, close) if function is not None),
-            because="Any version of the functions: the CDK adds it beside the functions themselves.",
         )
 
 
@@ -112,7 +82,7 @@ def _definition(
 ) -> sfn.IChainable:
     end = _end(scope, name=name, notices=notices)
 
-    close_run = _invoke(
+    close_run = invoke(
         scope,
         "CloseRun",
         close,
@@ -152,7 +122,7 @@ def _definition(
     )
     any_scenes.otherwise(batches)
 
-    plan_run = _invoke(
+    plan_run = invoke(
         scope,
         "PlanRun",
         plan,
@@ -184,8 +154,8 @@ def _batch(
     if write is None or reconcile is None:
         return process
     which = {"plan": "{% $plan.plan %}", "batch": "{% $states.input.batch %}"}
-    writing = _invoke(scope, "WriteBatch", write, payload=which, outputs="{% $states.input %}")
-    reconciling = _invoke(
+    writing = invoke(scope, "WriteBatch", write, payload=which, outputs="{% $states.input %}")
+    reconciling = invoke(
         scope,
         "ReconcileBatch",
         reconcile,
@@ -198,36 +168,6 @@ def _batch(
     unreconciled = sfn.Pass.jsonata(scope, "BatchUnreconciled")
     reconciling.add_catch(unreconciled, outputs={"failed": "{% $states.input.failed %}", "reason": say.SHARE_OF_REASON})
     return writing.next(process).next(reconciling)
-
-
-def _invoke(
-    scope: Construct,
-    id: str,
-    function: lambda_.IFunction,
-    *,
-    payload: dict[str, Any],
-    assign: dict[str, Any] | None = None,
-    outputs: Any = "{% $states.result.Payload %}",
-) -> tasks.LambdaInvoke:
-    state = tasks.LambdaInvoke.jsonata(
-        scope,
-        id,
-        lambda_function=function,
-        payload=sfn.TaskInput.from_object(payload),
-        outputs=outputs,
-        assign=assign,
-        retry_on_service_exceptions=False,
-        task_timeout=sfn.Timeout.duration(Duration.minutes(16)),
-    )
-    state.add_retry(
-        errors=list(LAMBDA_FAULTS),
-        interval=Duration.seconds(2),
-        backoff_rate=2,
-        max_attempts=6,
-        max_delay=Duration.minutes(1),
-        jitter_strategy=sfn.JitterType.FULL,
-    )
-    return state
 
 
 def _end(scope: Construct, *, name: str, notices: sns.ITopic | None) -> sfn.Choice:

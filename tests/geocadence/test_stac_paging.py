@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from benchmarks.large_api import FIRST, LargeApi, scene_id, serving_many
 from geocadence.catalogue import stac_api
 from geocadence.catalogue.http import CatalogueRefused, CatalogueUnavailable, retries
 from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.execution_input import Window
-from benchmarks.large_api import FIRST, LargeApi, scene_id, serving_many
 from tests.geocadence.misbehaving_api import Answer, misbehaving, page
 from tests.geocadence.scenes import item, stac_source
 

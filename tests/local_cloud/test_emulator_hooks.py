@@ -76,6 +76,33 @@ GROUND = [
     ("ministack.services.stepfunctions:_ExecutionError", "(error, cause)", "dispatch_tasks"),
     ("ministack.services.stepfunctions:_executions", None, "dispatch_tasks"),
     ("ministack.services.stepfunctions:_state_machines", None, "dispatch_tasks"),
+    (
+        "ministack.services.stepfunctions:_run_distributed_map",
+        "(state_def, raw_input, effective, iterator, execution, ctx)",
+        "distribute_maps",
+    ),
+    ("ministack.services.stepfunctions:_state_query_language", "(state_def, ctx)", "distribute_maps"),
+    (
+        "ministack.services.stepfunctions:_jsonata_state_field",
+        "(state_def, field, expected, raw_input, ctx)",
+        "distribute_maps",
+    ),
+    (
+        "ministack.services.stepfunctions:_apply_jsonata_template",
+        "(value, raw_input, ctx, result, error_output)",
+        "distribute_maps",
+    ),
+    (
+        "ministack.services.stepfunctions:_apply_jsonata_output",
+        "(state_def, raw_input, ctx, result, error_output, default)",
+        "distribute_maps",
+    ),
+    (
+        "ministack.services.stepfunctions:_apply_state_assign",
+        "(state_def, raw_input, ctx, result, error_output)",
+        "distribute_maps",
+    ),
+    ("ministack.services.stepfunctions:_next_or_end", "(state_def)", "distribute_maps"),
     ("ministack.services.stepfunctions:_create_state_machine", "(data)", "check_state_machines"),
     ("ministack.services.stepfunctions:_update_state_machine", "(data)", "check_state_machines"),
     (

@@ -64,16 +64,31 @@ class Stack:
                 for name, text in _PSEUDO.items():
                     held = held.replace(f"${{{name}}}", text)
                 return held
+            if key == "Fn::Select":
+                number, split = held
+                separator, whole = split["Fn::Split"]
+                return f"<{self.plain(whole)[1:-1]} {separator}{number}>"
             if key == "Ref":
                 return _PSEUDO.get(held, f"<{held}>")
             if key == "Fn::GetAtt":
                 return f"<{'.'.join(held)}>"
         return {key: self.plain(held) for key, held in value.items()}
 
+    def machine(self, name: str) -> dict[str, Any]:
+        """The properties of the state machine of that name."""
+        found = (each["Properties"] for each in self.of_type("AWS::StepFunctions::StateMachine").values())
+        (machine,) = (each for each in found if each["StateMachineName"] == name)
+        return machine
+
     @property
     def definition(self) -> dict[str, Any]:
-        """The state machine's definition."""
-        return json.loads(self.only("AWS::StepFunctions::StateMachine")["DefinitionString"])
+        """The definition of the runs' state machine."""
+        return json.loads(self.machine(self.name)["DefinitionString"])
+
+    @property
+    def backfill(self) -> dict[str, Any]:
+        """The definition of the backfills' state machine."""
+        return json.loads(self.machine(f"{self.name}_backfill")["DefinitionString"])
 
     @property
     def task(self) -> dict[str, Any]:

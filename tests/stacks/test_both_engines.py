@@ -64,14 +64,32 @@ def _samples() -> list[dict]:
     return samples
 
 
+def _samples_of_backfills() -> list[dict]:
+    samples = []
+    for number, cause in enumerate(CAUSES):
+        window = {"start": f"2025-{number % 12 + 1:02}-01T00:00:00Z", "end": "2026-01-01T00:00:00Z"}
+        error = {"Error": "InvalidInput"} | ({} if cause is None else {"Cause": cause})
+        states = {
+            "input": {"name": "n", "input": {"window": window}, "sentence": "s", "failed": number % 3, "windows": 12},
+            "result": ["complete", "failed", "empty", {"Error": "e"}][: number % 5],
+            "errorOutput": error,
+            "context": context(execution=f"ü{number}", redrive=number or None, Map={"Item": {"Value": window}}),
+        }
+        samples.append({"states": states, "windows": [window] * 5, "run": [{}, {"recompute": True}][number % 2]})
+    return samples
+
+
 def test_both_engines_agree_on_every_expression(synthesis: Synthesis) -> None:
-    definition = synthesis.stack("geocadence-dev-ndvi-weekly").definition
-    found = {
-        each for each in expressions_in(definition) if "$random" not in each and "$states.result.Payload" not in each
-    }
-    cases = [{"expression": each[2:-2].strip(), "bindings": sample} for each in sorted(found) for sample in _samples()]
+    stack = synthesis.stack("geocadence-dev-ndvi-weekly")
+    cases = [
+        {"expression": each[2:-2].strip(), "bindings": sample}
+        for definition, samples in ((stack.definition, _samples()), (stack.backfill, _samples_of_backfills()))
+        for each in sorted(set(expressions_in(definition)))
+        if not any(part in each for part in ("$random", "$states.result.Payload", "$states.result.Output"))
+        for sample in samples
+    ]
     answers = _in_javascript(cases)
-    assert len(cases) > 150
+    assert len(cases) > 250
     for case, answer in zip(cases, answers, strict=True):
         assert answer.keys() == {"value"}, (case["expression"], answer)
         bindings = dict(case["bindings"])

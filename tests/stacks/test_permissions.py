@@ -178,8 +178,8 @@ def test_planning_sees_the_executions_of_its_own_machine_only(weekly: Stack) -> 
 
 
 def test_functions_write_their_own_log_group_only(weekly: Stack) -> None:
-    for name in ("Plan", "Write", "Reconcile", "Close"):
-        (group,) = _may(weekly.statements(f"{name}Role"), "logs:PutLogEvents")
+    for name in ("Plan", "Write", "Reconcile", "Close", "Backfill"):
+        (group,) = _may(weekly.statements(f"Functions{name}Role"), "logs:PutLogEvents")
         assert group.startswith(f"<Functions{name}Logs")
 
 

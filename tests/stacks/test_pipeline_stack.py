@@ -134,13 +134,15 @@ def test_logs_are_kept_for_as_long_as_the_stage_is_worth(synthesis: Synthesis, s
         f"/aws/lambda/{name}-write": days,
         f"/aws/lambda/{name}-reconcile": days,
         f"/aws/lambda/{name}-close": days,
+        f"/aws/lambda/{name}-backfill": days,
         f"/aws/vendedlogs/states/{name}": days,
+        f"/aws/vendedlogs/states/{name}_backfill": days,
     }
 
 
 def test_everything_that_costs_money_is_tagged_with_its_pipeline(weekly: Stack) -> None:
-    (machine,) = weekly.of_type("AWS::StepFunctions::StateMachine").values()
-    tags = {each["Key"]: each["Value"] for each in machine["Properties"]["Tags"]}
-    assert tags == {"geocadence:pipeline": "ndvi-weekly", "geocadence:stage": "dev"}
+    for name in ("geocadence-dev-ndvi-weekly", "geocadence-dev-ndvi-weekly_backfill"):
+        tags = {each["Key"]: each["Value"] for each in weekly.machine(name)["Tags"]}
+        assert tags == {"geocadence:pipeline": "ndvi-weekly", "geocadence:stage": "dev"}
     job = {each["Key"]: each["Value"] for each in weekly.task["Arguments"]["Tags"]}
     assert job == {"geocadence:pipeline": "ndvi-weekly", "geocadence:stage": "dev", "geocadence:run": "{% $run_id %}"}

@@ -29,8 +29,7 @@ def states(weekly: Stack) -> dict:
 
 
 def test_it_is_a_standard_machine_in_jsonata_with_traces_and_full_logs(weekly: Stack) -> None:
-    machine = weekly.only("AWS::StepFunctions::StateMachine")
-    assert machine["StateMachineName"] == "geocadence-dev-ndvi-weekly"
+    machine = weekly.machine("geocadence-dev-ndvi-weekly")
     assert machine["StateMachineType"] == "STANDARD"
     assert machine["TracingConfiguration"] == {"Enabled": True}
     assert machine["LoggingConfiguration"]["Level"] == "ALL"
@@ -43,6 +42,7 @@ def test_every_expression_parses(synthesis: Synthesis) -> None:
     found = [
         each for stack in synthesis.stacks if "storage" not in stack.name for each in expressions_in(stack.definition)
     ]
+    found += expressions_in(synthesis.stack("geocadence-dev-ndvi-weekly").backfill)
     assert len(found) > 60
     for each in found:
         jsonata.Jsonata.jsonata(each[2:-2].strip())

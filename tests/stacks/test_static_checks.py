@@ -69,6 +69,12 @@ def test_asl_validator_finds_nothing(synthesis: Synthesis, pipeline: str, tmp_pa
     assert found == ""
 
 
+def test_asl_validator_finds_nothing_in_backfills(synthesis: Synthesis, tmp_path: Path) -> None:
+    backfill = _plain(synthesis.stack("geocadence-dev-ndvi-weekly").backfill)
+    assert _asl_problems(backfill, tmp_path) == ""
+    assert "Nowhere" in _asl_problems(backfill.replace('"Next": "WindowFailed"', '"Next": "Nowhere"'), tmp_path)
+
+
 def test_asl_validator_would_find_a_broken_transition(synthesis: Synthesis, tmp_path: Path) -> None:
     broken = _definition(synthesis, "tiles").replace('"Next": "CloseRun"', '"Next": "Nowhere"')
     assert "Nowhere" in _asl_problems(broken, tmp_path)
@@ -82,9 +88,12 @@ def test_no_expression_is_beyond_what_a_state_takes(synthesis: Synthesis) -> Non
 
 
 def _definition(synthesis: Synthesis, pipeline: str) -> str:
-    """The definition, its references being ARNs."""
-    text = json.dumps(synthesis.stack(f"geocadence-dev-{pipeline}").definition)
-    return re.sub(r"<([A-Za-z0-9.]+)>", r"arn:aws:service:us-west-2:123456789012:\1", text)
+    return _plain(synthesis.stack(f"geocadence-dev-{pipeline}").definition)
+
+
+def _plain(definition: dict) -> str:
+    """Its references being ARNs."""
+    return re.sub(r"<([A-Za-z0-9.]+)>", r"arn:aws:service:us-west-2:123456789012:\1", json.dumps(definition))
 
 
 def _asl_problems(definition: str, folder: Path) -> str:
