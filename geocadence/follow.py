@@ -159,7 +159,7 @@ def follow(
         on_progress(progress)
         if progress.status not in _RUNNING:
             return Finished(
-                run, progress.status, _output(target, run, answer), answer.get("error", ""), answer.get("cause", "")
+                run, progress.status, output_of(target, run, answer), answer.get("error", ""), answer.get("cause", "")
             )
         sleep(poll_seconds)
 
@@ -207,7 +207,8 @@ def _produced(target: Target, plan: dict[str, Any]) -> int | None:
     return sum(1 for found in listed if found.key in wanted and found.modified >= since)
 
 
-def _output(target: Target, run: RunHandle, answer: dict[str, Any]) -> dict[str, Any]:
+def output_of(target: Target, run: RunHandle, answer: dict[str, Any]) -> dict[str, Any]:
+    """The output of an ended execution by DescribeExecution's answer, or what the record tells where it failed."""
     if answer.get("output"):
         output = json.loads(answer["output"])
         if isinstance(output, dict) and "outcome" in output:

@@ -125,9 +125,10 @@ def job_name_prefix(pipeline: str, execution_arn: str) -> str:
     return f"{pipeline}-{_hash(state_machine)[:6]}-{_hash(execution_arn)[:12]}-"
 
 
-def backfill_run_prefix(execution_arn: str) -> str:
-    """What the names of a backfill's runs begin with: `backfill-<8 hex>-`, before a window's start."""
-    return f"backfill-{_hash(execution_arn)[:8]}-"
+def backfill_run_name(execution_arn: str, window_start: str) -> str:
+    """What the execution of a backfill's window is called, but for the count of redrives behind it."""
+    stamp = window_start[:19].replace("-", "").replace(":", "")
+    return f"backfill-{_hash(execution_arn)[:8]}-{stamp}{'Z' if stamp else ''}"
 
 
 def _hash(text: str) -> str:

@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from geocadence.bucket import PARALLEL, Bucket
 
 DEFAULT_REGION = "us-west-2"
+_OF_BACKFILLS = "_backfill"
 
 
 class TargetError(Exception):
@@ -93,9 +94,15 @@ class Target:
     def state_machine_arn(self, pipeline: str) -> str:
         return f"arn:{self._partition}:states:{self.region}:{self.account}:stateMachine:{self.prefix}{pipeline}"
 
+    def backfill_machine_arn(self, pipeline: str) -> str:
+        return self.state_machine_arn(pipeline) + _OF_BACKFILLS
+
     def pipeline_of(self, execution_arn: str) -> str:
-        """The pipeline whose state machine an execution belongs to."""
-        return execution_arn.split(":")[6].removeprefix(self.prefix)
+        """The pipeline whose state machine, of runs or of backfills, an execution belongs to."""
+        return execution_arn.split(":")[6].removeprefix(self.prefix).removesuffix(_OF_BACKFILLS)
+
+    def is_backfill(self, execution_arn: str) -> bool:
+        return execution_arn.split(":")[6:7] == [f"{self.prefix}{self.pipeline_of(execution_arn)}{_OF_BACKFILLS}"]
 
     @property
     def inputs(self) -> Bucket:
@@ -109,7 +116,15 @@ class Target:
         return Bucket(self.client("s3"), f"{self.prefix}{kind}-{self.account}-{self.region}")
 
     def state_machines(self) -> dict[str, str]:
-        """The stage's pipelines, as they are deployed: name → its state machine's ARN."""
+        """The stage's pipelines, as they are deployed: name → the ARN of the state machine of its runs."""
+        return {name: arn for name, arn in self._machines().items() if not name.endswith(_OF_BACKFILLS)}
+
+    def backfill_machines(self) -> dict[str, str]:
+        """The pipelines that can be filled back: name → the ARN of the state machine of its backfills."""
+        found = self._machines().items()
+        return {name.removesuffix(_OF_BACKFILLS): arn for name, arn in found if name.endswith(_OF_BACKFILLS)}
+
+    def _machines(self) -> dict[str, str]:
         pages = self.client("stepfunctions").get_paginator("list_state_machines").paginate()
         found = {machine["name"]: machine["stateMachineArn"] for page in pages for machine in page["stateMachines"]}
         return {

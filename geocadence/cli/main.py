@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from geocadence.cli import again, checkup, cloud, definitions, jobs, runs
+from geocadence.backfill import DEFAULT_STEP
+from geocadence.cli import again, backfill, checkup, cloud, definitions, jobs, runs
 from geocadence.cli.screen import Screen
 from geocadence.target import DEFAULT_REGION, TargetError
 
@@ -63,7 +64,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     _following_arguments(verb)
 
     verb = _verb(verbs, "status", _status, "the latest runs, one run in detail, or what is missing", on_target=True)
-    verb.add_argument("of", nargs="?", metavar="RUN", help="a run's id, or an execution's ARN")
+    verb.add_argument("of", nargs="?", metavar="RUN", help="a run's id, a backfill's name, or an execution's ARN")
 
     verb.add_argument(
         "--reconcile", metavar="NAME", help="compare the source's catalogue with ours, from --start to --end"
@@ -73,6 +74,20 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     verb.add_argument(
         "--step", metavar="PERIOD", default="P30D", help="with --reconcile: compare so much at once (P30D)"
     )
+
+    text = "a long span, window by window: each one a run; again to follow it, or to do what is missing"
+    verb = _verb(verbs, "backfill", backfill.backfill, text, on_target=True)
+    _naming_arguments(verb)
+    verb.add_argument("--start", metavar="TIME", required=True, help="from when, e.g. 2025-01-01")
+    verb.add_argument("--end", metavar="TIME", help="until when (default: now)")
+    verb.add_argument("--step", metavar="PERIOD", help=f"how long a window is, e.g. P1M, P7D (default: {DEFAULT_STEP})")
+    verb.add_argument("--recompute", action="store_true", help="take scenes that have a product, too")
+    verb.add_argument("--instance-count", type=int, metavar="N", help="instances of a job (default: the definition's)")
+    verb.add_argument("--dry-run", action="store_true", help="plan every window, start no job: what it would take")
+    verb.add_argument(
+        "--max-cost-usd", type=float, metavar="USD", help="plan every window first; above this sum start nothing"
+    )
+    verb.add_argument("--no-wait", action="store_true", help="start, print the backfill's name, do not follow")
 
     verb = _verb(verbs, "retry", again.retry, "what a run was to produce and did not, once more", on_target=True)
     verb.add_argument("of", metavar="RUN", help="a run's id, or an execution's ARN")
@@ -126,9 +141,13 @@ def _following_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--no-wait", action="store_true", help="start, print the run's id, do not follow")
 
 
-def _pipeline_arguments(verb: argparse.ArgumentParser, *, recompute: bool = True) -> None:
+def _naming_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", nargs="?", metavar="NAME", help="the pipeline's name")
     verb.add_argument("--definition", metavar="FILE", help="the pipeline of this definition, instead of NAME")
+
+
+def _pipeline_arguments(verb: argparse.ArgumentParser, *, recompute: bool = True) -> None:
+    _naming_arguments(verb)
     verb.add_argument("--start", metavar="TIME", help="the window's start, e.g. 2026-11-01 or 2026-11-01T06:00:00Z")
     verb.add_argument("--end", metavar="TIME", help="the window's end (default: now)")
     verb.add_argument("--scene", action="append", metavar="ID", help="this scene only; may be given several times")

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from geocadence.backfills import BackfillWatch, find_backfill
+from geocadence.cli.backfill_lines import tell_backfill
 from geocadence.cli.bar import ProgressBar
 from geocadence.cli.cloud import target as target_of
 from geocadence.cli.job_lines import tell_jobs, with_phases
@@ -24,7 +26,7 @@ USAGE = 2
 
 def plan(options: argparse.Namespace, screen: Screen) -> int:
     """A dry run on the deployed state machine, so that what it says is what a run would do."""
-    name = _pipeline_name(options, screen)
+    name = pipeline_name(options, screen)
     if isinstance(name, int):
         return name
     target = target_of(options)
@@ -55,7 +57,7 @@ def plan(options: argparse.Namespace, screen: Screen) -> int:
 
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
-    name = _pipeline_name(options, screen)
+    name = pipeline_name(options, screen)
     if isinstance(name, int):
         return name
     return start_and_follow(
@@ -85,6 +87,9 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
     target = target_of(options)
     if options.of is None:
         return _tell_recent(target, screen)
+    if (found := find_backfill(target, options.of)) is not None:
+        tell_backfill(found, BackfillWatch(target, found).look(), screen)
+        return 0
     run = find_run(target, options.of)
     progress, answer = look(target, run)
     record = target.outputs.read_json(RunLayout(run.pipeline, run.run_id).run_json)
@@ -126,7 +131,7 @@ def logs(options: argparse.Namespace, screen: Screen) -> int:
     return 0
 
 
-def _pipeline_name(options: argparse.Namespace, screen: Screen) -> str | int:
+def pipeline_name(options: argparse.Namespace, screen: Screen) -> str | int:
     """The pipeline that is meant, or the exit code of not knowing."""
     if (options.name is None) == (options.definition is None):
         screen.fail("name a pipeline, or give its --definition FILE (one of the two)")

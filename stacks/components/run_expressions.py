@@ -85,7 +85,7 @@ def notice(name: str) -> str:
     """)
 
 
-# A backfill's runs are named by it and by their windows: see `geocadence.layout.backfill_run_prefix`.
+# A backfill's runs are named by it and by their windows: see `geocadence.layout.backfill_run_name`.
 WINDOWS_RUN_NAME = _expression("""
   'backfill-' & $substring($hash($states.context.Execution.Id, 'SHA-256'), 0, 8) & '-'
   & $replace($substring($states.context.Map.Item.Value.start, 0, 19), /[-:]/, '') & 'Z'

@@ -29,6 +29,7 @@ STAGE = "local"
 
 AREA = json.loads((ROOT / "pipelines/areas/alentejo.geojson").read_text())
 OBJECTS = {f"e2e-objects/maps/{number}.txt": f"map {number}" for number in range(5)}
+LATE = "e2e-months/late/red.tif"
 LISTED = {f"e2e-listed/pool/{number}.txt": f"sheet {number}" for number in range(6)}
 
 DEFINITIONS = """
@@ -64,6 +65,12 @@ name: e2e-flawed
 source: {{items: {{href: flawed.json}}}}
 processing: {{script: spectral_index, arguments: {{indices: [NDVI]}}, instance_count: 2}}
 access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/"]}}
+---
+name: e2e-months
+source: {{items: {{href: months.json}}}}
+processing: {{script: spectral_index, arguments: {{indices: [NDVI]}}, instance_count: 1, hourly_rate: 0.9}}
+access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/"]}}
+limits: {{concurrent_runs: 3}}
 ---
 name: e2e-hopeless
 source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
@@ -132,9 +139,10 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     port = free_port()
     try:
         with pointed_at(cloud):
-            # The flawed pipeline's scenes name the imagery, whose place is known before it is there.
-            flawed = flawed_scenes(stage, tmp_path_factory.mktemp("imagery"))
-            pipelines = write_definitions(stage, tmp_path_factory.mktemp("pipelines"), port=port, flawed=flawed)
+            # Their scenes name the imagery, whose place is known before it is there.
+            imagery = tmp_path_factory.mktemp("imagery")
+            lists = {"flawed.json": flawed_scenes(stage, imagery), "months.json": scenes_of_months(stage, imagery)}
+            pipelines = write_definitions(stage, tmp_path_factory.mktemp("pipelines"), port=port, lists=lists)
             log = folder / "cdk.log"
             bootstrap(cloud, log=log)
             deploy(cloud, context={"stage": STAGE, "pipelines": str(pipelines)}, log=log)
@@ -164,13 +172,14 @@ def pointed_at(cloud: local_cloud.Cloud) -> Iterator[None]:
         yield
 
 
-def write_definitions(stage: Deployed, folder: Path, *, port: int, flawed: dict[str, Any]) -> Path:
+def write_definitions(stage: Deployed, folder: Path, *, port: int, lists: dict[str, Any]) -> Path:
     """All definitions with their scripts and files; the folder that holds them."""
     put_examples(folder)
     for path in SCRIPTS.glob("*.py"):
         shutil.copy(path, folder)
     (folder / "area.geojson").write_text(json.dumps(AREA))
-    (folder / "flawed.json").write_text(json.dumps(flawed))
+    for name, scenes in lists.items():
+        (folder / name).write_text(json.dumps(scenes))
     names = {"input_bucket": stage.input_bucket, "output_bucket": stage.output_bucket}
     for text in DEFINITIONS.format(api=f"http://127.0.0.1:{port}", **names).strip().split("\n---\n"):
         name = text.strip().splitlines()[0].removeprefix("name: ")
@@ -183,6 +192,16 @@ def flawed_scenes(stage: Deployed, folder: Path) -> dict[str, Any]:
     items = make_sample(folder, href_prefix=f"s3://{stage.input_bucket}/e2e-scenes/imagery/")[1:4]
     items[1]["assets"]["red"]["href"] += ".gone"
     del items[2]["assets"]["nir"]
+    return {"type": "FeatureCollection", "features": items}
+
+
+def scenes_of_months(stage: Deployed, folder: Path) -> dict[str, Any]:
+    """Scenes of February to August 2026: April's lacks its red band, July's is of the month's first instant."""
+    items = make_sample(folder, href_prefix=f"s3://{stage.input_bucket}/e2e-scenes/imagery/")[1:]
+    (april,) = (item for item in items if "-04-" in item["properties"]["datetime"])
+    april["assets"]["red"]["href"] = f"s3://{stage.input_bucket}/{LATE}"
+    (june,) = (item for item in items if "-06-" in item["properties"]["datetime"])
+    june["properties"]["datetime"] = "2026-07-01T00:00:00Z"
     return {"type": "FeatureCollection", "features": items}
 
 

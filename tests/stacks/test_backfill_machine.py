@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from geocadence.layout import backfill_run_prefix
+from geocadence.layout import backfill_run_name
 from tests.stacks.templates import ACCOUNT, REGION, Stack, Synthesis, as_list, context, evaluate
 
 WINDOW = {"start": "2025-02-01T00:00:00Z", "end": "2025-02-28T23:59:59.999999Z"}
@@ -61,7 +61,9 @@ def test_a_run_gets_its_window_and_what_the_backfill_asks_of_every_run(states: d
         {key: arguments[key] for key in ("Name", "Input")}, states={"context": context(), "input": selected}
     )
     assert asked["Input"] == {"recompute": True, "window": WINDOW}
-    assert asked["Name"] == f"{backfill_run_prefix(given['Execution']['Id'])}20250201T000000Z-0"
+    assert asked["Name"] == f"{backfill_run_name(given['Execution']['Id'], WINDOW['start'])}-0"
+    assert asked["Name"].startswith("backfill-")
+    assert asked["Name"].endswith("-20250201T000000Z-0")
     assert len(asked["Name"]) <= 80
 
 
