@@ -47,5 +47,7 @@ lock:
 	@$(SETUP) deploy
 	@.venv/bin/python -m tools.lock
 
+# The local cloud first: without its folder nobody would find it any more
 clean:
+	@if [ -x .venv/bin/geocadence ]; then .venv/bin/geocadence local down; fi
 	rm -rf .venv .local node_modules cdk.out

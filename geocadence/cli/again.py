@@ -14,6 +14,7 @@ from geocadence.durations import Duration
 from geocadence.follow import find_run
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout
+from geocadence.report.page import moment
 
 USAGE = 2
 
@@ -50,6 +51,7 @@ def reconcile(options: argparse.Namespace, screen: Screen) -> int:
     missing: list[dict[str, Any]] = []
     compared = 0
     for window in steps(start, end, step):
+        screen.err.print(f"comparing {moment(window['start'])} to {moment(window['end'])}", markup=False)
         finished = runs.follow_quietly(target, options.reconcile, {"window": window, "dry_run": True}, screen)
         if isinstance(finished, int):
             return finished

@@ -166,11 +166,13 @@ def _expected(expected: dict[str, Any]) -> str:
 
 def follow_quietly(target: Target, name: str, asked: dict[str, Any], screen: Screen) -> Finished | int:
     """A run of which only the end matters."""
-    return _follow(target, start(target, name, asked), screen)
+    return _follow(target, start(target, name, asked), screen, is_told=False)
 
 
-def _follow(target: Target, run: RunHandle, screen: Screen) -> Finished | int:
+def _follow(target: Target, run: RunHandle, screen: Screen, *, is_told: bool = True) -> Finished | int:
     try:
+        if not is_told:
+            return follow(target, run, on_progress=lambda _: None)
         with ProgressBar(screen.err) as bar:
             return follow(target, run, on_progress=bar.show)
     except KeyboardInterrupt:

@@ -40,6 +40,8 @@ FUNCTION_ERROR = _expression(f"""(
   $substring($raised != '' ? $raised : $states.errorOutput.Error & ': ' & $cause, 0, 2000)
 )""")
 
+TOO_LONG = "The execution input is too long to be read (expected {} or a few keys; of thousands of scenes, a window)."
+
 # What the Map's jobs come to. Most reasons are with the batches' results.
 JOBS = _expression("""(
   $failed := $states.result[failed = true];

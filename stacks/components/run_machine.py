@@ -136,6 +136,9 @@ def _definition(
     )
     invalid = sfn.Fail.jsonata(scope, "InvalidInput", error="InvalidInput", cause="{% $states.input.sentence %}")
     plan_run.add_catch(invalid, errors=["InvalidInput"], outputs={"sentence": say.FUNCTION_ERROR})
+    # An input of nearly 256 KiB no longer fits a Task's arguments; States.ALL doesn't catch that:
+    # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+    plan_run.add_catch(invalid, errors=["States.DataLimitExceeded"], outputs={"sentence": say.TOO_LONG})
     plan_run.add_catch(end, assign={"failure": say.FUNCTION_ERROR}, outputs=say.broken(planned=0))
     plan_run.next(any_scenes)
 

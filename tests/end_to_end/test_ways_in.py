@@ -58,6 +58,8 @@ def test_a_dry_run_plans_and_starts_no_job(deployed: Deployed):
         ('["2026-06-01"]', "object"),
         ('"{}"', "object"),
         ("null", "object"),
+        # Step Functions takes 256 KiB of input, and of a function's arguments, which hold more than it.
+        ('{"scenes": ["' + "x" * 262_000 + '"]}', "too long"),
     ],
 )
 def test_wrong_input_ends_in_invalid_input_before_any_job_exists(deployed: Deployed, text: str, told: str):

@@ -15,7 +15,7 @@ from geocadence.bucket import Bucket
 from geocadence.cli import again as verbs
 from geocadence.cli import main
 from geocadence.cli import runs as run_verbs
-from geocadence.follow import Finished, RunHandle
+from geocadence.follow import Finished, Progress, RunHandle
 from geocadence.layout import RunLayout
 from tests.geocadence.pipeline import Pipeline
 from tests.geocadence.scenes import item, scene_id
@@ -123,6 +123,7 @@ def cloud(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
         return RunHandle(name, planned["run_id"], planned["arn"], pipeline.clock)
 
     def follow(target: Any, run: RunHandle, *, on_progress: Any) -> Finished:
+        on_progress(Progress("RUNNING", planned=1))
         record = pipeline.outputs.read_json(RunLayout(run.pipeline, run.run_id).run_json)
         keys = ("run_id", "outcome", "planned", "produced", "skipped", "failed")
         return Finished(run, "SUCCEEDED", {key: record[key] for key in keys} | {"report": "s3://report"})
@@ -170,7 +171,10 @@ def test_reconcile_compares_window_by_window_and_says_by_its_exit_code(
 
     pipeline.run("b")
     assert main(command) == 0
-    assert "5 scenes in the source, 5 in the catalogue as they should be" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "5 scenes in the source, 5 in the catalogue as they should be" in told.out
+    # A line a window, however much there is to say of its dry run.
+    assert [line[:30] for line in told.err.splitlines()] == [f"comparing 2026-11-0{n} 00:00 UTC" for n in (1, 3, 5)]
 
 
 @pytest.mark.parametrize("wrong", [[], ["--start", "never"], ["--start", "2026-11-05", "--end", "2026-11-01"]])

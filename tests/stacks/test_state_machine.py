@@ -247,6 +247,13 @@ def test_invalid_input_ends_with_the_functions_sentence(states: dict) -> None:
     assert evaluate(states["InvalidInput"]["Cause"], states={"input": output}) == sentence
 
 
+def test_an_input_that_is_too_long_for_the_function_is_invalid_too(states: dict) -> None:
+    catch = states["PlanRun"]["Catch"][1]
+    assert (catch["ErrorEquals"], catch["Next"]) == (["States.DataLimitExceeded"], "InvalidInput")
+    assert states["PlanRun"]["Catch"][2]["ErrorEquals"] == ["States.ALL"]
+    assert catch["Output"]["sentence"].startswith("The execution input is too long")
+
+
 @pytest.mark.parametrize(
     ("caught", "sentence"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -134,6 +135,19 @@ def test_this_very_clone_which_is_set_up_has_nothing_left_to_do() -> None:
             call = [python3, root / "tools/setup.py", command]
             called = subprocess.run(call, capture_output=True, text=True, check=True)
             assert called.stdout + called.stderr == ""
+
+
+def test_clean_takes_the_cloud_down_before_its_folder_goes(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).resolve().parents[2] / "Makefile", tmp_path)
+    command = tmp_path / ".venv/bin/geocadence"
+    command.parent.mkdir(parents=True)
+    (tmp_path / ".local/cloud").mkdir(parents=True)
+    command.write_text('#!/bin/sh\nls -d .local/cloud > said && echo "$@" >> said\n')
+    command.chmod(0o755)
+    for _ in ("set up", "clean already"):
+        subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)  # noqa: S607
+        assert (tmp_path / "said").read_text() == ".local/cloud\nlocal down\n"
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["Makefile", "said"]
 
 
 @pytest.mark.parametrize("version", [(3, 6, 8), (3, 10, 13)])
