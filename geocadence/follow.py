@@ -77,6 +77,7 @@ class Finished:
     output: dict[str, Any]
     error: str = ""
     cause: str = ""
+    jobs: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
@@ -158,8 +159,9 @@ def follow(
         progress, answer = look(target, run)
         on_progress(progress)
         if progress.status not in _RUNNING:
+            output = output_of(target, run, answer)
             return Finished(
-                run, progress.status, output_of(target, run, answer), answer.get("error", ""), answer.get("cause", "")
+                run, progress.status, output, answer.get("error", ""), answer.get("cause", ""), progress.jobs
             )
         sleep(poll_seconds)
 

@@ -42,15 +42,13 @@ def phase(job: dict[str, Any], lines: dict[str, list[str]]) -> str:
         return "waiting for capacity"
     if len(lines) < (job["instance_count"] or 1):
         return "downloading"
-    return "uploading" if all(map(_has_ended, lines.values())) else "running"
+    return "uploading" if all(any(map(has_ended, found)) for found in lines.values()) else "running"
 
 
-def _has_ended(lines: list[str]) -> bool:
-    for line in lines:
-        try:
-            said = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(said, dict) and said.get("event") == "ended":
-            return True
-    return False
+def has_ended(line: str) -> bool:
+    """Whether this is the launcher's last line."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(said, dict) and said.get("event") == "ended"

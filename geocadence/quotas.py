@@ -6,11 +6,22 @@ ends before it begins. Codes of quotas are looked up, since they are listed nowh
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+log = logging.getLogger(__name__)
+
 SERVICE = "sagemaker"
+# CreateProcessingJob's own words; stacks/components/processing_job/run.py reads them in the state machine.
+_LIMIT = re.compile(
+    r"service limit '(?P<name>[^']+)' is (?P<value>[0-9]+)[^,]*, with current utilization of (?P<used>[0-9]+)[^,]* "
+    r"request delta of (?P<more>[0-9]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -74,4 +85,33 @@ def refusal(quotas: dict[str, Quota], instance_types: list[str], *, wanted: int)
         f"The run needs {wanted} instance{'s' if wanted > 1 else ''} at a time, and the account's quota "
         f"{'; '.join(told)}. Until then take fewer instances (instance_count), fewer jobs at a time "
         "(limits.concurrent_jobs), or another instance type."
+    )
+
+
+def quota_refusal(client: Any, instance_types: list[str], *, wanted: int, region: str | None) -> str | None:
+    """As `refusal`, of the account's quotas; None, too, where they can't be read."""
+    try:
+        return refusal(read_quotas(client, instance_types, region=region or ""), instance_types, wanted=wanted)
+    except (ClientError, BotoCoreError) as error:
+        # The job itself is refused where the quota is too low, which `refused` tells in the same manner.
+        log.warning("the account's quotas could not be read", extra={"error": str(error)})
+        return None
+
+
+def refused(message: str, *, region: str) -> str | None:
+    """What CreateProcessingJob's ResourceLimitExceeded comes to; None where it is in other words than known.
+
+    The same sentence as the state machine's; the quota's code is not in the message, so that the call looks it up.
+    """
+    match = _LIMIT.search(message)
+    if match is None:
+        return None
+    name, value, needed = match["name"], match["value"], int(match["used"]) + int(match["more"])
+    where = f"--region {region} --service-code {SERVICE}"
+    return (
+        f"Instances needed: {needed}. The quota “{name}” is {value}, which retrying does not change. Raise it: "
+        f"https://{region}.console.aws.amazon.com/servicequotas/home/services/{SERVICE}/quotas or "
+        f"`aws service-quotas request-service-quota-increase {where} --desired-value {needed} --quota-code "
+        f"$(aws service-quotas list-aws-default-service-quotas {where} --output text "
+        f"--query \"Quotas[?QuotaName=='{name}'].QuotaCode\")`"
     )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from geocadence.definition import Definition
 from geocadence.deployed_job import deployed_request, filled
 from geocadence.execution_input import InvalidInput
@@ -21,7 +23,7 @@ from geocadence.plan.batch_objects import write_batch
 from geocadence.plan.planning import Run, plan_run
 from geocadence.plan.sources import sources_in_s3
 from geocadence.prices import hourly_price
-from geocadence.quotas import read_quotas, refusal
+from geocadence.quotas import quota_refusal, refused
 from geocadence.target import Target, TargetError
 
 _CODE = "code"
@@ -64,10 +66,11 @@ def prepare(target: Target, definition: Definition, execution_input: dict[str, A
                     sagemaker=target.client("sagemaker"),
                     pipeline=definition.name,
                 ),
-                price=lambda kind: hourly_price(kind, region=target.region),
+                # A laptop has no price, and its user's own account is not to be asked.
+                price=lambda kind: None if target.is_local else hourly_price(kind, region=target.region),
             ),
-            quota_refusal=lambda wanted: refusal(
-                read_quotas(target.client("service-quotas"), types, region=target.region), types, wanted=wanted
+            quota_refusal=lambda wanted: quota_refusal(
+                target.client("service-quotas"), types, wanted=wanted, region=target.region
             ),
             clock=lambda: datetime.now(UTC),
         )
@@ -107,11 +110,22 @@ def submit(target: Target, request: dict[str, Any]) -> None:
         tags=request["Tags"],
         sagemaker_session=session,
     )
+    try:
+        _run(processor, request, code=code)
+    except ClientError as error:
+        told = error.response["Error"]
+        sentence = refused(told.get("Message", ""), region=target.region)
+        if told["Code"] != "ResourceLimitExceeded" or sentence is None:
+            raise
+        raise TargetError(sentence) from error
+
+
+def _run(processor: Any, request: dict[str, Any], *, code: dict[str, Any]) -> None:
     processor.run(
         code=code["S3Input"]["S3Uri"],
         inputs=[_input(each) for each in request["ProcessingInputs"] if each is not code],
         outputs=[_output(each) for each in request["ProcessingOutputConfig"]["Outputs"]],
-        arguments=app.get("ContainerArguments"),
+        arguments=request["AppSpecification"].get("ContainerArguments"),
         wait=False,
         job_name=request["ProcessingJobName"],
     )

@@ -12,8 +12,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from geocadence.bucket import Bucket
 from geocadence.execution_input import InvalidInput
 from geocadence.instants import parse_instant
@@ -21,7 +19,7 @@ from geocadence.plan.at_work import is_at_work
 from geocadence.plan.planning import Run, plan_run
 from geocadence.plan.sources import sources_in_s3
 from geocadence.prices import hourly_price
-from geocadence.quotas import read_quotas, refusal
+from geocadence.quotas import quota_refusal
 from run_functions.environment import Settings, client, log_as_json, now, read_definition
 
 log = logging.getLogger(__name__)
@@ -31,7 +29,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings = Settings.read()
     definition = read_definition(settings.definition)
     log_as_json(run_id=event["run_id"], pipeline=definition["name"], stage=settings.stage)
-    s3 = client("s3")
+    s3, processing = client("s3"), definition["processing"]
     try:
         result = plan_run(
             Run(event["run_id"], event["execution_arn"], parse_instant(event["started_at"]), event.get("input", {})),
@@ -47,7 +45,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
                 price=lambda kind: hourly_price(kind, region=settings.region),
             ),
             quota_refusal=lambda wanted: quota_refusal(
-                client("service-quotas"), definition["processing"], wanted=wanted, region=settings.region
+                client("service-quotas"),
+                processing.get("instance_preferences") or [processing["instance_type"]],
+                wanted=wanted,
+                region=settings.region,
             ),
             clock=now,
         )
@@ -56,14 +57,3 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         raise
     log.info("the plan is written", extra=result)
     return result
-
-
-def quota_refusal(quotas: Any, processing: dict[str, Any], *, wanted: int, region: str | None) -> str | None:
-    """Why the account's quota does not allow so many instances at a time; None where it does, or can't be read."""
-    types = processing.get("instance_preferences") or [processing["instance_type"]]
-    try:
-        return refusal(read_quotas(quotas, types, region=region or ""), types, wanted=wanted)
-    except (ClientError, BotoCoreError) as error:
-        # The job itself is refused where the quota is too low: later, and in other words.
-        log.warning("the account's quotas could not be read", extra={"error": str(error)})
-        return None

@@ -1,4 +1,4 @@
-"""Processing jobs on the screen: what each is at, for how long, and of those that failed why and what to do."""
+"""Processing jobs on the screen: what each is at, for how long, and where one came to no good why and what to do."""
 
 from __future__ import annotations
 
@@ -6,22 +6,29 @@ from datetime import UTC, datetime
 from typing import Any
 
 from geocadence.cli.screen import Screen
-from geocadence.close.jobs import advice
+from geocadence.close.jobs import failure_sentence, job_advice
 from geocadence.instants import parse_instant
-from geocadence.job_phase import last_lines, phase
+from geocadence.job_phase import has_ended, last_lines, phase
 from geocadence.report.page import duration
 from geocadence.target import Target
 
+_NO_GOOD = ("Failed", "Stopped")
+# So many of each host's last lines are shown; a traceback is among them.
+_LAST = 12
 
-def with_phases(target: Target, jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The jobs with `phase` and `elapsed` (seconds since creation); failed ones with `last_lines` and `advice`, too."""
-    return [_with_phase(target, job, datetime.now(UTC)) for job in jobs]
+
+def with_phases(target: Target, jobs: list[dict[str, Any]], *, run_id: str) -> list[dict[str, Any]]:
+    """The jobs with `phase` and `elapsed` (seconds since creation), and where they came to no good `why`, `last_lines`
+    and `advice`.
+    """
+    return [_with_phase(target, job, f"{run_id}{target.flags}", datetime.now(UTC)) for job in jobs]
 
 
-def tell_jobs(target: Target, jobs: list[dict[str, Any]], screen: Screen) -> None:
+def tell_jobs(target: Target, jobs: list[dict[str, Any]], screen: Screen, *, run_id: str) -> None:
+    """A table of the jobs; below, the story of each batch that its last job did not bring to a good end."""
     if not jobs:
         return
-    told = with_phases(target, jobs)
+    told = with_phases(target, jobs, run_id=run_id)
     rows = [
         (
             job["name"],
@@ -33,16 +40,14 @@ def tell_jobs(target: Target, jobs: list[dict[str, Any]], screen: Screen) -> Non
         for job in told
     ]
     screen.table(("job", "phase", "instances", "elapsed", "said"), rows, numbers=("elapsed",))
-    for job in told:
-        if job["status"] == "Failed":
+    for job in {job["batch"]: job for job in told}.values():
+        if job["status"] in _NO_GOOD:
             _tell_failure(job, screen)
 
 
 def _tell_failure(job: dict[str, Any], screen: Screen) -> None:
     screen.say()
-    screen.say(f"{job['name']}: {job['failure_reason'] or 'SageMaker gives no reason'}")
-    if job["exit_message"]:
-        screen.say(f"  it said: {job['exit_message']}")
+    screen.say(f"{job['name']}: {job['why']}")
     for host, lines in job["last_lines"].items():
         for line in lines:
             screen.say(f"  {host}  {line}")
@@ -50,13 +55,15 @@ def _tell_failure(job: dict[str, Any], screen: Screen) -> None:
         screen.say(f"  {job['advice']}")
 
 
-def _with_phase(target: Target, job: dict[str, Any], now: datetime) -> dict[str, Any]:
-    is_over = job["status"] in ("Completed", "Stopped")
-    lines = {} if is_over else last_lines(target.client("logs"), job["name"])
+def _with_phase(target: Target, job: dict[str, Any], run: str, now: datetime) -> dict[str, Any]:
+    is_no_good = job["status"] in _NO_GOOD
+    count = {"count": _LAST} if is_no_good else {}
+    lines = {} if job["status"] == "Completed" else last_lines(target.client("logs"), job["name"], **count)
     created = parse_instant(job["created"]) if job["created"] else now
     ended = parse_instant(job["ended"]) if job["ended"] else now
     more = {"phase": phase(job, lines), "elapsed": round((ended - created).total_seconds(), 1)}
-    if job["status"] == "Failed":
-        text = f"{job['failure_reason']} {job['exit_message']}"
-        more |= {"last_lines": lines, "advice": advice(text, region=target.region)}
+    if is_no_good:
+        told = {host: [line for line in found if not has_ended(line)] for host, found in lines.items()}
+        advice = job_advice(job, run=run, region=target.region)
+        more |= {"why": failure_sentence(job), "last_lines": told, "advice": advice}
     return job | more

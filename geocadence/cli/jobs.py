@@ -43,14 +43,14 @@ def submit_job(options: argparse.Namespace, screen: Screen) -> int:
         return 0
     screen.err.print(f"job {name}, {submission.planned} planned", markup=False)
     try:
-        job = _follow(target, name, screen)
+        job = _follow(target, name, submission.run_id, screen)
     except KeyboardInterrupt:
         screen.err.print("detached; the job goes on", markup=False)
         return DETACHED
     if screen.as_json:
         screen.facts(facts | {"status": job["status"], "exit_message": job["exit_message"]})
     else:
-        tell_jobs(target, [job], screen)
+        tell_jobs(target, [job], screen, run_id=submission.run_id)
     return 0 if job["status"] == "Completed" else 1
 
 
@@ -60,13 +60,13 @@ def _definition(options: argparse.Namespace) -> Definition:
     return load_pipeline(pipelines_folder() / f"{options.name}.yaml")
 
 
-def _follow(target: Target, name: str, screen: Screen) -> dict[str, Any]:
+def _follow(target: Target, name: str, run_id: str, screen: Screen) -> dict[str, Any]:
     """Show each phase and each new line of the log until the job has ended."""
     seen: dict[str, int] = {}
     said = ""
     while True:
         answer = target.client("sagemaker").describe_processing_job(ProcessingJobName=name)
-        (job,) = with_phases(target, [describe(answer)])
+        (job,) = with_phases(target, [describe(answer)], run_id=run_id)
         if job["phase"] != said:
             said = job["phase"]
             screen.err.print(f"{said} ({job['elapsed']:.0f} s)", markup=False)

@@ -78,6 +78,8 @@ def start_and_follow(
     if isinstance(finished, int):
         return finished
     _tell_end(finished, screen)
+    if not finished.is_good and not screen.as_json:
+        tell_jobs(target, finished.jobs, screen, run_id=started.run_id)
     if options.out and finished.output.get("report"):
         screen.say(f"fetched to {fetch_run(target, started, out=Path(options.out))}")
     return 0 if finished.is_good else 1
@@ -96,7 +98,7 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
     if screen.as_json:
         facts = {
             "phase": progress.phase,
-            "jobs": with_phases(target, progress.jobs),
+            "jobs": with_phases(target, progress.jobs, run_id=run.run_id),
             "cause": answer.get("cause", ""),
             "record": record,
         }
@@ -109,7 +111,7 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
         screen.say(_numbers(record))
     elif progress.planned is not None:
         screen.say(f"{progress.produced or 0} of {progress.planned} done, {progress.failed} failed")
-    tell_jobs(target, progress.jobs, screen)
+    tell_jobs(target, progress.jobs, screen, run_id=run.run_id)
     for scene in (record or {}).get("scenes", []):
         if "failure" in scene:
             screen.say(f"{scene['id']}: {scene['failure']['reason']}")

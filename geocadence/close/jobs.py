@@ -65,6 +65,7 @@ def describe(answer: dict[str, Any]) -> dict[str, Any]:
         "seconds": round((ended - started).total_seconds(), 1) if started and ended else None,
         "instance_type": cluster.get("SelectedInstanceType") or cluster.get("InstanceType"),
         "instance_count": cluster.get("SelectedInstanceCount") or cluster.get("InstanceCount"),
+        "max_runtime": answer.get("StoppingCondition", {}).get("MaxRuntimeInSeconds"),
     }
 
 
@@ -82,15 +83,28 @@ def failure_by_batch(jobs: list[dict[str, Any]]) -> dict[int, str]:
 
 def failure_sentence(job: dict[str, Any]) -> str:
     """What SageMaker and the script said of a job that did not complete."""
-    if job["status"] == "Stopped":
-        why = job["failure_reason"] or job["exit_message"] or "by a person or its run time limit"
-        return f"the job was stopped: {why}"
     said = [part for part in (job["failure_reason"], job["exit_message"]) if part]
-    return "the job failed: " + (" – ".join(dict.fromkeys(said)) or "SageMaker gives no reason")
+    if job["status"] != "Stopped":
+        return "the job failed: " + (" – ".join(dict.fromkeys(said)) or "SageMaker gives no reason")
+    # A job past its time ends as one that a person stops, and SageMaker does not say which it was.
+    limit = job["max_runtime"]
+    why = f"its run time of {limit} s was up" if _ran_out_of_time(job) else "by a person, or with its execution"
+    return f"the job was stopped: {' – '.join([why, *dict.fromkeys(said)])}"
 
 
-def advice(text: str, *, region: str | None = None) -> str | None:
-    """What to do about a failure, where its text is known."""
+def job_advice(job: dict[str, Any], *, run: str, region: str | None) -> str | None:
+    """What to do about a job that did not complete, where that is known; `run` is what commands call its run."""
+    if job["status"] == "Stopped" and not _ran_out_of_time(job):
+        return "What it had finished counts: start a run again for the rest."
+    return advice(failure_sentence(job), run=run, region=region)
+
+
+def _ran_out_of_time(job: dict[str, Any]) -> bool:
+    return bool(job["max_runtime"] and job["seconds"] and job["seconds"] >= job["max_runtime"])
+
+
+def advice(text: str, *, run: str = "RUN", region: str | None = None) -> str | None:
+    """What to do about a failure, where its text is known; `run` is what commands call its run."""
     if "ResourceLimitExceeded" in text or ("service limit" in text and "Service Quotas" in text):
         match = _QUOTA.search(text)
         quota = f"“{match['quota']}” (now {match['value']})" if match else "for this instance type and processing jobs"
@@ -101,10 +115,13 @@ def advice(text: str, *, region: str | None = None) -> str | None:
             "or take another instance type or fewer instances."
         )
     if "CapacityError" in text or "InsufficientCapacity" in text or "insufficient capacity" in text.lower():
-        return "AWS had no such instances at that moment: start the run again later, or take another instance type."
+        return (
+            "AWS had no such instances at that moment: start the run again later, or name other types beside it "
+            "(processing.instance_preferences)."
+        )
     if "ThrottlingException" in text or "Rate exceeded" in text:
         return "AWS throttled the requests: start the run again, or lower limits.concurrent_jobs."
-    if "MaxRuntime" in text or "run time limit" in text:
+    if "MaxRuntime" in text or "its run time of" in text:
         return "Raise processing.max_runtime, take more instances, or fewer scenes a job (limits.scenes_per_job)."
     if "AccessDenied" in text or "not authorized" in text:
         return "A permission is missing: buckets that the scenes lie in belong under access.read of the definition."
@@ -112,9 +129,12 @@ def advice(text: str, *, region: str | None = None) -> str | None:
         return "The image can't be pulled: check processing.image, its region, and whether the account may pull it."
     match = _EXIT_CODE.search(text)
     if match and match["code"] in ("137", "-9"):
-        return "The script ran out of memory (exit code 137): take a larger instance type."
+        return (
+            "The script was killed (exit code 137), most often since the instance's memory was full: take a larger "
+            "instance type, or read less at a time."
+        )
     if match:
-        return "The script ended with an error: the job's logs say where (geocadence logs RUN)."
+        return f"The script ended with an error: the job's logs say where (geocadence logs {run})."
     return None
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from geocadence import __version__
-from geocadence.close.jobs import advice
+from geocadence.close.jobs import advice, failure_sentence, job_advice
 from geocadence.close.reconcile import Failure, Outcome, SceneResult
 from geocadence.instants import format_instant, parse_instant
 from geocadence.products import Product
@@ -61,9 +61,9 @@ def run_record(
         "batches": plan["batches"],
         "instance_count": plan["instance_count"],
         "failure": failure,
-        "advice": advice(failure, region=region) if failure else None,
+        "advice": advice(failure, run=plan["run_id"], region=region) if failure else None,
         "other_failures": list(other_failures),
-        "jobs": [job | {"advice": _job_advice(job, region)} for job in jobs],
+        "jobs": [job | _what_went_wrong(job, run=plan["run_id"], region=region) for job in jobs],
         "versions": {
             "geocadence": __version__,
             "python": platform.python_version(),
@@ -168,10 +168,10 @@ def _outline(geometry: Any) -> list[list[list[float]]]:
         return []
 
 
-def _job_advice(job: dict[str, Any], region: str | None) -> str | None:
+def _what_went_wrong(job: dict[str, Any], *, run: str, region: str | None) -> dict[str, Any]:
     if job["status"] not in ("Failed", "Stopped"):
-        return None
-    return advice(f"{job['failure_reason']} {job['exit_message']}", region=region)
+        return {"why": None, "advice": None}
+    return {"why": failure_sentence(job), "advice": job_advice(job, run=run, region=region)}
 
 
 def _is_number(value: Any) -> bool:

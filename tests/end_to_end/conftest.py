@@ -1,4 +1,4 @@
-"""One local cloud with the examples and five pipelines deployed to it by the real CDK CLI, shared by all tests."""
+"""One local cloud with the examples and more pipelines deployed to it by the real CDK CLI, shared by all tests."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from sample.imagery import put_sample
 from sample.scenes import make_sample
 from sample.stac_api import serve
 from tests.end_to_end.examples import put_data, put_examples
+from tests.end_to_end.matrix import write_matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -75,6 +76,14 @@ limits: {{concurrent_runs: 3}}
 name: e2e-hopeless
 source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
 processing: {{script: hopeless.py}}
+---
+name: e2e-endless
+source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
+processing: {{script: endless.py}}
+---
+name: e2e-brief
+source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
+processing: {{script: endless.py, max_runtime: PT5S}}
 """
 
 
@@ -184,6 +193,7 @@ def write_definitions(stage: Deployed, folder: Path, *, port: int, lists: dict[s
     for text in DEFINITIONS.format(api=f"http://127.0.0.1:{port}", **names).strip().split("\n---\n"):
         name = text.strip().splitlines()[0].removeprefix("name: ")
         (folder / f"{name}.yaml").write_text(text)
+    write_matrix(folder, input_bucket=stage.input_bucket)
     return folder
 
 

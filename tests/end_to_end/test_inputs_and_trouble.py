@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import boto3
@@ -58,16 +59,45 @@ def test_a_failing_script_ends_the_run_with_the_words_it_left(deployed: Deployed
     assert [job["status"] for job in told["jobs"]] == ["Failed"]
 
 
-def test_status_tells_why_a_job_failed_with_its_last_lines_and_what_to_do(deployed: Deployed):
-    execution = deployed.start("e2e-hopeless")
-    deployed.wait(execution)
-    told = geocadence("status", execution)
-    assert told.returncode == 0, told.stderr
-    for part in ("failed", "exit code: 3", "it said: The soil map has no CRS.", "algo-1", "geocadence logs RUN"):
-        assert part in told.stdout, told.stdout
-    (job,) = json.loads(geocadence("status", execution, "--json").stdout)["jobs"]
-    assert (job["phase"], list(job["last_lines"])) == ("failed", ["algo-1"])
-    assert '"event": "ended"' in job["last_lines"]["algo-1"][-1]
+def test_run_and_status_tell_why_a_job_failed_with_its_last_lines_and_what_to_do(deployed: Deployed):
+    run = geocadence("run", "e2e-hopeless")
+    assert run.returncode == 1, run.stderr
+    run_id = re.search(r"^Run (\S+):", run.stdout, re.MULTILINE)[1]
+    status = geocadence("status", run_id)
+    assert status.returncode == 0, status.stderr
+    for told in (run.stdout, status.stdout):
+        assert "exit code: 3 – The soil map has no CRS." in told
+        assert "algo-1  Traceback" not in told
+        assert "algo-1  looking for soil" in told
+        assert f"geocadence logs {run_id}" in told
+        assert '"event": "ended"' not in told
+    (job,) = json.loads(geocadence("status", run_id, "--json").stdout)["jobs"]
+    assert (job["phase"], job["last_lines"]["algo-1"][-1]) == ("failed", "looking for soil")
+
+
+def test_a_job_that_is_stopped_is_told_to_be_with_what_to_do(deployed: Deployed):
+    execution = deployed.start("e2e-endless")
+    sagemaker = boto3.client("sagemaker")
+    until = time.monotonic() + 60
+    while not (running := [j for j in deployed.jobs("e2e-endless") if j["ProcessingJobStatus"] == "InProgress"]):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    sagemaker.stop_processing_job(ProcessingJobName=running[0]["ProcessingJobName"])
+    ended = deployed.wait(execution)
+    assert "It was stopped, by a person or after its run time of 14400 s" in ended["cause"]
+    told = geocadence("status", execution).stdout
+    assert "the job was stopped: by a person, or with its execution" in told
+    assert "start a run again" in told
+
+
+def test_a_job_past_its_run_time_is_told_to_be_with_what_to_do(deployed: Deployed):
+    execution = deployed.start("e2e-brief")
+    ended = deployed.wait(execution)
+    assert (ended["status"], ended["error"]) == ("FAILED", "RunFailed")
+    told = geocadence("status", execution).stdout
+    assert "the job was stopped: its run time of 5 s was up" in told
+    assert "algo-1  it goes on" in told
+    assert "Raise processing.max_runtime" in told
 
 
 def test_a_failed_run_can_be_started_anew_under_the_same_job_names_never_twice(deployed: Deployed):

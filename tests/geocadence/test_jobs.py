@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from geocadence.close.jobs import advice, batch_of, failure_by_batch, read_jobs
+from geocadence.close.jobs import advice, batch_of, failure_by_batch, failure_sentence, job_advice, read_jobs
 from geocadence.layout import job_name_prefix, run_id_of
 
 ARN = "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:x"
@@ -57,6 +57,7 @@ def test_jobs_of_the_run_are_described(sagemaker: Any) -> None:
                 "ProcessingStartTime": CREATED.replace(minute=3),
                 "ProcessingEndTime": CREATED.replace(minute=5),
                 "AppSpecification": {"ImageUri": "image"},
+                "StoppingCondition": {"MaxRuntimeInSeconds": 14400},
                 "ProcessingResources": {
                     "ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.xlarge", "VolumeSizeInGB": 50}
                 },
@@ -78,6 +79,7 @@ def test_jobs_of_the_run_are_described(sagemaker: Any) -> None:
         "seconds": 120.0,
         "instance_type": "ml.m5.xlarge",
         "instance_count": 2,
+        "max_runtime": 14400,
     }
     assert failure_by_batch([job]) == {3: "the job failed: AlgorithmError: exit code: 1 – no band red"}
 
@@ -116,6 +118,23 @@ def test_the_batch_is_in_the_jobs_name(name: str, batch: int | None) -> None:
 )
 def test_known_failures_come_with_what_to_do(failure: str, what_to_do: str) -> None:
     assert what_to_do in (advice(failure) or "")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "why", "what_to_do"),
+    [(14400.5, "its run time of 14400 s was up", "max_runtime"), (300.0, "by a person", "start a run again")],
+)
+def test_a_stopped_job_tells_who_stopped_it_and_what_to_do(seconds: float, why: str, what_to_do: str) -> None:
+    job = {"status": "Stopped", "failure_reason": "", "exit_message": "", "seconds": seconds, "max_runtime": 14400}
+
+    assert why in failure_sentence(job)
+    assert what_to_do in (job_advice(job, run="r1", region=None) or "")
+
+
+def test_advice_names_the_run_whose_logs_are_to_be_read() -> None:
+    job = {"status": "Failed", "failure_reason": "AlgorithmError: exit code: 3", "exit_message": ""}
+
+    assert "(geocadence logs r1 --local)" in (job_advice(job, run="r1 --local", region=None) or "")
 
 
 def test_unknown_failures_come_without_made_up_advice() -> None:

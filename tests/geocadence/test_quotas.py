@@ -9,8 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from geocadence.quotas import Quota, read_quotas, refusal
-from run_functions.plan_run import quota_refusal
+from geocadence.quotas import Quota, quota_refusal, read_quotas, refusal
 
 M5, R5 = "ml.m5.4xlarge", "ml.r5.xlarge"
 
@@ -78,7 +77,7 @@ def test_who_may_not_list_quotas_is_let_pass() -> None:
     )
     with Stubber(client) as stub:
         stub.add_client_error("list_service_quotas", "AccessDeniedException")
-        assert quota_refusal(client, {"instance_type": M5}, wanted=99, region="us-west-2") is None
+        assert quota_refusal(client, [M5], wanted=99, region="us-west-2") is None
     with pytest.raises(ClientError), Stubber(client) as stub:
         stub.add_client_error("list_service_quotas", "AccessDeniedException")
         read_quotas(client, [M5], region="us-west-2")

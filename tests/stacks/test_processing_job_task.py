@@ -16,7 +16,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk.assertions import Match, Template
 
 from stacks.components import processing_job as pj
-from tests.stacks.templates import evaluate
+from tests.stacks.templates import context, evaluate
 
 JOB = pj.Job(
     app_specification=pj.AppSpecification("image"),
@@ -159,7 +159,9 @@ def _judge(states: dict, error: str, cause: object, given: dict | None = None) -
     caught = {"Error": error}
     if cause is not None:
         caught["Cause"] = cause if isinstance(cause, str) else json.dumps(cause)
-    return evaluate(catch["Output"], states={"errorOutput": caught, "input": given or {"batch": 2}})
+    return evaluate(
+        catch["Output"], states={"errorOutput": caught, "input": given or {"batch": 2}, "context": context()}
+    )
 
 
 def _failed(reason: str, **more: str) -> dict:
@@ -220,15 +222,42 @@ def test_a_failed_jobs_reason_names_failure_exit_message_and_job(states: dict) -
     assert judged["reason"] == 'AlgorithmError: exit code 3; scene "a\\b" is broken; maps-0-0'
 
 
-def test_a_quota_that_is_too_low_comes_with_the_place_to_raise_it(states: dict) -> None:
-    judged = _judge(
-        states,
-        "SageMaker.ResourceLimitExceededException",
-        "The limit 'ml.m5.large for processing job usage' is 0. " + "y" * 900,
+TOO_LOW = (
+    "The account-level service limit 'ml.m8i-flex.12xlarge for processing job usage' is 4 Instances, with current "
+    "utilization of 3 Instances and a request delta of 20 Instances. Please use AWS Service Quotas to request an "
+    "increase for this quota. If AWS Service Quotas is not available, contact AWS support to request an increase for "
+    "this quota. (Service: AmazonSageMaker; Status Code: 400; Error Code: ResourceLimitExceeded; Request ID: x)"
+)
+
+
+def test_a_quota_that_is_too_low_is_told_with_name_value_need_link_and_call(states: dict) -> None:
+    reason = _judge(states, "SageMaker.ResourceLimitExceededException", TOO_LOW)["reason"]
+    name = "ml.m8i-flex.12xlarge for processing job usage"
+    assert reason == (
+        f"Instances needed: 23. The quota “{name}” is 4, which retrying does not change. Raise it: "
+        "https://us-west-2.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas or "
+        "`aws service-quotas request-service-quota-increase --region us-west-2 --service-code sagemaker "
+        "--desired-value 23 --quota-code $(aws service-quotas list-aws-default-service-quotas --region us-west-2 "
+        f"--service-code sagemaker --output text --query \"Quotas[?QuotaName=='{name}'].QuotaCode\")`"
     )
-    assert "ml.m5.large for processing job usage" in judged["reason"]
-    assert "servicequotas/home/services/sagemaker/quotas" in judged["reason"]
-    assert len(judged["reason"]) <= 600
+    assert len(reason) < 600
+
+
+def test_a_quota_refused_in_other_words_is_told_in_those(states: dict) -> None:
+    reason = _judge(states, "SageMaker.ResourceLimitExceededException", "Too many jobs. " + "y" * 900)["reason"]
+    assert reason.startswith("SageMaker.ResourceLimitExceededException: Too many jobs.")
+    assert len(reason) == 600
+
+
+def test_a_stopped_job_is_told_to_be_one(states: dict) -> None:
+    job = {
+        "ProcessingJobName": "maps-0-0",
+        "ProcessingJobStatus": "Stopped",
+        "StoppingCondition": {"MaxRuntimeInSeconds": 14400},
+    }
+    assert _judge(states, "States.TaskFailed", job)["reason"] == (
+        "It was stopped, by a person or after its run time of 14400 s; maps-0-0"
+    )
 
 
 @pytest.mark.parametrize(

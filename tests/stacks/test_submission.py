@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from geocadence.deployed_job import filled
 from geocadence.submission import submit
@@ -27,11 +28,19 @@ class Account:
         )
     )
     asked: list[dict[str, Any]] = field(default_factory=list)
+    refuses: tuple[str, str] | None = None
+    region: str = "us-west-2"
 
     def client(self, service: str) -> Any:
         client = self.session.client(service, endpoint_url="http://127.0.0.1:9")
-        client.create_processing_job = lambda **request: self.asked.append(request)
+        client.create_processing_job = self._create
         return client
+
+    def _create(self, **request: Any) -> None:
+        self.asked.append(request)
+        if self.refuses is not None:
+            code, message = self.refuses
+            raise ClientError({"Error": {"Code": code, "Message": message}}, "CreateProcessingJob")
 
 
 def of_the_machine(synthesis: Synthesis, pipeline: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -105,6 +114,28 @@ def test_the_definition_says_the_same(synthesis: Synthesis) -> None:
         ".Tags.geocadence:pipeline.Value": "zonal",
     }.items():
         assert said[key] == value, key
+
+
+TOO_LOW = (
+    "The account-level service limit 'ml.m5.4xlarge for processing job usage' is 4 Instances, with current utilization "
+    "of 3 Instances and a request delta of 20 Instances. Please use AWS Service Quotas to request an increase."
+)
+
+
+def test_a_quota_that_is_too_low_is_told_in_the_state_machines_words(synthesis: Synthesis) -> None:
+    task = synthesis.stack("geocadence-dev-tiles").task
+    error = {"Error": "SageMaker.ResourceLimitExceededException", "Cause": TOO_LOW}
+    states = {"errorOutput": error, "input": {"batch": 0}, "context": context()}
+    told = evaluate(task["Catch"][0]["Output"], states=states)["reason"]
+    assert told.startswith("Instances needed: 23. The quota “ml.m5.4xlarge for processing job usage” is 4")
+
+    request = filled(task["Arguments"] | {"RoleArn": ROLE}, name="n-0", run_id="r1", plan=PLAN)
+    with pytest.raises(TargetError) as refusal:
+        submit(Account(refuses=("ResourceLimitExceeded", TOO_LOW)), request)
+    assert str(refusal.value) == told
+    # Too many tags, for instance: what is no quota of instances stays in AWS's own words.
+    with pytest.raises(ClientError, match="50 tags"):
+        submit(Account(refuses=("ResourceLimitExceeded", "A resource can have 50 tags")), request)
 
 
 def test_a_pipeline_of_another_version_is_told_to_be_deployed_again() -> None:

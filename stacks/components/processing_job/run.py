@@ -22,7 +22,19 @@ from .task import ProcessingJobTask
 REASON_LENGTH = 600
 # FailureReason may be long; what the script itself said must not be cut off behind it.
 _FAILURE_LENGTH, _MESSAGE_LENGTH = 280, 200
-QUOTAS = "https://console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas"
+# What CreateProcessingJob says of a quota that is too low, in AWS's words for years.
+_LIMIT = "service limit '([^']+)' is ([0-9]+)[^,]*, with current utilization of ([0-9]+)[^,]* request delta of ([0-9]+)"
+# The quota's code is not among them; the call looks it up.
+_QUOTA = """(
+  $needed := $string($number($limit[2]) + $number($limit[3]));
+  $quotas := ' --region ' & $split($states.context.Execution.Id, ':')[3] & ' --service-code sagemaker';
+  'Instances needed: ' & $needed & '. The quota “' & $limit[0] & '” is ' & $limit[1]
+  & ', which retrying does not change. Raise it: https://' & $split($states.context.Execution.Id, ':')[3]
+  & '.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas or '
+  & '`aws service-quotas request-service-quota-increase' & $quotas & ' --desired-value ' & $needed
+  & ' --quota-code $(aws service-quotas list-aws-default-service-quotas' & $quotas & ' --output text --query "'
+  & "Quotas[?QuotaName=='" & $limit[0] & "'].QuotaCode" & '")`'
+)"""
 
 # FailureReason of a job that was accepted, by what it begins with
 # (https://docs.aws.amazon.com/sagemaker/latest/dg/pipelines-retry-policy.html: CAPACITY_ERROR and
@@ -43,16 +55,21 @@ _JUDGE = f"""(
   $isJob := $substring($cause, 0, 2) = '{{"';
   $why := $substring({told("$cause", "FailureReason")}, 0, {_FAILURE_LENGTH});
   $message := $substring({told("$cause", "ExitMessage")}, 0, {_MESSAGE_LENGTH});
-  $told := [$why, $message, {told("$cause", "ProcessingJobName")}][$ != ''];
+  $time := $match($cause, /"MaxRuntimeInSeconds": ?([0-9]+)/, 1);
+  $stopped := $contains($cause, /"ProcessingJobStatus": ?"Stopped"/)
+    ? 'It was stopped, by a person or after its run time' & ($exists($time) ? ' of ' & $time[0].groups[0] & ' s' : '')
+    : '';
+  $told := [$stopped, $why, $message, {told("$cause", "ProcessingJobName")}][$ != ''];
   $refused := $contains($cause, /[Vv]alidation/);
   $heals := $isJob ? $contains($cause, /{HEALING_JOBS}/) : $contains($cause, /{HEALING_CALLS}/) and $not($refused);
   $reason := $isJob and $count($told) > 0 ? $join($told, '; ') : $join([$name, $cause][$ != ''], ': ');
-  $hint := $contains($name, 'ResourceLimitExceeded') ? ' (raise it: {QUOTAS})' : '';
+  $limit := $match($cause, /{_LIMIT}/, 1)[0].groups;
+  $quota := $exists($limit) and $not($isJob) ? {_QUOTA} : '';
   $before := $exists($states.input.{ATTEMPT}) ? $states.input.{ATTEMPT} : 0;
   $merge([$states.input, {{
     '{ATTEMPT}': $before + 1,
     'heals': $heals,
-    'reason': $substring($reason, 0, {REASON_LENGTH} - $length($hint)) & $hint
+    'reason': $substring($quota != '' ? $quota : $reason, 0, {REASON_LENGTH})
   }}])
 )"""
 
