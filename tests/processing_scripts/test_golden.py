@@ -1,11 +1,15 @@
-"""The values are right: against plain float64 numpy, GDAL's own `norm_diff` and rasterio's `rio calc`.
+"""The values are right: against plain float64 numpy, GDAL's own `norm_diff`, rasterio's `rio calc` and gdal_calc.
 
-gdal_calc itself comes with GDAL's Python bindings, which no wheel brings.
+gdal_calc needs GDAL's Python bindings, of which no package brings wheels for Linux (`gdal-utils` has the program
+only; the GDAL of `pyogrio`'s wheels has `gdal raster calc` without muparser, hence without formulas). Its test runs
+where Debian's `python3-gdal` or the like has put `gdal_calc.py` on the PATH, and is skipped elsewhere.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -120,6 +124,32 @@ def test_several_indices_equal_rio_calc(folder: Folder):
         assert np.max(np.abs(folder.values(part=part) - values)[inside]) <= TOLERANCE
         assert inside.mean() > 0.9
     np.testing.assert_allclose(folder.values(part="sr"), expected[3], rtol=1e-6)
+
+
+@pytest.mark.skipif(not shutil.which("gdal_calc.py"), reason="gdal_calc.py is not on this machine (python3-gdal)")
+def test_several_indices_equal_gdal_calc(folder: Folder):
+    shape = (301, 299)
+    item = folder.scene(**{key: random_dn(shape, low=1500, seed=n) for n, key in enumerate(("blue", "red", "nir"))})
+    folder.run("NDVI,EVI,SR")
+    letters = {letter: item["assets"][key]["href"] for letter, key in zip("BRN", ("blue", "red", "nir"), strict=True)}
+    files = [part for letter, href in letters.items() for part in (f"-{letter}", href)]
+    formulas = {
+        "ndvi": "(N-R)/(N+R)",
+        "evi": "2.5*(N-R)/(N+6*R-7.5*B+1)",
+        "sr": "N/R",
+    }
+    for part, formula in formulas.items():
+        reflectance = re.sub(r"\b([BRN])\b", r"(\1.astype(float64)*0.0001-0.1)", formula)
+        target = folder.root / f"{part}.tif"
+        command = ["gdal_calc.py", "--quiet", "--type", "Float64", "--calc", reflectance, "--outfile", target, *files]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "GDAL", "PROJ"))}
+        subprocess.run(command, check=True, capture_output=True, env=clean)
+        with rasterio.open(target) as dataset:
+            expected = dataset.read(1)
+        inside = (np.abs(expected) < 3.2767) | (part == "sr")
+        tolerance = 1e-6 * expected.max() if part == "sr" else TOLERANCE
+        assert np.max(np.abs(folder.values(part=part) - expected)[inside]) <= tolerance
+        assert inside.mean() > 0.9
 
 
 def test_values_beyond_int16_are_clipped_and_counted(folder: Folder):
