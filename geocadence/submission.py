@@ -8,18 +8,22 @@ report, and the collection, which the next run brings up to date.
 from __future__ import annotations
 
 import secrets
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from geocadence.close.jobs import has_open_jobs
 from geocadence.definition import Definition
 from geocadence.deployed_job import deployed_request, filled
 from geocadence.execution_input import InvalidInput
 from geocadence.layout import RunLayout, job_name_prefix, run_id_of
 from geocadence.plan.at_work import is_at_work
 from geocadence.plan.batch_objects import write_batch
+from geocadence.plan.claims import renew
 from geocadence.plan.planning import Run, plan_run
 from geocadence.plan.sources import sources_in_s3
 from geocadence.prices import hourly_price
@@ -27,6 +31,7 @@ from geocadence.quotas import quota_refusal, refused
 from geocadence.target import Target, TargetError
 
 _CODE = "code"
+_ENDED = ("Completed", "Failed", "Stopped")
 # The SDK reports its use to AWS unless it is told not to.
 _SDK_SETTINGS = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
 
@@ -82,6 +87,31 @@ def prepare(target: Target, definition: Definition, execution_input: dict[str, A
         write_batch(target.inputs, RunLayout(definition.name, run_id), 0)
     name = f"{job_name_prefix(definition.name, execution)}0-0-0"
     return Submission(run_id, plan["planned"], filled(deployed, name=name, run_id=run_id, plan=plan))
+
+
+def start_job(
+    target: Target, pipeline: str, submission: Submission, *, sleep: Callable[[float], None] = time.sleep
+) -> str:
+    """Start the job, whose name is returned; TargetError where another run took its scenes before it showed.
+
+    No execution says that a submission lives: its job does, once SageMaker lists it. Until then its claim passes for a
+    dead one's, so it is entered anew when it no longer does.
+    """
+    if submission.request is None:
+        raise ValueError("there is nothing to do")
+    submit(target, submission.request)
+    sagemaker, name = target.client("sagemaker"), submission.request["ProcessingJobName"]
+    while not has_open_jobs(sagemaker, name_prefix=name):
+        if sagemaker.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"] in _ENDED:
+            return name
+        sleep(0.2 if target.is_local else 1)
+    if not renew(target.inputs, pipeline, submission.run_id):
+        sagemaker.stop_processing_job(ProcessingJobName=name)
+        raise TargetError(
+            f"another run took the scenes of {submission.run_id} before its job showed: job {name} is stopped "
+            "(submit again for what is left)"
+        )
+    return name
 
 
 def submit(target: Target, request: dict[str, Any]) -> None:

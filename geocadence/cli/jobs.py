@@ -15,7 +15,7 @@ from geocadence.cli.screen import Screen
 from geocadence.close.jobs import describe
 from geocadence.definition import Definition, DefinitionErrors, load_pipeline
 from geocadence.job_phase import last_lines
-from geocadence.submission import prepare, submit
+from geocadence.submission import prepare, start_job
 from geocadence.target import Target
 
 _ENDED = ("Completed", "Failed", "Stopped")
@@ -35,8 +35,7 @@ def submit_job(options: argparse.Namespace, screen: Screen) -> int:
     if submission.request is None:
         screen.facts({"run_id": submission.run_id, "planned": 0}) if screen.as_json else screen.say("nothing to do")
         return 0
-    submit(target, submission.request)
-    name = submission.request["ProcessingJobName"]
+    name = start_job(target, definition.name, submission)
     facts = {"run_id": submission.run_id, "planned": submission.planned, "job": name}
     if not options.wait:
         screen.facts(facts) if screen.as_json else screen.say(name)

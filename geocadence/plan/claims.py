@@ -10,8 +10,9 @@ guess: a claim holds as long as its execution runs or one of its jobs does, whic
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from geocadence.bucket import Bucket, Conflict
@@ -63,6 +64,26 @@ def replace_claims(inputs: Bucket, pipeline: str, read: Claims, runs: Iterable[C
     """Write `runs` over what was read; Conflict where another run was faster."""
     data: dict[str, Any] = {"changes": read.changes + 1, "runs": [asdict(claim) for claim in runs]}
     inputs.replace_json(claims_key(pipeline), data, etag=read.etag)
+
+
+def renew(inputs: Bucket, pipeline: str, run_id: str) -> bool:
+    """Enter a run's claim anew; False where another run took it for dead and has its scenes.
+
+    For a claim that is older than what shows that its owner lives: who looked in between, and has not entered yet, is
+    refused by this write, looks again, and finds the owner alive.
+    """
+    for _ in range(ATTEMPTS):
+        read = read_claims(inputs, pipeline)
+        others = read.others(run_id)
+        if len(others) == len(read.runs):
+            return False
+        mine = next(claim for claim in read.runs if claim.run_id == run_id)
+        try:
+            replace_claims(inputs, pipeline, read, [*others, replace(mine, nonce=secrets.token_hex(8))])
+        except Conflict:
+            continue
+        return True
+    raise RuntimeError(f"{inputs.uri(claims_key(pipeline))} kept changing while run {run_id} renewed its claim")
 
 
 def leave(inputs: Bucket, pipeline: str, run_id: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 import rustac
 
 from geocadence.bucket import Bucket
-from geocadence.plan.claims import read_claims
+from geocadence.plan.claims import read_claims, renew
 from tests.geocadence.pipeline import Pipeline
 from tests.geocadence.scenes import commit_product, definition, item, scene_id
 
@@ -158,6 +158,36 @@ def test_a_run_that_closes_while_another_plans_is_not_overlooked(
 
     assert calls
     assert (second["planned"], second["skipped"]) == (0, 5)
+
+
+def test_who_took_a_claim_for_dead_before_its_owner_showed_life_looks_again(pipeline: Pipeline) -> None:
+    """A submitted job: its claim is there before SageMaker lists it."""
+    submitted = pipeline.plan("submitted")
+    pipeline.at_work.clear()
+    looked: list[str] = []
+
+    def then_shows(arn: str) -> bool:
+        looked.append(arn)
+        if len(looked) == 1:
+            pipeline.at_work.add(submitted["arn"])
+            assert renew(pipeline.inputs, "ndvi", submitted["run_id"])
+            return False
+        return arn in pipeline.at_work
+
+    second = pipeline.plan("b", is_at_work=then_shows)
+
+    assert (second["planned"], second["skipped"]) == (0, 5)
+    assert looked == [submitted["arn"]] * 2
+
+
+def test_a_claim_that_another_run_has_entered_over_is_not_renewed(pipeline: Pipeline) -> None:
+    submitted = pipeline.plan("submitted")
+    pipeline.at_work.clear()
+    second = pipeline.plan("b")
+
+    assert second["planned"] == 5
+    assert not renew(pipeline.inputs, "ndvi", submitted["run_id"])
+    assert [claim.run_id for claim in read_claims(pipeline.inputs, "ndvi").runs] == [second["run_id"]]
 
 
 def test_an_aborted_run_gives_its_scenes_back_and_what_it_finished_counts(pipeline: Pipeline, tmp_path: Any) -> None:

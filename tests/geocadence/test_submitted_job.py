@@ -1,0 +1,79 @@
+"""A submitted job and its claim: started, seen, held, or stopped where another run was faster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from geocadence import submission
+from geocadence.submission import Submission, start_job
+from geocadence.target import TargetError
+
+NAME = "ndvi-4fa610-0123456789ab-0-0-0"
+
+
+class SageMaker:
+    """Lists the job from the third look on; `ends` says what it ends as before it is listed."""
+
+    def __init__(self, *, ends: str | None = None) -> None:
+        self.looks, self.stopped, self.ends = 0, [], ends
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "list_processing_jobs"
+        return self
+
+    def paginate(self, *, NameContains: str, StatusEquals: str) -> list[dict]:
+        self.looks += StatusEquals == "InProgress"
+        is_listed = self.looks > 2 and StatusEquals == "InProgress" and self.ends is None
+        return [{"ProcessingJobSummaries": [{"ProcessingJobName": NameContains}] * is_listed}]
+
+    def describe_processing_job(self, *, ProcessingJobName: str) -> dict[str, str]:
+        return {"ProcessingJobStatus": self.ends or "InProgress"}
+
+    def stop_processing_job(self, *, ProcessingJobName: str) -> None:
+        self.stopped.append(ProcessingJobName)
+
+
+class Target:
+    is_local, inputs = False, object()
+
+    def __init__(self, sagemaker: SageMaker) -> None:
+        self._sagemaker = sagemaker
+
+    def client(self, service: str) -> SageMaker:
+        return self._sagemaker
+
+
+@pytest.fixture
+def renewed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """What each renewal of the claim gives; the job itself is started by nobody."""
+    answers: list[bool] = []
+    monkeypatch.setattr(submission, "submit", lambda target, request: None)
+    monkeypatch.setattr(submission, "renew", lambda inputs, pipeline, run_id: answers.pop(0))
+    return answers
+
+
+def start(sagemaker: SageMaker) -> str:
+    submitted = Submission("r1", 3, {"ProcessingJobName": NAME})
+    return start_job(Target(sagemaker), "ndvi", submitted, sleep=lambda seconds: None)  # type: ignore[arg-type]
+
+
+def test_the_claim_is_renewed_once_sagemaker_lists_the_job(renewed: list[bool]) -> None:
+    renewed.append(True)
+    sagemaker = SageMaker()
+    assert start(sagemaker) == NAME
+    assert sagemaker.looks == 3
+    assert (renewed, sagemaker.stopped) == ([], [])
+
+
+def test_where_another_run_was_faster_the_job_is_stopped_and_it_is_said(renewed: list[bool]) -> None:
+    renewed.append(False)
+    sagemaker = SageMaker()
+    with pytest.raises(TargetError, match=f"another run took the scenes of r1 .* job {NAME} is stopped"):
+        start(sagemaker)
+    assert sagemaker.stopped == [NAME]
+
+
+def test_a_job_that_ended_at_once_needs_no_claim(renewed: list[bool]) -> None:
+    assert start(SageMaker(ends="Completed")) == NAME
