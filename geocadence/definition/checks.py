@@ -28,9 +28,11 @@ from geocadence.definition.files import (
     is_built_in_of_scenes,
 )
 from geocadence.definition.items import read_item_collection
-from geocadence.definition.model import Limits, Source
+from geocadence.definition.model import Limits, Source, StacSource
 from geocadence.definition.problems import KeyPath
 from geocadence.definition.processing import Processing
+from geocadence.definition.timing import timing_problems
+from geocadence.durations import Duration
 
 Finding = tuple[KeyPath, str]
 
@@ -48,6 +50,7 @@ def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterato
     """All that is wrong with `data` beyond single values; `folder` holds the definition."""
     yield from _cron_or_rate(data)
     yield from _one_source(data)
+    yield from _timing(data)
     yield from _loopback_api(data)
     yield from _query(data)
     yield from _filter(data)
@@ -98,6 +101,25 @@ def _cron_or_rate(data: dict[str, Any]) -> Iterator[Finding]:
     given = [name for name in ("cron", "rate") if schedule and schedule.get(name) is not None]
     if schedule is not None and len(given) != 1:
         yield ("schedule",), f"needs exactly one of cron and rate (found {'both' if given else 'neither'})"
+
+
+def _timing(data: dict[str, Any]) -> Iterator[Finding]:
+    schedule = _at(data, "schedule", kind=dict) or {}
+    cron, rate = (_at(schedule, name, kind=str) for name in ("cron", "rate"))
+    if (cron is None) == (rate is None):
+        return
+    stac = _at(data, "source", "stac", kind=dict)
+    default = StacSource.model_fields["lookback"].default
+    lookback = _at(stac, "lookback", kind=str, default=str(default)) if stac is not None else None
+    try:
+        yield from timing_problems(
+            cron=cron,
+            rate=Duration.parse(rate) if rate is not None else None,
+            timezone=_at(schedule, "timezone", kind=str, default="UTC") or "",
+            lookback=Duration.parse(lookback) if lookback is not None else None,
+        )
+    except ValueError:  # a duration that is none, as the model says
+        return
 
 
 def _one_source(data: dict[str, Any]) -> Iterator[Finding]:

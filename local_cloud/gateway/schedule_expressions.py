@@ -71,16 +71,25 @@ class Cron:
 
     def next_after(self, previous: dt.datetime, *, start: dt.datetime) -> dt.datetime | None:
         after = max(previous, start - dt.timedelta(microseconds=1))
-        for day in self._days_from(after.astimezone(self.zone).date()):
-            for hour in sorted(self.hours):
-                for minute in sorted(self.minutes):
-                    moment = dt.datetime(day.year, day.month, day.day, hour, minute, tzinfo=self.zone).astimezone(
-                        dt.UTC
-                    )
-                    local = moment.astimezone(self.zone)
-                    if (local.hour, local.minute) == (hour, minute) and moment > after:
-                        return moment
-        return None
+        return next((moment for moment in self.from_day(after.astimezone(self.zone).date()) if moment > after), None)
+
+    def from_day(self, day: dt.date) -> Iterator[dt.datetime]:
+        """Every occurrence from the beginning of a day on."""
+        for each in self._days_from(day):
+            yield from self.times_on(each)
+
+    def is_on(self, day: dt.date) -> bool:
+        """Whether the calendar has the schedule on that day, whatever the clocks do."""
+        return next(self._days_from(day), None) == day
+
+    def times_on(self, day: dt.date) -> Iterator[dt.datetime]:
+        """The times of a day that the clocks have."""
+        for hour in sorted(self.hours):
+            for minute in sorted(self.minutes):
+                moment = dt.datetime(day.year, day.month, day.day, hour, minute, tzinfo=self.zone).astimezone(dt.UTC)
+                local = moment.astimezone(self.zone)
+                if (local.hour, local.minute) == (hour, minute):
+                    yield moment
 
     def _days_from(self, day: dt.date) -> Iterator[dt.date]:
         for year in sorted(year for year in self.years if year >= day.year):

@@ -6,7 +6,8 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 from __future__ import annotations
 
 import datetime as dt
-from itertools import islice
+from itertools import islice, takewhile
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -71,6 +72,27 @@ def test_a_time_that_comes_twice_in_autumn_counts_once() -> None:
     # New York, 1 November 2026: 02:00 becomes 01:00.
     due = occurrences("cron(30 1 * * ? *)", "2026-10-31T12:00", 2, "America/New_York")
     assert due == ["2026-11-01T05:30", "2026-11-02T06:30"]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Lisbon", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata"])
+@pytest.mark.parametrize("time", ["0:00", "0:30", "1:00", "1:30", "2:00", "2:30", "3:00", "12:00", "23:30"])
+def test_a_daily_schedule_is_due_once_on_every_day_that_has_its_time(zone: str, time: str) -> None:
+    """Both changes of two years; which days have the time is asked of the clocks, half an hour by half an hour."""
+    hour, minute = time.split(":")
+    local = ZoneInfo(zone)
+    begin, end = dt.datetime(2026, 1, 1, tzinfo=local), dt.datetime(2028, 1, 1, tzinfo=local)
+    moment, days_with_the_time = begin.astimezone(dt.UTC), set()
+    while moment < end.astimezone(dt.UTC):
+        here = moment.astimezone(local)
+        if (here.hour, here.minute) == (int(hour), int(minute)):
+            days_with_the_time.add(here.date())
+        moment += dt.timedelta(minutes=30)
+
+    schedule = parse(f"cron({minute} {hour} * * ? *)", zone)
+    due = takewhile(lambda moment: moment < end, schedule.from_day(begin.date()))
+    days = [moment.astimezone(local).date() for moment in due]
+    assert days == sorted(days_with_the_time)
+    assert len(days) >= 2 * 365 - 2
 
 
 def test_a_rate_of_days_is_24_hours_across_the_clock_change() -> None:
