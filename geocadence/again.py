@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 from typing import Any
 
 from geocadence.bucket import Bucket
 from geocadence.execution_input import MAX_SCENES
-from geocadence.instants import format_instant
 from geocadence.layout import RunLayout, runs_folder
 
 LOST = ("failed", "missing")
@@ -42,14 +40,6 @@ def input_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> dict[
     if len(scenes) > MAX_SCENES:
         return {"window": {key: text for key, text in plan["window"].items() if text}} | again
     return {"scenes": scenes} | again
-
-
-def steps(start: datetime, end: datetime, step: timedelta) -> Iterator[dict[str, str]]:
-    """Windows of at most `step` from `start` to `end`, each beginning where the one before it ends."""
-    while start < end:
-        following = min(start + step, end)
-        yield {"start": format_instant(start), "end": format_instant(following)}
-        start = following
 
 
 def drift(plan: Mapping[str, Any], failures: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1,4 +1,7 @@
-"""The STAC API's query extension, evaluated here for APIs that do not know it.
+"""The STAC API's query extension: what an API is asked for, and what is evaluated here.
+
+An API that does not know the extension gets none of it. Any gets no thresholds, comparisons of size with a number:
+they say how good a scene has to be, and a scene that is not is to be told of, with the reason, not to be missing.
 
 https://github.com/stac-api-extensions/query
 """
@@ -22,19 +25,33 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "in": lambda value, values: value in values,
 }
 OPERATORS = tuple(_OPERATORS)
+_SIZES = ("lt", "lte", "gt", "gte")
 
 
 def matches(item: dict[str, Any], query: dict[str, dict[str, Any]]) -> bool:
     """Whether the Item's properties pass; a property that is not there passes `neq` alone."""
     properties = item.get("properties") or {}
     return all(
-        _holds(properties.get(name), comparison, wanted)
+        compares(properties.get(name), comparison, wanted)
         for name, comparisons in query.items()
         for comparison, wanted in comparisons.items()
     )
 
 
-def _holds(value: Any, comparison: str, wanted: Any) -> bool:
+def split(query: dict[str, dict[str, Any]]) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float]]]:
+    """`query` as which scenes are meant, and as thresholds for how good they have to be."""
+    meant: dict[str, dict[str, Any]] = {}
+    thresholds: dict[str, dict[str, float]] = {}
+    for name, comparisons in query.items():
+        for comparison, wanted in comparisons.items():
+            is_number = isinstance(wanted, int | float) and not isinstance(wanted, bool)
+            part = thresholds if comparison in _SIZES and is_number else meant
+            part.setdefault(name, {})[comparison] = wanted
+    return meant, thresholds
+
+
+def compares(value: Any, comparison: str, wanted: Any) -> bool:
+    """Whether a property's value passes a comparison."""
     if value is None:
         return comparison == "neq"
     try:

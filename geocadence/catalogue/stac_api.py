@@ -21,7 +21,7 @@ from urllib3.util.retry import Retry
 from geocadence.catalogue.cql2 import Filter
 from geocadence.catalogue.http import TIMEOUT, CatalogueRefused, CatalogueUnavailable, retries
 from geocadence.catalogue.paging import Item, Pages, PatientIO, Stalled, identity
-from geocadence.catalogue.query import matches
+from geocadence.catalogue.query import matches, split
 from geocadence.execution_input import Window
 from geocadence.instants import format_instant
 
@@ -83,7 +83,8 @@ class _Search:
     def __init__(self, client: Client, io: PatientIO, source: dict[str, Any]) -> None:
         self._io, self._source, self._api = io, source, source["api"]
         self._url = client.get_search_link().get_absolute_href()
-        query, cql2 = source.get("query") or None, source.get("filter") or None
+        # Thresholds are the plan's: it rejects with a reason.
+        query, cql2 = split(source.get("query") or {})[0] or None, source.get("filter") or None
         # An API without the extension would ignore the filter, or answer with nothing.
         self._asked: dict[str, Any] = {}
         self._query = self._filter = None

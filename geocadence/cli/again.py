@@ -6,11 +6,11 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from geocadence.again import NothingToRetry, drift, input_for_retry, latest_failures, steps
+from geocadence.again import NothingToRetry, drift, input_for_retry, latest_failures
+from geocadence.backfill import cut_windows
 from geocadence.cli import runs
 from geocadence.cli.cloud import target as target_of
 from geocadence.cli.screen import Screen
-from geocadence.durations import Duration
 from geocadence.follow import find_run
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout
@@ -40,7 +40,7 @@ def reconcile(options: argparse.Namespace, screen: Screen) -> int:
     try:
         start = parse_instant(options.start or "")
         end = parse_instant(options.end) if options.end else datetime.now(UTC)
-        step = Duration.parse(options.step)
+        windows = list(cut_windows(start, end, options.step))
     except ValueError as error:
         screen.fail(f"--start, --end or --step {error}")
         return USAGE
@@ -50,7 +50,7 @@ def reconcile(options: argparse.Namespace, screen: Screen) -> int:
     target = target_of(options)
     missing: list[dict[str, Any]] = []
     compared = 0
-    for window in steps(start, end, step):
+    for window in windows:
         screen.err.print(f"comparing {moment(window['start'])} to {moment(window['end'])}", markup=False)
         finished = runs.follow_quietly(target, options.reconcile, {"window": window, "dry_run": True}, screen)
         if isinstance(finished, int):

@@ -72,7 +72,10 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     verb.add_argument("--start", metavar="TIME", help="with --reconcile: from when")
     verb.add_argument("--end", metavar="TIME", help="with --reconcile: until when (default: now)")
     verb.add_argument(
-        "--step", metavar="PERIOD", default="P30D", help="with --reconcile: compare so much at once (P30D)"
+        "--step",
+        metavar="PERIOD",
+        default=DEFAULT_STEP,
+        help=f"with --reconcile: compare so much at once ({DEFAULT_STEP})",
     )
 
     text = "a long span, window by window: each one a run; again to follow it, or to do what is missing"

@@ -78,11 +78,14 @@ class StacSource(Part):
         Duration.parse("P14D"), description="How far the default window reaches back from the run's scheduled time"
     )
     query: dict[str, dict[str, Any]] = Field(
-        {}, description="Property filters of the API's query extension", examples=[{"eo:cloud_cover": {"lt": 60}}]
+        {},
+        description="Property filters of the API's query extension. What lt, lte, gt and gte ask of a number is not "
+        "asked of the API: such scenes are listed, and rejected with the reason",
+        examples=[{"eo:cloud_cover": {"lt": 60}}],
     )
     filter: str | dict[str, Any] | None = Field(
         None,
-        description="A CQL2 filter, as text or as JSON, beside query or in its place",
+        description="A CQL2 filter, as text or as JSON, beside query or in its place; what it leaves out is not listed",
         examples=["\"eo:cloud_cover\" < 60 AND platform = 'sentinel-2b'"],
     )
 

@@ -14,6 +14,7 @@ from geocadence.catalogue.area import Area, overlap
 from geocadence.committed import Committed
 from geocadence.execution_input import InvalidInput, Window
 from geocadence.instants import format_instant, parse_instant
+from geocadence.plan.fitness import against
 from geocadence.plan.identity import acquisition_of, baseline_of, changed_at, version
 from geocadence.plan.recipe import what_changed
 from geocadence.plan.shelf import Place, Shelf
@@ -81,7 +82,12 @@ class Decision:
 
 
 def take_in(
-    items: Iterable[Item], *, shelf: Shelf, area: Area | None = None, window: Window | None = None
+    items: Iterable[Item],
+    *,
+    shelf: Shelf,
+    area: Area | None = None,
+    window: Window | None = None,
+    thresholds: Mapping[str, Mapping[str, float]] | None = None,
 ) -> tuple[list[Decision], list[Decision]]:
     """Candidates (still `new`, in the catalogue's order) and those rejected for what they are.
 
@@ -100,6 +106,9 @@ def take_in(
             continue
         found = _candidate(item)
         if window is not None and found.instant is not None and not window.holds(found.instant):
+            continue
+        if (reason := against(item, thresholds or {})) is not None:
+            rejected.append((n, replace(found, verdict=Verdict.REJECTED, reason=reason)))
             continue
         before = kept.get(found.scene)
         if before is None or _age(found) > _age(before):

@@ -12,6 +12,7 @@ from geocadence.catalogue.area import Area
 from geocadence.catalogue.item_collection import read_item_collection
 from geocadence.catalogue.manifest import check_objects, read_manifest
 from geocadence.catalogue.objects import count_objects
+from geocadence.catalogue.query import split
 from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.committed import Committed, read_committed
 from geocadence.execution_input import ExecutionInput, InvalidInput
@@ -207,7 +208,9 @@ def find(
     if kind == "stac":
         where = f"collection {source['collection']} of {source['api']} over {source['area']}"
         items = sources.search_stac_api(source, window=asked.window, scenes=asked.scenes)
-        candidates, rejected = take_in(items, shelf=shelf, area=Area(source["geometry"]))
+        # Scenes that are asked for by name are taken as they are.
+        thresholds = split(source.get("query") or {})[1] if asked.scenes is None else {}
+        candidates, rejected = take_in(items, shelf=shelf, area=Area(source["geometry"]), thresholds=thresholds)
     else:
         where = source["href"]
         items = sources.read_item_collection(source, read_s3=sources.read_s3)

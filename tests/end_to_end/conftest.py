@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -206,12 +207,18 @@ def flawed_scenes(stage: Deployed, folder: Path) -> dict[str, Any]:
 
 
 def scenes_of_months(stage: Deployed, folder: Path) -> dict[str, Any]:
-    """Scenes of February to August 2026: April's lacks its red band, July's is of the month's first instant."""
+    """Scenes of February to August 2026: April's lacks its red band, July's is of the month's first instant.
+
+    May's has no data.
+    """
     items = make_sample(folder, href_prefix=f"s3://{stage.input_bucket}/e2e-scenes/imagery/")[1:]
     (april,) = (item for item in items if "-04-" in item["properties"]["datetime"])
     april["assets"]["red"]["href"] = f"s3://{stage.input_bucket}/{LATE}"
     (june,) = (item for item in items if "-06-" in item["properties"]["datetime"])
     june["properties"]["datetime"] = "2026-07-01T00:00:00Z"
+    may = deepcopy(april) | {"id": april["id"].replace("202604", "202605")}
+    may["properties"] |= {"datetime": "2026-05-26T11:21:09Z", "s2:nodata_pixel_percentage": 100}
+    items.append(may)
     return {"type": "FeatureCollection", "features": items}
 
 

@@ -44,7 +44,7 @@ def test_a_dry_run_adds_up_what_the_windows_would_take(deployed: Deployed):
     assert code == 0
     totals = facts["totals"]
     assert totals["scenes"] == 6, "a scene of a month's first instant is in one window"
-    assert totals["counts"] == {"new": 6, "skip": 0, "recompute": 0, "rejected": 0}
+    assert totals["counts"] == {"new": 6, "skip": 0, "recompute": 0, "rejected": 1}
     assert totals["cost_usd"] == pytest.approx(totals["instance_hours"] * 0.9, abs=0.02)
     assert not deployed.jobs("e2e-months")
 
@@ -74,6 +74,26 @@ def test_windows_and_two_backfills_at_once_make_each_product_once_and_a_failed_w
     assert set(produced.values()) == {1}
 
 
+def reconcile() -> tuple[int, dict[str, tuple[str, str]]]:
+    """`status --reconcile` over the span: its exit code, and by month what is missing and why."""
+    ended = geocadence("status", "--reconcile", "e2e-months", *SPAN, "--step", "P1Y", "--json")
+    assert ended.stdout, ended.stderr
+    facts = json.loads(ended.stdout)
+    assert facts["compared"] == 7
+    return ended.returncode, {each["datetime"][6]: (each["decision"], each["reason"]) for each in facts["missing"]}
+
+
+def test_the_drift_report_names_what_the_source_has_and_we_have_not_and_why(deployed: Deployed):
+    code, missing = reconcile()
+    assert code == 1
+    assert missing.keys() == {"4", "5"}
+    assert missing["5"] == ("rejected", "it has no data (s2:nodata_pixel_percentage is 100)")
+    decision, reason = missing["4"]
+    assert (decision, reason.partition(";")[0]) == ("new", "no product yet")
+    assert "when it was tried: " in reason
+    assert "red" in reason, "the job's own words"
+
+
 def test_starting_it_again_does_only_what_is_missing(deployed: Deployed):
     code, facts = backfill()
     failed = [window for window in facts["windows"] if window["state"] == "failed"]
@@ -98,6 +118,17 @@ def test_starting_it_again_does_only_what_is_missing(deployed: Deployed):
     assert set(produced.values()) == {1}
     collection = json.loads(deployed.read("e2e-months/collection.json"))
     assert len([link for link in collection["links"] if link["rel"] == "item"]) == 6
+
+
+def test_the_drift_report_sees_a_product_that_was_damaged_since(deployed: Deployed):
+    assert reconcile() == (0, {"5": ("rejected", "it has no data (s2:nodata_pixel_percentage is 100)")})
+    (key,) = (key for key in deployed.keys("e2e-months/2026/02/") if key.endswith("_ndvi.tif"))
+    boto3.client("s3").delete_object(Bucket=deployed.output_bucket, Key=f"e2e-months/2026/02/{key}")
+    code, missing = reconcile()
+    assert (code, missing.keys()) == (1, {"2", "5"})
+    assert missing["2"][0] == "new"
+    assert "incomplete" in missing["2"][1]
+    assert key.rpartition("/")[2] in missing["2"][1]
 
 
 def test_status_lists_backfills_and_tells_one_by_its_name(deployed: Deployed):

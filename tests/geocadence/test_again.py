@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from geocadence import again
-from geocadence.again import NothingToRetry, drift, input_for_retry, latest_failures, steps
+from geocadence.again import NothingToRetry, drift, input_for_retry, latest_failures
 from geocadence.bucket import Bucket
 from geocadence.cli import again as verbs
 from geocadence.cli import main
@@ -79,14 +78,6 @@ def test_a_complete_run_has_nothing_to_retry(pipeline: Pipeline) -> None:
 def test_a_run_without_a_plan_has_nothing_to_retry(pipeline: Pipeline) -> None:
     with pytest.raises(NothingToRetry, match="run never has no plan"):
         ask(pipeline, {"run_id": "never"})
-
-
-def test_steps_leave_no_gap_and_end_at_the_end() -> None:
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    windows = list(steps(start, start + timedelta(days=70), timedelta(days=30)))
-
-    assert [window["start"][:10] for window in windows] == ["2026-01-01", "2026-01-31", "2026-03-02"]
-    assert [window["end"][:10] for window in windows] == ["2026-01-31", "2026-03-02", "2026-03-12"]
 
 
 def test_drift_names_what_is_missing_and_why(pipeline: Pipeline) -> None:
@@ -167,7 +158,7 @@ def test_reconcile_compares_window_by_window_and_says_by_its_exit_code(
     assert main([*command, "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert (told["compared"], [each["id"] for each in told["missing"]]) == (5, [scene_id(2), scene_id(4)])
-    assert [each["window"]["end"][:10] for each in cloud] == ["2026-11-03", "2026-11-05", "2026-11-06"]
+    assert [each["window"]["end"][:10] for each in cloud] == ["2026-11-02", "2026-11-04", "2026-11-06"]
 
     pipeline.run("b")
     assert main(command) == 0

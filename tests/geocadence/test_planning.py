@@ -112,9 +112,23 @@ def test_only_scenes_within_the_window_are_taken(plan: Any, stac_api: str) -> No
 
 
 def test_an_api_without_the_query_extension_is_filtered_here(plan: Any, stac_api: str) -> None:
+    result = plan(definition(stac=stac_source(stac_api, query={"eo:cloud_cover": {"in": [0, 5, 10, 15]}})))
+
+    assert len(verdicts(result)) < 12
+    assert result["planned"] == len(verdicts(result)) > 0
+
+
+def test_scenes_beyond_the_querys_thresholds_are_rejected_with_the_reason(plan: Any, stac_api: str) -> None:
     result = plan(definition(stac=stac_source(stac_api, query={"eo:cloud_cover": {"lt": 20}})))
 
-    assert list(verdicts(result)) == [scene_id(n) for n in range(4)]
+    assert [scene for scene, verdict in verdicts(result).items() if verdict == "new"] == [scene_id(n) for n in range(4)]
+    rejected = [each for each in result["document"]["decisions"] if each["decision"] == "rejected"]
+    assert len(rejected) == 8
+    first = min(rejected, key=lambda each: each["datetime"])
+    assert (first["id"], first["batch"]) == (scene_id(4), None)
+    cover = item(4)["properties"]["eo:cloud_cover"]
+    assert first["reason"] == f"its eo:cloud_cover is {cover:g} (the query asks for below 20)"
+    assert (result["rejected"], result["planned"]) == (8, 4)
 
 
 def test_a_committed_scene_is_skipped(plan: Any, inputs: Bucket, outputs: Bucket, stac_api: str) -> None:

@@ -1,0 +1,31 @@
+"""What a scene's own properties say against it: no data at all, or a quality beyond the query's thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from geocadence.catalogue.query import compares
+
+Item = dict[str, Any]
+
+# The share of a tile without data, in percent, as the producers' Items tell it:
+# https://github.com/stac-extensions/sentinel-2
+_NO_DATA = ("s2:nodata_pixel_percentage",)
+_WORDS = {"lt": "below", "lte": "at most", "gt": "above", "gte": "at least"}
+
+
+def against(item: Item, thresholds: Mapping[str, Mapping[str, float]]) -> str | None:
+    """Why the scene is not worth a job; None where nothing speaks against it."""
+    properties = item["properties"]
+    for name in _NO_DATA:
+        share = properties.get(name)
+        if isinstance(share, int | float) and share >= 100:
+            return f"it has no data ({name} is {share:g})"
+    for name, comparisons in thresholds.items():
+        for comparison, wanted in comparisons.items():
+            value = properties.get(name)
+            if not compares(value, comparison, wanted):
+                found = f"its {name} is {value:g}" if isinstance(value, int | float) else f"it says no number as {name}"
+                return f"{found} (the query asks for {_WORDS[comparison]} {wanted:g})"
+    return None
