@@ -46,6 +46,40 @@ def test_it_is_a_valid_stac_1_1_item(product: Folder):
     assert set(item["stac_extensions"]) == set(EXTENSIONS.values())
 
 
+def test_stac_valid_passes_it_offline(product: Folder):
+    """The validator that took stac-validator's place, told where pystac keeps the core schemas."""
+    core = Path(pystac.__file__).parent / "validation/jsonschemas"
+    places = {json.loads(path.read_text())["$id"].rstrip("#"): path for path in core.rglob("*.json")}
+    # Misspelt in pystac's copy.
+    places = {uri.replace("/commonjson", "/common.json"): path for uri, path in places.items()}
+    mapped = [part for uri, path in places.items() for part in ("--schema-map", uri, str(path))]
+    (item,) = product.output.glob("*/*/S2X/S2X.json")
+    command = [Path(sys.executable).with_name("stac-valid"), "validate", "--core", *mapped]
+    done = subprocess.run([*command, item], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    broken = product.root / "broken.json"
+    broken.write_text(json.dumps({**product.item(), "bbox": [1, 2, 3]}))
+    assert subprocess.run([*command, broken], capture_output=True, check=False).returncode == 1
+
+
+def test_extension_fields_go_by_names_that_the_field_has_a_list_of(product: Folder):
+    """Radiant Earth's stac-fields, which pystac brings along; the schemas refuse any other name behind their prefix."""
+    known = json.loads((Path(pystac.__file__).parent / "static/fields-normalized.json").read_text())["metadata"]
+    prefixes = tuple(EXTENSIONS)
+    found = set()
+
+    def look(part) -> None:
+        for name, value in part.items() if isinstance(part, dict) else ():
+            found.update({name} if name.startswith(prefixes) else ())
+            look(value)
+        for value in part if isinstance(part, list) else ():
+            look(value)
+
+    look(product.item())
+    assert len(found) > 15
+    assert found <= set(known)
+
+
 def test_extension_fields_are_of_the_kinds_that_their_schemas_ask_for(product: Folder):
     """What the schemas of projection 2.0.0, raster 2.0.0, processing 1.2.0, file 2.1.0, eo 2.0.0 and grid 1.1.0 demand
     of these fields. The schemas themselves are on the internet only; docs/scripts.md says how to check against them."""
