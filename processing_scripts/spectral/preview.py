@@ -20,8 +20,18 @@ _RAMPS = {
     "water": ((0.955, 0.02, 90), (0.75, 0.08, 210), (0.545, 0.12, 240), (0.34, 0.12, 262)),
     "any": ((0.27, 0.10, 300), (0.44, 0.10, 265), (0.61, 0.11, 205), (0.78, 0.14, 145), (0.95, 0.14, 105)),
 }
-# The same colours mean the same on every date: bare soil 0.1, dense crops 0.9.
-_FIXED_RANGE = {"vegetation": (0.0, 0.9)}
+# kNDVI and its like are of vegetation.
+_RAMPS["kernel"] = _RAMPS["vegetation"]
+_GREENNESS = ("NDVI", "NDVI705", "GNDVI", "BNDVI", "NDREI", "EVI", "EVI2", "SAVI", "OSAVI", "MSAVI", "ATSAVI", "kNDVI")
+# Of indices whose values everybody reads the same way, the same colours mean the same on every date and in every
+# place: bare soil 0.1, dense crops 0.9; and no scene has water just because it has a wettest pixel.
+_FIXED_RANGE = {
+    **dict.fromkeys(_GREENNESS, (0.0, 0.9)),
+    **dict.fromkeys(("NDWI", "MNDWI"), (-0.5, 0.5)),
+    "NDMI": (-0.4, 0.6),
+    "NBR": (-0.5, 0.9),
+    "NDSI": (-0.5, 0.9),
+}
 
 
 def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> tuple[float, float]:
@@ -76,8 +86,8 @@ def _srgb(lab: np.ndarray) -> np.ndarray:
 
 
 def _range(index: Index, statistics: dict) -> tuple[float, float]:
-    if index.packed and index.domain in _FIXED_RANGE:
-        return _FIXED_RANGE[index.domain]
+    if index.domain != "own" and index.name in _FIXED_RANGE:
+        return _FIXED_RANGE[index.name]
     percentiles = statistics.get("percentiles", {"p2": 0.0, "p98": 1.0})
     low, high = percentiles["p2"], percentiles["p98"]
     return (low, high) if high > low else (low, low + 1.0)

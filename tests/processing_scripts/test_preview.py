@@ -54,6 +54,39 @@ def test_it_is_at_most_512_pixels_and_keeps_the_proportions(folder: Folder, shap
     assert sorted(file.suffix for file in path.parent.iterdir()) == [".json", ".png", ".tif"]
 
 
+def colours_of(folder: Folder) -> np.ndarray:
+    """Of each pixel of the preview, its place in the ramp from 0 to 1, by lightness."""
+    (path,) = folder.output.glob("*/*/S2X/S2X_preview.png")
+    with rasterio.open(path) as picture:
+        shown = lightness(np.moveaxis(picture.read([1, 2, 3]), 0, -1))
+    ends = lightness(ramp("water"))[[0, -1]]
+    return (shown - ends[0]) / (ends[1] - ends[0])
+
+
+def test_the_wettest_pixel_of_dry_land_does_not_look_like_water(folder: Folder):
+    """NDWI from -0.7 to -0.3 is land: a stretch to what the scene holds would paint its upper end deep blue."""
+    green = np.tile(np.linspace(1529, 2615, 40).astype(int), (40, 1))  # beside nir 0.3
+    folder.scene(green=green, nir=np.full((40, 40), 4000))
+    folder.run("NDWI")
+    assert colours_of(folder).max() < 0.25
+    folder.scene(green=np.full((40, 40), 1800), nir=np.full((40, 40), 1200))
+    folder.run("NDWI")
+    assert colours_of(folder).min() > 0.9
+
+
+@pytest.mark.parametrize("name", ["GCC", "WDRVI", "NDTI", "SR", "X=N-R"])
+def test_an_index_of_another_range_than_ndvis_uses_the_whole_ramp(folder: Folder, name):
+    """GCC lies between 0.3 and 0.5, WDRVI mostly below zero: on NDVI's scale they would be one colour."""
+    random = np.random.default_rng(4)
+    bands = {key: random.integers(1300, 2300, (60, 60)) for key in ("blue", "green", "red")}
+    folder.scene(nir=random.integers(3000, 5000, (60, 60)), **bands)
+    folder.run(name)
+    (path,) = folder.output.glob("*/*/S2X/S2X_preview.png")
+    with rasterio.open(path) as picture:
+        shown = lightness(np.moveaxis(picture.read([1, 2, 3]), 0, -1))
+    assert np.ptp(shown) > 55
+
+
 def test_it_averages_what_it_has_no_room_for(folder: Folder):
     """Columns of NDVI 0.1 and 0.7 by turns, 700 of them on 512 pixels: most pixels see some of both."""
     shape = (700, 700)
