@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from geocadence.backfill import read_backfill
 from geocadence.execution_input import InvalidInput
 from geocadence.follow import RunHandle, look, output_of
-from geocadence.layout import RunLayout, backfill_run_name, run_id_of
+from geocadence.layout import RunLayout, backfill_run_name, is_run_id, run_id_of
 from geocadence.target import Target, TargetError
 
 _RUNNING = ("RUNNING", "PENDING_REDRIVE")
@@ -116,7 +116,7 @@ def backfill_handle(target: Target, execution_arn: str) -> BackfillHandle:
 def find_backfill(target: Target, name: str) -> BackfillHandle | None:
     """The backfill with an execution's name (or ARN), whatever its pipeline."""
     is_arn = name.startswith("arn:")
-    if is_arn and not target.is_backfill(name):
+    if is_run_id(name) or (is_arn and not target.is_backfill(name)):
         return None
     machines = target.backfill_machines().values() if not is_arn else ()
     for arn in [name] if is_arn else [f"{each.replace(':stateMachine:', ':execution:')}:{name}" for each in machines]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -72,6 +73,10 @@ class RunLayout:
     def failure(self, scene: str) -> str:
         """Why the script made nothing of a scene."""
         return f"{self.failures}{scene}.json"
+
+
+def is_run_id(text: str) -> bool:
+    return re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", text) is not None
 
 
 def run_id_of(execution_arn: str, started_at: datetime) -> str:

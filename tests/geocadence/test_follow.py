@@ -13,6 +13,7 @@ import boto3
 import pystac
 import pytest
 
+from geocadence.backfills import find_backfill, start_backfill
 from geocadence.close.closing import Ending, close_run
 from geocadence.follow import Progress, RunHandle, fetch_run, find_run, follow, start
 from geocadence.layout import job_name_prefix
@@ -189,3 +190,47 @@ def test_the_logs_of_a_run_are_those_of_its_jobs_alone(target: Target) -> None:
 )
 def test_the_phase_is_told_in_words(progress: Progress, phase: str) -> None:
     assert progress.phase == phase
+
+
+def test_the_machine_of_backfills_is_the_pipelines_and_no_pipeline_of_its_own(target: Target) -> None:
+    states = target.client("stepfunctions")
+    deploy(target, last={"Type": "Succeed"})
+    role = f"arn:aws:iam::{ACCOUNT}:role/any"
+    ending = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    machine = states.create_state_machine(name=f"{target.prefix}ndvi_backfill", definition=ending, roleArn=role)
+
+    assert list(target.state_machines()) == ["ndvi"]
+    assert target.backfill_machines() == {"ndvi": machine["stateMachineArn"]}
+    assert target.backfill_machine_arn("ndvi") == machine["stateMachineArn"]
+
+    run = start(target, "ndvi")
+    asked = {"start": "2026-01-01", "end": "2026-02-01"}
+    found, _ = start_backfill(target, "ndvi", asked)
+    assert (found.pipeline, found.asked) == ("ndvi", asked)
+    assert [target.is_backfill(each.execution_arn) for each in (found, run)] == [True, False]
+    assert find_backfill(target, found.name) == find_backfill(target, found.execution_arn) == found
+    assert find_backfill(target, run.run_id) is find_backfill(target, run.execution_arn) is None
+    kinds = {each["run_id"]: each["kind"] for each in recent_runs(target)}
+    assert kinds == {run.run_id: "run", found.name: "backfill"}
+
+
+def test_a_pipeline_without_backfills_is_told_from_one_that_is_not_there(target: Target) -> None:
+    deploy(target, last={"Type": "Succeed"})
+    with pytest.raises(TargetError, match="the pipeline ndvi has no backfills: its source has no scenes"):
+        start_backfill(target, "ndvi", {"start": "2026-01-01"})
+    with pytest.raises(TargetError, match="the pipeline evi is not deployed"):
+        start_backfill(target, "evi", {"start": "2026-01-01"})
+
+
+def test_asked_again_while_it_runs_the_same_backfill_is_found(target: Target) -> None:
+    definition = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}
+    target.client("stepfunctions").create_state_machine(
+        name=f"{target.prefix}ndvi_backfill",
+        definition=json.dumps(definition),
+        roleArn=f"arn:aws:iam::{ACCOUNT}:role/any",
+    )
+    first, was_running = start_backfill(target, "ndvi", {"start": "2026-01-01"})
+    again, is_running = start_backfill(target, "ndvi", {"start": "2026-01-01"})
+    other, _ = start_backfill(target, "ndvi", {"start": "2026-01-02"})
+    assert (was_running, is_running, again) == (False, True, first)
+    assert other.name != first.name

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import duckdb
@@ -11,6 +14,7 @@ import pytest
 import rustac
 
 from geocadence.bucket import Bucket
+from geocadence.instants import parse_instant
 from geocadence.plan.claims import read_claims, renew
 from tests.geocadence.pipeline import Pipeline
 from tests.geocadence.scenes import commit_product, definition, item, scene_id
@@ -135,6 +139,24 @@ def test_of_two_runs_that_plan_at_the_very_same_time_one_looks_again(pipeline: P
     slow_one = pipeline.plan("slow", is_at_work=slow)
 
     assert (others[1]["planned"], slow_one["planned"]) == (5, 0)
+
+
+def test_as_many_neighbours_as_a_backfill_may_run_at_once_share_out_the_scenes(inputs: Bucket, outputs: Bucket) -> None:
+    """Ten windows that overlap by a scene, planned by ten threads on a bucket that refuses conditional writes."""
+    pipeline = Pipeline(inputs, outputs, [item(n) for n in range(12)])
+    first = parse_instant(item(0)["properties"]["datetime"])
+
+    def plan(n: int) -> dict[str, Any]:
+        window = {"start": (first + timedelta(days=n)).isoformat(), "end": (first + timedelta(days=n + 1)).isoformat()}
+        return pipeline.plan(f"window-{n}", {"window": window}, is_at_work=lambda arn: True)
+
+    with ThreadPoolExecutor(10) as pool:
+        planned = list(pool.map(plan, range(10)))
+
+    taken = Counter(scene for each in planned for scene in pipeline.taken(each))
+    assert taken == Counter(scene_id(n) for n in range(11))
+    claimed = {claim.run_id for claim in read_claims(inputs, "ndvi").runs}
+    assert claimed == {each["run_id"] for each in planned if each["planned"]}
 
 
 def test_a_run_that_closes_while_another_plans_is_not_overlooked(
