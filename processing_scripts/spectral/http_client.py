@@ -6,9 +6,9 @@ import contextlib
 import http.client
 import os
 import re
+import socket
 import ssl
 import threading
-import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ class NoRanges(Exception):
 class HttpClient:
     """Any number of threads may ask at once; each keeps a connection busy."""
 
-    def __init__(self, environment: Mapping[str, str], sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, environment: Mapping[str, str], sleep: Callable[[float], object] | None = None) -> None:
         """
         Args:
             environment: GDAL's variables count here too: GDAL_HTTP_MAX_RETRY, GDAL_HTTP_RETRY_DELAY,
@@ -55,11 +55,13 @@ class HttpClient:
             float(environment.get("GDAL_HTTP_CONNECTTIMEOUT", 20)),
             float(environment.get("GDAL_HTTP_LOW_SPEED_TIME", 60)),
         )
-        self._sleep = sleep
+        self._stopped = threading.Event()
+        self._sleep = sleep or self._stopped.wait
         self._special = any(_GDALS_OWN.fullmatch(name) for name in environment)
         named = ("AWS_CA_BUNDLE", "GDAL_CURL_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
         self._secure = ssl.create_default_context(cafile=next(filter(None, map(environment.get, named)), None))
         self._idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = defaultdict(list)
+        self._busy: set[http.client.HTTPConnection] = set()
         self._lock = threading.Lock()
 
     def can_ask(self, url: str) -> bool:
@@ -78,6 +80,8 @@ class HttpClient:
         """
         problem = ""
         for attempt in range(self._attempts):
+            if self._stopped.is_set():
+                raise TransientFailure("given up")
             pause = self._delay * 2 ** (attempt - 1) if attempt else 0
             try:
                 status, headers, content = self._ask(url, f"bytes={start}-{start + size - 1}")
@@ -102,6 +106,15 @@ class HttpClient:
                 self._sleep(pause or self._delay)
         raise TransientFailure(problem)
 
+    def stop(self) -> None:
+        """Give up what is being waited for: servers may take minutes, a stopped job has two."""
+        self._stopped.set()
+        with self._lock:
+            for connection in self._busy:
+                if connection.sock:
+                    with contextlib.suppress(OSError):
+                        connection.sock.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close all connections that nobody is using."""
         with self._lock:
@@ -116,7 +129,7 @@ class HttpClient:
             if parts.scheme not in ("http", "https") or not parts.netloc:
                 raise InputFailure(f"redirected to {url!r}, which is no HTTP address")
             with self._connection(parts) as connection:
-                response = _respond(connection, parts, span)
+                response = _respond(connection, parts, span, self._stopped)
                 # A whole file is not what was asked for: leave it where it is.
                 content = b"" if response.status == 200 else response.read()
                 if response.status == 200:
@@ -137,13 +150,19 @@ class HttpClient:
         with self._lock:
             connection = self._idle[key].pop() if self._idle[key] else None
         connection = connection or self._connect(parts)
+        with self._lock:
+            self._busy.add(connection)
         try:
             yield connection
         except BaseException:
             connection.close()
             raise
-        with self._lock:
-            self._idle[key].append(connection)
+        else:
+            with self._lock:
+                self._idle[key].append(connection)
+        finally:
+            with self._lock:
+                self._busy.discard(connection)
 
     def _connect(self, parts: SplitResult) -> http.client.HTTPConnection:
         host = parts.hostname or ""
@@ -157,7 +176,9 @@ def from_environment() -> HttpClient:
     return HttpClient(os.environ)
 
 
-def _respond(connection: http.client.HTTPConnection, parts: SplitResult, span: str) -> http.client.HTTPResponse:
+def _respond(
+    connection: http.client.HTTPConnection, parts: SplitResult, span: str, stopped: threading.Event
+) -> http.client.HTTPResponse:
     target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
     kept_open = connection.sock is not None
     for last in (not kept_open, True):
@@ -167,7 +188,7 @@ def _respond(connection: http.client.HTTPConnection, parts: SplitResult, span: s
         except (http.client.RemoteDisconnected, ConnectionError):
             # A server may close a connection that was idle: no failure, and no reason to wait.
             connection.close()
-            if last:
+            if last or stopped.is_set():
                 raise
     raise AssertionError("unreachable")
 

@@ -60,6 +60,7 @@ class Resources:
     def stop(self) -> None:
         """Make the scenes under way end soon."""
         self._stopped.set()
+        self.fetcher.client.stop()
 
     def check(self) -> None:
         """

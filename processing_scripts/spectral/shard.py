@@ -174,6 +174,7 @@ def _with_retries(
         try:
             return produce(scene, settings, staging, resources)
         except TransientFailure as error:
+            resources.check()
             progress.note(
                 "retry", level="warning", scene=file_name_for(scene.id), in_seconds=seconds, reason=_reason(error)
             )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from spectral.failures import TransientFailure
 from spectral.gdal_options import gdal_options
 from spectral.http_client import HttpClient, Ranged
 from spectral.remote import Fetcher, RemoteFile
@@ -254,3 +257,33 @@ def test_awss_variables_reach_gdal_unless_it_has_its_own():
     assert options["CURL_CA_BUNDLE"] == options["GDAL_CURL_CA_BUNDLE"] == "/ca.pem"
     assert "AWS_S3_ENDPOINT" not in gdal_options({**given, "AWS_S3_ENDPOINT": "mine"})
     assert "AWS_S3_ENDPOINT" not in gdal_options({})
+
+
+@pytest.mark.parametrize("answered", [0, 1])
+def test_a_stop_ends_the_wait_for_a_server_that_does_not_answer(answered: int):
+    """Also on a connection kept open, which is otherwise opened anew when it breaks."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        client = HttpClient({})
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.tif"
+        begun, kept = threading.Event(), []
+
+        def serve():
+            connection, _ = server.accept()
+            kept.append(connection)
+            for number in range(answered + 1):
+                connection.recv(10_000)
+                if number < answered:
+                    head = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\nContent-Range: bytes 0-0/9\r\n\r\n"
+                    connection.sendall(head + b"x")
+            begun.set()
+
+        threading.Thread(target=serve, daemon=True).start()
+        for _ in range(answered):
+            assert client.get(url, 0, 1) == Ranged(b"x", 9)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(client.get, url, 0, 1)
+            assert begun.wait(10)
+            client.stop()
+            with pytest.raises(TransientFailure):
+                asked.result(timeout=10)
+        kept[0].close()
