@@ -80,7 +80,7 @@ def test_any_value_in_any_place_is_a_valid_product_or_a_failure_of_the_input(ite
         for part in place[:-1]:
             holder = holder[part] if _holds(holder, part) else None
         if isinstance(holder, dict) or _holds(holder, place[-1]):
-            holder[place[-1]] = value
+            holder[place[-1]] = copy.deepcopy(value)  # the next change may change it, and must not change NASTY
     with tempfile.TemporaryDirectory() as root:
         folder = Folder(Path(root))
         folder.add(changed, "scene")
