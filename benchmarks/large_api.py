@@ -1,11 +1,14 @@
 """A STAC API with as many scenes as wanted, that really searches, and fails as large ones do.
 
-Scenes lie evenly in time, one every `step`, and are made as they are asked for.
+Scenes lie evenly in time, one every `step`, and are made as they are asked for. By itself, `python -m
+benchmarks.large_api SCENES PORT` serves so many of one year as Items of 4 KB, with every 25th page empty and no page
+behind 10,000 results; `python -m benchmarks.large_api SCENES FILE.ndjson` writes them, one a line.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 CORE = "https://api.stacspec.org/v1.0.0/core"
@@ -33,10 +37,24 @@ class LargeApi:
     gives: float = 1.0  # the share of its scenes that it gives away
     padding: int = 0  # bytes that make an Item as large as real ones
     slow_once: float = 0.0  # seconds that the first search takes
+    slow: float = 0.0  # seconds that each takes
+    largest_limit: int | None = None  # above which a search is refused
+    dies_at: int | None = None  # a scene that no page can be had with
     url: str = ""
     searches: list[dict[str, Any]] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any] | int:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            time.sleep(self.slow)
+            return self._answer(body)
+        finally:
+            self.at_once -= 1
+
+    def _answer(self, body: dict[str, Any]) -> dict[str, Any] | int:
         self.searches.append(body)
         if self.slow_once:
             pause, self.slow_once = self.slow_once, 0.0
@@ -47,6 +65,10 @@ class LargeApi:
             return 500
         if self.pages_until is not None and at >= self.pages_until:
             at = self.pages_until - limit
+        if self.largest_limit is not None and limit > self.largest_limit:
+            return 400
+        if self.dies_at is not None and low + at <= self.dies_at < low + at + limit:
+            return 500
         is_empty = self.empty_every is not None and len(self.searches) % self.empty_every == 0
         end = at if is_empty else min(at + limit, high - low)
         shown = [n for n in range(low + at, low + end) if n % 1000 < self.gives * 1000]
@@ -85,8 +107,13 @@ def scene_id(n: int) -> str:
     return f"S2B_{n:07d}_L2A"
 
 
+def of_a_year(scenes: int) -> LargeApi:
+    step = timedelta(days=365) / scenes
+    return LargeApi(scenes, step=step, padding=3000, empty_every=25, pages_until=10_000)
+
+
 @contextmanager
-def serving_many(api: LargeApi) -> Iterator[LargeApi]:
+def serving_many(api: LargeApi, *, port: int = 0) -> Iterator[LargeApi]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -110,7 +137,7 @@ def serving_many(api: LargeApi) -> Iterator[LargeApi]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     api.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -121,3 +148,17 @@ def serving_many(api: LargeApi) -> Iterator[LargeApi]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def main() -> None:
+    api, where = of_a_year(int(sys.argv[1])), sys.argv[2]
+    if where.endswith(".ndjson"):
+        with Path(where).open("w") as file:
+            file.writelines(json.dumps(api.item(n)) + "\n" for n in range(api.scenes))
+        return
+    with serving_many(api, port=int(where)):
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

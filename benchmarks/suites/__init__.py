@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from benchmarks.bench import Bench
 from benchmarks.results import Result
-from benchmarks.suites import area, cores, floor, indices, memory, remote, shard, tile
+from benchmarks.suites import area, cores, floor, indices, memory, remote, scale, shard, tile
 
 SUITES: dict[str, Callable[[Bench], Result]] = {
     "tile": tile.run,
@@ -17,4 +17,5 @@ SUITES: dict[str, Callable[[Bench], Result]] = {
     "cores": cores.run,
     "shard": shard.run,
     "indices": indices.run,
+    "scale": scale.run,
 }

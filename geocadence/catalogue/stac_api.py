@@ -1,16 +1,19 @@
 """Scenes of a STAC API: search, all pages, patiently, and none lost without a word.
 
 A window with more scenes than APIs page through well is searched in halves, and so is one whose pages die, stall
-or hold fewer scenes than the API itself has counted. What is still missing in the shortest window is an error.
+or hold fewer scenes than the API itself has counted. What is still missing in the shortest window is an error. Where
+there are many pages, parts of the window are searched at the same time: each page waits for the one before it only.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from pystac_client import Client
@@ -22,8 +25,10 @@ from geocadence.catalogue.cql2 import Filter
 from geocadence.catalogue.http import TIMEOUT, CatalogueRefused, CatalogueUnavailable, retries
 from geocadence.catalogue.paging import Item, Pages, PatientIO, Stalled, identity
 from geocadence.catalogue.query import matches, split
+from geocadence.catalogue.side_by_side import side_by_side
 from geocadence.execution_input import Window
 from geocadence.instants import format_instant
+from geocadence.long_json import compact
 
 # Items of Sentinel-2 have about 20 KB, and many APIs answer through a Lambda, with 6 MB at most.
 PAGE_SIZE = 100
@@ -32,6 +37,11 @@ SPLIT_ABOVE = 10_000
 # A stall before this many scenes is no matter of how many there are.
 _MANY = 10 * PAGE_SIZE
 SHORTEST_WINDOW = timedelta(minutes=1)
+# After so many pages a search is a long one, and goes on in parts of its window, some at the same time, by pages of as
+# many Items as make a good 2 MB (the standard has an API give fewer where it does not want to give so many).
+_LONG = 10
+_PAGE_BYTES, _LARGEST_PAGE = 2 << 20, 500
+PARTS, PARTS_AT_ONCE = 16, 4
 
 
 def search_stac_api(
@@ -99,14 +109,30 @@ class _Search:
         self._given: set[str] = set()
 
     def within(self, window: Window) -> Iterator[Item]:
-        pages = self._pages(window, **self._asked)
+        pages = self._lists(window)
+        for n, features in enumerate(pages):
+            yield from self._new(features)
+            if n + 1 == _LONG and _is_divisible(window):
+                break
+        else:
+            return
+        pages.close()
+        size = min(max(PAGE_SIZE, _PAGE_BYTES * len(features) // len(compact(features) or 1)), _LARGEST_PAGE)
+        parts = [partial(self._lists, part, size) for part in _cut(window, PARTS)]
+        for features in side_by_side(parts, at_once=PARTS_AT_ONCE):
+            yield from self._new(features)
+
+    def _lists(self, window: Window, page_size: int = PAGE_SIZE) -> Generator[list[Item]]:
+        """The features of page after page; some come again where a window is searched in halves."""
+        pages = self._pages(window, limit=page_size, **self._asked)
         shown = f"from {format_instant(window.start)} to " if window.start else "until "
         shown += format_instant(window.end)
+        parts = 2
         try:
             for features in pages:
                 if (pages.matched or 0) > SPLIT_ABOVE and _is_divisible(window):
                     break
-                yield from self._new(features)
+                yield features
             else:
                 missing = (pages.matched or 0) - len(pages.seen)
                 if missing <= 0:
@@ -122,16 +148,14 @@ class _Search:
             if len(pages.seen) < min(expected, _MANY) or not _is_divisible(window):
                 raise
         except APIError as error:
-            # The first page is as good as the API; a later one may be too far in, or too large.
-            if pages.count == 0 or _is_rejected_at_once(error) or not _is_divisible(window):
+            # The first page of usual size is as good as the API; a later one may be too far in, or too large.
+            is_usual = page_size == PAGE_SIZE
+            if _is_rejected_at_once(error) or (is_usual and (pages.count == 0 or not _is_divisible(window))):
                 raise
-        yield from self._halves(window)
-
-    def _halves(self, window: Window) -> Iterator[Item]:
-        if window.start is not None:
-            middle = (window.start + (window.end - window.start) / 2).replace(microsecond=0)
-            yield from self.within(replace(window, end=middle))
-            yield from self.within(replace(window, start=middle))
+            if not is_usual:
+                parts = 1
+        for part in _cut(window, parts):
+            yield from self._lists(part)
 
     def named(self, scenes: Sequence[str], window: Window | None) -> Iterator[Item]:
         for n in range(0, len(scenes), PAGE_SIZE):
@@ -162,6 +186,15 @@ class _Search:
             if is_filtered and self._filter is not None and not self._filter.matches(feature):
                 continue
             yield feature
+
+
+def _cut(window: Window, parts: int) -> list[Window]:
+    """As many windows one after the other, of whole seconds; neighbours share an instant."""
+    if window.start is None:
+        return [window]
+    step = (window.end - window.start) / parts
+    bounds = [window.start, *((window.start + n * step).replace(microsecond=0) for n in range(1, parts)), window.end]
+    return [replace(window, start=start, end=end) for start, end in pairwise(bounds) if start < end]
 
 
 def _is_divisible(window: Window) -> bool:

@@ -66,12 +66,13 @@ def _summary(record: dict[str, Any]) -> str:
         in_place = f" {_count(record['skipped'], 'product')} already in place." if record["skipped"] else ""
         return f"No {things} to process.{in_place}"
     if things == "object":
-        return f"{_count(planned, things)} handed to the script, {_count(produced, 'file')} written, {failed} failed."
-    return f"{produced} of {_count(planned, things)} turned into products" + (f", {failed} did not." if failed else ".")
+        return f"{_count(planned, things)} handed to the script, {_count(produced, 'file')} written, {failed:,} failed."
+    lost = f", {failed:,} did not." if failed else "."
+    return f"{produced:,} of {_count(planned, things)} turned into products{lost}"
 
 
 def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    return f"{number} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _troubles(record: dict[str, Any], digest: Digest) -> list[Trouble]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -189,6 +190,31 @@ def test_the_same_footprint_is_drawn_once() -> None:
     assert drawing is not None
     assert len(drawing["shapes"]) == 1
     assert len(drawing["area"]) == 1
+
+
+def test_the_page_of_a_large_run_stays_small_counts_all_and_says_what_it_leaves_out() -> None:
+    def scenes() -> Iterator[dict[str, Any]]:
+        for n in range(20_000):
+            when = f"{FIRST + timedelta(minutes=5 * n):%Y-%m-%dT%H:%M:%SZ}"
+            status = {3: "failed", 7: "rejected"}.get(n % 100, "produced")
+            why = {"class": "input", "reason": f"reason {n % 4000}", "advice": None}
+            yield scene(n, status=status, datetime=when, **({"failure": why} if status == "failed" else {}))
+
+    run = record(planned=19_800, produced=19_600, failed=200, rejected=200, outcome="partial")
+    page = render(run, scenes())
+
+    assert len(page) < 1_000_000
+    assert "19,600 of 19,800 scenes turned into products, 200 did not." in page
+    assert page.count('<tr class="failed">') == 200
+    assert page.count('<tr class="produced">') == 300
+    assert "The first 500 of 19,800" in page
+    assert "Not listed here: 19,300 produced." in page
+    assert page.count('<article class="trouble">') == 30
+    assert "50 more scenes have other reasons." in page
+    assert "The mean of each day; 19,600 single values are not drawn." in page
+    assert "18,600 more are not drawn." in page
+    assert "200 rejected by the plan" in page
+    assert page.index("S2B_19999<") < page.index("S2B_19998<")
 
 
 @given(low=st.floats(-1e6, 1e6), width=st.floats(1e-6, 1e6))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -112,3 +113,49 @@ def test_a_page_that_is_forbidden_is_a_refusal(status: int) -> None:
         list(search_stac_api(stac_source(api.url), window=WINDOW, sleep=lambda seconds: None))
 
     assert len(api.searches) == 2
+
+
+def test_a_long_search_asks_for_parts_of_its_window_at_the_same_time() -> None:
+    with serving_many(LargeApi(4000, step=timedelta(days=365) / 4000, slow=0.05)) as api:
+        assert sorted(found(api)) == everything(api)
+
+    assert api.most_at_once == stac_api.PARTS_AT_ONCE
+    assert {search["limit"] for search in api.searches} == {stac_api.PAGE_SIZE, 500}  # these Items are small
+    assert len(api.searches) <= 10 + 2 * stac_api.PARTS
+
+
+def test_pages_of_a_long_search_are_as_large_as_before_where_items_are_large() -> None:
+    with serving_many(LargeApi(1200, step=timedelta(days=365) / 1200, padding=25_000)) as api:
+        assert sorted(found(api)) == everything(api)
+
+    assert {search["limit"] for search in api.searches} == {stac_api.PAGE_SIZE}
+
+
+def test_a_short_search_asks_for_one_page_after_the_other_and_none_twice() -> None:
+    with serving_many(LargeApi(900, step=timedelta(days=365) / 900, slow=0.01)) as api:
+        assert sorted(found(api)) == everything(api)
+
+    assert (api.most_at_once, len(api.searches)) == (1, 9)
+
+
+def test_whoever_stops_reading_a_long_search_stops_it() -> None:
+    with serving_many(LargeApi(8000, step=timedelta(days=365) / 8000)) as api:
+        items = search_stac_api(stac_source(api.url), window=WINDOW)
+        for _ in range(1200):
+            next(items)
+        items.close()
+
+        asked = len(api.searches)
+        assert asked < 40
+        assert not [thread for thread in threading.enumerate() if "ThreadPoolExecutor" in thread.name]
+
+
+def test_trouble_in_a_part_of_a_long_search_is_the_searchs() -> None:
+    dying = LargeApi(4000, step=timedelta(days=365) / 4000, dies_at=3000)
+    with serving_many(dying) as api, pytest.raises(CatalogueUnavailable, match="again and again"):
+        found(api)
+
+
+def test_an_api_that_takes_no_large_pages_is_asked_for_usual_ones() -> None:
+    with serving_many(LargeApi(4000, step=timedelta(days=365) / 4000, largest_limit=100)) as api:
+        assert sorted(found(api)) == everything(api)

@@ -1,4 +1,4 @@
-"""A year left alone: 52 weekly runs over scenes that come late, twice, and anew."""
+"""A year left alone: 52 weekly runs over scenes that come late, twice and anew, of which half go wrong in some way."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
+import pytest
 
 from geocadence.bucket import Bucket
 from geocadence.instants import parse_instant
@@ -16,7 +17,7 @@ from tests.geocadence.scenes import item
 
 FIRST_RUN = datetime(2026, 1, 5, 6, tzinfo=UTC)
 WEEKS = 52
-LOOKBACK = timedelta(days=28)
+LOOKBACK = timedelta(days=35)  # at least two runs see a scene that comes as late as can be
 
 
 class Catalogue:
@@ -51,37 +52,107 @@ class Catalogue:
         return [entry for appears, entry in self.entries if appears <= now]
 
 
+class Year:
+    """A pipeline left alone: its weekly runs, and all that happens to them."""
+
+    def __init__(self, catalogue: Catalogue, pipeline: Pipeline, *, seed: int) -> None:
+        self.catalogue, self.pipeline = catalogue, pipeline
+        self.chance = random.Random(seed)  # noqa: S311
+        self.happened: Counter[str] = Counter()
+        self.late: dict[str, Any] | None = None  # last week's run, still at work
+        self.before = ""  # what happened last week
+
+    def week(self, n: int, *, quiet: bool) -> None:
+        pipeline = self.pipeline
+        pipeline.items = self.catalogue.at(pipeline.clock)
+        window = {"start": (pipeline.clock - LOOKBACK).isoformat(), "end": pipeline.clock.isoformat()}
+        planned = pipeline.plan(f"week-{n}", {"window": window})
+        # What a lookback promises is that one bad week is made up for by the next.
+        events = [event for event in EVENTS if event not in LOSES or self.before not in LOSES]
+        what = self.before = "goes well" if quiet else self.chance.choice(events)
+        self.happened[what] += 1
+        if what == "somebody presses Start as well, or the event comes again under another name":
+            second = pipeline.plan(f"week-{n}-again", {"window": window})
+            assert second["planned"] == 0
+            assert pipeline.close(second)["outcome"] == "empty"
+        some = tuple(scene for scene in pipeline.taken(planned) if self.chance.random() < 0.5)
+        if what == "is aborted half-way":
+            pipeline.work(planned, but=some, is_reconciled=False)
+            pipeline.abort(planned)
+        elif what == "is aborted just before its close":
+            pipeline.work(planned)
+            pipeline.abort(planned)
+        elif what == "dies after its plan":
+            pipeline.abort(planned)
+        elif what == "has scenes that fail":
+            pipeline.work(planned, but=some)
+            assert pipeline.close(planned)["failed"] == len(some)
+        elif what == "is not reconciled batch by batch":
+            pipeline.work(planned, is_reconciled=False)
+            pipeline.close(planned)
+        elif what == "is closed twice":
+            pipeline.work(planned)
+            assert pipeline.close(planned) == pipeline.close(planned)
+        elif what == "is planned again, its first answer being lost":
+            again = pipeline.plan(f"week-{n}", {"window": window})
+            assert pipeline.taken(again) == pipeline.taken(planned)
+            pipeline.work(again)
+            pipeline.close(again)
+        else:
+            pipeline.work(planned)
+            if what != "is still at work when the next one starts":
+                pipeline.close(planned)
+        if self.late is not None:
+            pipeline.close(self.late)
+        self.late = planned if what == "is still at work when the next one starts" else None
+        pipeline.later(days=7)
+
+
+EVENTS = (
+    "goes well",
+    "goes well",
+    "somebody presses Start as well, or the event comes again under another name",
+    "is aborted half-way",
+    "is aborted just before its close",
+    "dies after its plan",
+    "has scenes that fail",
+    "is not reconciled batch by batch",
+    "is closed twice",
+    "is planned again, its first answer being lost",
+    "is still at work when the next one starts",
+)
+
+
+LOSES = ("is aborted half-way", "is aborted just before its close", "dies after its plan", "has scenes that fail")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_year_of_weekly_runs_ends_with_exactly_the_right_catalogue(
-    inputs: Bucket, outputs: Bucket, tmp_path: Any
+    inputs: Bucket, outputs: Bucket, tmp_path: Any, seed: int
 ) -> None:
     catalogue, pipeline = Catalogue(), Pipeline(inputs, outputs, [])
     pipeline.clock = FIRST_RUN
-    for week in range(WEEKS + 4):  # the last ones fetch what comes late
-        pipeline.items = catalogue.at(pipeline.clock)
-        window = {"start": (pipeline.clock - LOOKBACK).isoformat(), "end": pipeline.clock.isoformat()}
-        planned = pipeline.plan(f"week-{week}", {"window": window})
-        if week % 10 == 4:  # somebody presses Start as well
-            second = pipeline.plan(f"week-{week}-again", {"window": window})
-            assert second["planned"] == 0
-            pipeline.close(second)
-        if week % 13 == 7:  # aborted half-way, and never closed
-            pipeline.work(planned, but=tuple(pipeline.taken(planned)[1:]))
-            pipeline.abort(planned)
-        else:
-            pipeline.work(planned)
-            pipeline.close(planned)
-        pipeline.later(days=7)
+    year = Year(catalogue, pipeline, seed=seed)
+    for week in range(WEEKS + 4):
+        year.week(week, quiet=week >= WEEKS)  # the last ones fetch what comes late, and what was lost
 
     path = tmp_path / "items.parquet"
     outputs.fetch("ndvi/items.parquet", path)
-    rows = duckdb.sql(f"SELECT id, \"geocadence:baseline\" FROM '{path}' ORDER BY id").fetchall()  # noqa: S608
-    due = {entry["id"] for appears, entry in catalogue.entries if entry["id"] in catalogue.expected.values()}
-    assert {scene for scene, _ in rows} == due
-    assert len(rows) == len(due)
-    links = outputs.read_json("ndvi/collection.json")["links"]
-    assert sorted(link["href"].rpartition("/")[2][:-5] for link in links if link["rel"] == "item") == sorted(due)
-    # Nobody was worked on twice, not even where a run was aborted.
+    columns = 'id, "geocadence:baseline", "geocadence:acquisition"'
+    rows = duckdb.sql(f"SELECT {columns} FROM '{path}' ORDER BY id").fetchall()  # noqa: S608
+    due = set(catalogue.expected.values())
+    assert {scene for scene, *_ in rows} == due
+    assert len(rows) == len(due) == len({acquisition for *_, acquisition in rows})
+    newest = {entry["id"]: entry["properties"]["s2:processing_baseline"] for _, entry in catalogue.entries}
+    assert {scene: baseline for scene, baseline, _ in rows} == {scene: newest[scene] for scene in due}
+    links = [link["href"] for link in outputs.read_json("ndvi/collection.json")["links"] if link["rel"] == "item"]
+    assert sorted(href.rpartition("/")[2][:-5] for href in links) == sorted(due)
+    assert all(outputs.exists(f"ndvi/{href.removeprefix('./')}") for href in links)
+    # Nobody was worked on twice, not even where a run was aborted, failed or overlapped with the next.
     assert {scene: times for scene, times in Counter(pipeline.jobs).items() if times > 1} == {}
+    # No claim is left behind by a run that ended well.
+    assert inputs.read_json("ndvi/runs/claims.json")["runs"] == []
+    assert len(set(year.happened) & set(EVENTS)) >= 9
     first, last = (
         parse_instant(entry["properties"]["datetime"]) for _, entry in (catalogue.entries[0], catalogue.entries[-1])
     )
