@@ -49,7 +49,7 @@ STEPS_FOR = {
     "run": ("project", "node", "emulator", "container"),
     "test": ("project", "node", "emulator", "container", "development", "sdk"),
     "sdk": ("project", "sdk"),
-    "bench": ("project", "container", "bench"),
+    "bench": ("project", "container", "development", "bench"),
     "deploy": ("project", "node"),
 }
 

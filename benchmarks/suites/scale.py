@@ -98,6 +98,7 @@ def result_of(points: Sequence[dict[str, Any]]) -> Result:
         rows.append(row)
     last, half = rows[-1], rows[-3] if len(rows) > 2 else rows[0]
     notes = [
+        "There are no pixels here, and each step is measured once: it needs what the step before has left.",
         "Each figure is a whole process on one core, imports included: what a function has with 1769 MB. The other "
         "core has the servers, so the wall time of planning is in part theirs.",
         "plan (rustac): `rustac serve` in memory over stac-geoparquet (its DuckDB backend fetches an extension from "
