@@ -105,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = made.parse_args(_with_negative_offset(arguments))
     os.environ.update(gdal_options(os.environ))
     try:
-        from spectral import codecs
+        from spectral import codecs, llvm
         from spectral.area import Area
         from spectral.cog import has_compression
         from spectral.indices import parse_constants, parse_indices
@@ -141,6 +141,8 @@ def main(arguments: list[str] | None = None) -> int:
         progress.note("fallback", level="warning", reason=f"this GDAL has no {given.compress}: using deflate")
     if not codecs.FAST:
         progress.note("fallback", level="warning", reason="imagecodecs doesn't load: the same pixels, more slowly")
+    if not llvm.FAST:
+        progress.note("fallback", level="warning", reason="llvmlite doesn't load: the same pixels, more slowly")
     settings = Settings(
         indices=indices,
         mask=mask,

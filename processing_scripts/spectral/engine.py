@@ -15,6 +15,7 @@ from rasterio.windows import Window
 from spectral import mask as masks
 from spectral.area import Clip
 from spectral.cog import CogWriter, Packed
+from spectral.fused import FusedKernel
 from spectral.grids import Grid, check_aligned
 from spectral.indices import Index
 from spectral.kernel import Kernel, holds_data
@@ -68,7 +69,7 @@ class Block:
 class _Workspace(threading.local):
     """A thread's own buffers: asking the system for megabytes per block costs as much as the arithmetic."""
 
-    kernel: Kernel | None = None
+    kernel: Kernel | FusedKernel | None = None
     stored: dict[str, np.ndarray]
 
 
@@ -96,6 +97,10 @@ class Job:
         self.clip = clip
         self._on_grid = {symbol: OnGrid(band.source, grid) for symbol, band in bands.items()}
         self._mask = OnGrid(mask, grid) if mask and hidden else None
+        self._radiometries = {symbol: band.radiometry for symbol, band in bands.items()}
+        self._fused = FusedKernel.of(
+            indices, self._radiometries, {symbol: source.dtype for symbol, source in self._on_grid.items()}
+        )
         self._own = _Workspace()
 
     @property
@@ -148,7 +153,7 @@ class Job:
     ) -> dict[str, tuple[np.ndarray, int]]:
         """By index name the stored values (unit, unit), nodata beyond the grid, and how many were clipped."""
         if self._own.kernel is None:
-            self._own.kernel = Kernel(self.indices, {symbol: band.radiometry for symbol, band in self.bands.items()})
+            self._own.kernel = self._fused or Kernel(self.indices, self._radiometries)
             self._own.stored = {
                 index.name: np.empty((unit, unit), np.int16 if index.packed else np.float32) for index in self.indices
             }

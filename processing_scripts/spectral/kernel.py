@@ -13,7 +13,7 @@ import numpy as np
 from spectral.indices import Index
 from spectral.program import Program
 from spectral.radiometry import SATURATED, Radiometry
-from spectral.values import FLOAT_NODATA, PACKED_LARGEST, PACKED_NODATA, SCALE
+from spectral.values import BESIDE_FLOAT_NODATA, FLOAT_NODATA, PACKED_LARGEST, PACKED_NODATA, SCALE
 
 # A strip's size: with more pixels its arrays leave the cache, with fewer numpy's calls take longer than its loops.
 _PIXELS = 1 << 16
@@ -104,8 +104,12 @@ def holds_data(stored: np.ndarray, nodata: float | None) -> np.ndarray:
 
 
 @cache
-def _usable_range(dtype: np.dtype, radiometry: Radiometry) -> tuple[int, int] | None:
-    """The first and the last DN that can be used, where all between them can be too; else None."""
+def usable_range(dtype: np.dtype, radiometry: Radiometry) -> tuple[int, int] | None:
+    """The first and the last DN that can be used, where all between them can be too; else None.
+
+    Args:
+        dtype: of integers of 8 or 16 bits.
+    """
     every = np.arange(np.iinfo(dtype).min, np.iinfo(dtype).max + 1).astype(dtype)
     good = holds_data(every, radiometry.nodata)
     good &= every * np.float64(radiometry.scale) + radiometry.offset > _SMALLEST_REFLECTANCE
@@ -119,7 +123,7 @@ def _mark_usable(
     stored: np.ndarray, reflectance: np.ndarray, radiometry: Radiometry, *, out: np.ndarray, spare: np.ndarray
 ) -> None:
     small = stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2
-    found = _usable_range(stored.dtype, radiometry) if small else None
+    found = usable_range(stored.dtype, radiometry) if small else None
     if found is None:
         np.greater(reflectance, _SMALLEST_REFLECTANCE, out=out)
         np.logical_and(out, holds_data(stored, radiometry.nodata), out=out)
@@ -152,7 +156,7 @@ def _narrow(values: np.ndarray, valid: np.ndarray, *, out: np.ndarray, steps: np
     np.copyto(out, values, casting="unsafe")
     # A value that happens to be nodata moves by the smallest step there is.
     np.equal(out, np.float32(FLOAT_NODATA), out=spare)
-    np.copyto(out, np.nextafter(np.float32(FLOAT_NODATA), np.float32(0)), where=spare)
+    np.copyto(out, BESIDE_FLOAT_NODATA, where=spare)
     np.isfinite(out, out=spare)
     np.logical_and(spare, valid, out=spare)
     np.logical_not(spare, out=spare)

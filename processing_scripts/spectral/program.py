@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 _BINARY = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power}
 # numpy's general power is slow.
 _POWERS = {2.0: np.square, 0.5: np.sqrt}
+
+V = TypeVar("V")
 
 
 class _Scratch(NamedTuple):
@@ -70,6 +72,26 @@ class Program:
 
         for operation, operands, result in self._steps:
             operation(*map(value, operands), out=scratch[result.number])
+        return value(self._result)
+
+    @property
+    def operations(self) -> set[np.ufunc]:
+        """Those that the steps are made of."""
+        return {step.operation for step in self._steps}
+
+    def translated(
+        self, values: Mapping[str, V], operations: Mapping[np.ufunc, Callable[..., V]], number: Callable[[float], V]
+    ) -> V:
+        """The formula's value in another world, where `operations` stand for numpy's and `number` makes numbers."""
+        known: dict[_Scratch, V] = {}
+
+        def value(operand: _Operand) -> V:
+            if isinstance(operand, _Scratch):
+                return known[operand]
+            return values[operand] if isinstance(operand, str) else number(float(operand))
+
+        for operation, operands, result in self._steps:
+            known[result] = operations[operation](*map(value, operands))
         return value(self._result)
 
     def _compile(self, node: ast.expr) -> _Operand:

@@ -6,6 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from spectral import llvm, loops
+from spectral.values import PACKED_NODATA
+
 # A value above its type's smallest needs 16 bits, four of them 18; the number of valid ones goes above.
 _BITS = 18
 _ROWS = 32
@@ -31,6 +34,8 @@ def reduced(values: np.ndarray, nodata: float, depth: int) -> list[np.ndarray]:
     Args:
         values: rows and columns are multiples of 2^depth.
     """
+    if llvm.FAST and values.dtype == np.int16 and nodata == PACKED_NODATA:
+        return loops.averages(values, depth)
     levels: list[np.ndarray] = []
     if not depth:
         return levels

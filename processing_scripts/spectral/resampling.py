@@ -40,6 +40,11 @@ class OnGrid:
         coarser = factor(self._grid, self.source.grid)
         return f"nearest of {coarser} times the size" if coarser > 1 else None
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Of what `band` gives."""
+        return np.dtype(np.float64) if self._finer > 1 else self.source.dtype
+
     def plan(self, windows: Sequence[Window], memory: int) -> None:
         """Tell the source what will be read, in this order; see `reading.Source`."""
         wanted: list[Window] = []

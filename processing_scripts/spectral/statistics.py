@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spectral import llvm, loops
 from spectral.values import FLOAT_NODATA, PACKED_NODATA, SCALE
 
 PERCENTILES = (2, 25, 50, 75, 98)
@@ -30,7 +31,8 @@ def tally(values: np.ndarray) -> Tally:
     """Count one block's stored values (int16 or float32)."""
     if values.dtype == np.int16:
         # int16 has 65536 values only: their counts hold every statistic exactly.
-        return Tally(values.size, _counts(values.view(np.uint16), step=_ROWS), (0, 0.0, 0.0), (np.inf, -np.inf))
+        counts = loops.counts(values) if llvm.FAST else _counts(values.view(np.uint16), step=_ROWS)
+        return Tally(values.size, counts, (0, 0.0, 0.0), (np.inf, -np.inf))
     held = values[values != FLOAT_NODATA]
     valid = held.astype(np.float64)
     return Tally(

@@ -67,6 +67,7 @@ def test_the_locked_set_installs_from_wheels_for_the_images_python(installed: Pa
         "pandas",
         "boto3",
         "imagecodecs",
+        "llvmlite",
     } <= found
     assert {name.replace("_", "-").replace(".", "-") for name in named} >= {name.replace(".", "-") for name in found}
     compiled = [path.name for path in (installed / "numpy").rglob("*.so")]

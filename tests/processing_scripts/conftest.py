@@ -25,11 +25,12 @@ def log() -> io.StringIO:
     return io.StringIO()
 
 
-@pytest.fixture(params=["imagecodecs", "numpy and GDAL only"])
+@pytest.fixture(params=["imagecodecs and llvmlite", "numpy and GDAL only"])
 def libraries(request, monkeypatch) -> str:
-    """Both ways of packing and unpacking: with imagecodecs, and where it doesn't load."""
-    from spectral import codecs
+    """Both ways of packing, unpacking and computing: with imagecodecs and llvmlite, and where neither loads."""
+    from spectral import codecs, llvm
 
-    assert codecs.FAST, "the tests are to see both ways"
-    monkeypatch.setattr(codecs, "FAST", request.param == "imagecodecs")
+    assert codecs.FAST and llvm.FAST, "the tests are to see both ways"
+    for module in (codecs, llvm):
+        monkeypatch.setattr(module, "FAST", request.param != "numpy and GDAL only")
     return request.param

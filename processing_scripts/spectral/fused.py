@@ -1,0 +1,194 @@
+"""All indices of a block in one pass over its pixels: `kernel.Kernel` as a single loop, compiled.
+
+Every pixel goes through the same operations in the same order as there, so the result is the same to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from spectral import llvm
+from spectral.indices import Index
+from spectral.kernel import usable_range
+from spectral.program import Program
+from spectral.radiometry import Radiometry
+from spectral.values import BESIDE_FLOAT_NODATA, FLOAT_NODATA, PACKED_LARGEST, PACKED_NODATA, SCALE
+
+_KINDS = ("uint8", "uint16", "int16")
+_BLOCK = "block"
+
+
+class FusedKernel:
+    """Computes indices of blocks; any thread may call it."""
+
+    @classmethod
+    def of(
+        cls, indices: tuple[Index, ...], radiometries: Mapping[str, Radiometry], dtypes: Mapping[str, np.dtype]
+    ) -> FusedKernel | None:
+        """None where nothing can be compiled, or where a band or a formula is no plain case."""
+        plain = llvm.FAST and all(dtype.name in _KINDS and dtype.isnative for dtype in dtypes.values())
+        if not plain:
+            return None
+        usable = {symbol: usable_range(dtype, radiometries[symbol]) for symbol, dtype in dtypes.items()}
+        programs = {index.name: index.formula.program(index.constants) for index in indices}
+        # numpy has a power of its own, which LLVM's need not be the same as.
+        if None in usable.values() or any(np.power in program.operations for program in programs.values()):
+            return None
+        module = _module(indices, programs, dtypes)
+        return cls(llvm.compiled(module, _BLOCK), indices, radiometries, usable)
+
+    def __init__(
+        self,
+        block: Callable,
+        indices: tuple[Index, ...],
+        radiometries: Mapping[str, Radiometry],
+        usable: Mapping[str, tuple[int, int]],
+    ) -> None:
+        """
+        Args:
+            block: what `_module` has become.
+            usable: of each band, in the order of `block`, the first and the last DN that can be used.
+        """
+        self._block = block
+        self._numbers = [
+            number
+            for radiometry, ends in ((radiometries[symbol], usable[symbol]) for symbol in usable)
+            for number in (radiometry.scale, radiometry.offset, *ends)
+        ]
+        self._symbols = list(usable)
+        self._names = [index.name for index in indices]
+
+    def __call__(
+        self, bands: Mapping[str, np.ndarray], shown: np.ndarray | None, out: Mapping[str, np.ndarray]
+    ) -> dict[str, int]:
+        """Compute all indices of a block; see `Kernel`."""
+        rows, columns = next(iter(bands.values())).shape
+        # One row of it serves them all.
+        shown = np.broadcast_to(np.ones(columns, bool), (rows, columns)) if shown is None else shown
+        arrays = [*(bands[symbol] for symbol in self._symbols), shown, *(out[name] for name in self._names)]
+        clipped = np.zeros(len(self._names), np.int64)
+        self._block(
+            *map(llvm.address, arrays),
+            *(array.strides[0] for array in arrays),
+            *self._numbers,
+            llvm.address(clipped),
+            rows,
+            columns,
+        )
+        return dict(zip(self._names, clipped.tolist(), strict=True))
+
+
+def _module(
+    indices: tuple[Index, ...], programs: Mapping[str, Program], dtypes: Mapping[str, np.dtype]
+) -> llvm.ir.Module:
+    """Two loops in one another: `block` over rows, and what it calls over the pixels of a row.
+
+    Bands, mask and indices come one behind the other: the addresses of all, then the bytes from row to row of all
+    (pixels of a row lie side by side). After them of each band scale, offset, first and last usable DN; then where to
+    add how many values were clipped, rows, columns.
+    """
+    module = llvm.ir.Module()
+    arrays = [llvm.POINTER] * (len(dtypes) + 1 + len(indices))
+    numbers = [llvm.F64, llvm.F64, llvm.I32, llvm.I32] * len(dtypes)
+    row, given = llvm.define(module, "row", [*arrays, *numbers, llvm.POINTER, llvm.I64], inside=True)
+    _row(row, given, indices, programs, dtypes)
+    block, given = llvm.define(
+        module, _BLOCK, [*arrays, *[llvm.I64] * len(arrays), *numbers, llvm.POINTER, llvm.I64, llvm.I64]
+    )
+    pointers, strides, rest = given[: len(arrays)], given[len(arrays) : 2 * len(arrays)], given[2 * len(arrays) :]
+    *rest, rows, columns = rest
+    with llvm.loop(block, rows) as number:
+        places = [
+            llvm.advance(block, array, block.mul(number, stride))
+            for array, stride in zip(pointers, strides, strict=True)
+        ]
+        block.call(row.function, [*places, *rest, columns])
+    block.ret_void()
+    return module
+
+
+def _row(
+    build: llvm.ir.IRBuilder,
+    given: Sequence[llvm.ir.Value],
+    indices: tuple[Index, ...],
+    programs: Mapping[str, Program],
+    dtypes: Mapping[str, np.dtype],
+) -> None:
+    stored, shown, out = given[: len(dtypes)], given[len(dtypes)], given[len(dtypes) + 1 :][: len(indices)]
+    *numbers, counts, columns = given[len(dtypes) + 1 + len(indices) :]
+    clipped = [llvm.variable(build) for _ in indices]
+    operations = _operations(build)
+    with llvm.loop(build, columns) as place:
+        is_shown = build.icmp_unsigned("!=", llvm.load(build, llvm.I8, shown, place), llvm.I8(0))
+        reflectance, usable = {}, {}
+        for number, (symbol, dtype) in enumerate(dtypes.items()):
+            scale, offset, first, last = numbers[4 * number : 4 * number + 4]
+            value = llvm.load(build, llvm.ir.IntType(8 * dtype.itemsize), stored[number], place)
+            value = build.sext(value, llvm.I32) if dtype.kind == "i" else build.zext(value, llvm.I32)
+            usable[symbol] = build.and_(build.icmp_signed(">=", value, first), build.icmp_signed("<=", value, last))
+            reflectance[symbol] = build.fadd(build.fmul(build.sitofp(value, llvm.F64), scale), offset)
+        for number, index in enumerate(indices):
+            valid = is_shown
+            for symbol in index.bands:
+                valid = build.and_(valid, usable[symbol])
+            value = programs[index.name].translated(reflectance, operations, llvm.F64)
+            if index.packed:
+                value, is_clipped = _pack(build, value, valid)
+                known = build.load(clipped[number], typ=llvm.I64)
+                build.store(build.add(known, build.zext(is_clipped, llvm.I64)), clipped[number])
+            else:
+                value = _narrow(build, value, valid)
+            llvm.store(build, value, out[number], place)
+    for number, count in enumerate(clipped):
+        place = llvm.I64(number)
+        known = llvm.load(build, llvm.I64, counts, place)
+        llvm.store(build, build.add(known, build.load(count, typ=llvm.I64)), counts, place)
+    build.ret_void()
+
+
+def _operations(build: llvm.ir.IRBuilder) -> dict[np.ufunc, Callable[..., llvm.ir.Value]]:
+    """What stands for numpy's operations in a formula."""
+    return {
+        np.add: build.fadd,
+        np.subtract: build.fsub,
+        np.multiply: build.fmul,
+        np.divide: build.fdiv,
+        np.negative: build.fneg,
+        np.square: lambda value: build.fmul(value, value),
+        np.sqrt: lambda value: _call(build, "llvm.sqrt", value),
+    }
+
+
+def _pack(build: llvm.ir.IRBuilder, value: llvm.ir.Value, valid: llvm.ir.Value) -> tuple[llvm.ir.Value, llvm.ir.Value]:
+    """The value in steps of int16, and whether it had to be clipped; see `kernel._pack`."""
+    steps = _call(build, "llvm.rint", build.fmul(value, llvm.F64(1 / SCALE)))
+    valid = build.and_(valid, _is_finite(build, value))
+    largest = llvm.F64(PACKED_LARGEST)
+    is_clipped = build.and_(valid, build.fcmp_ordered(">", _call(build, "llvm.fabs", steps), largest))
+    steps = _call(build, "llvm.minnum", _call(build, "llvm.maxnum", steps, llvm.F64(-PACKED_LARGEST)), largest)
+    found = build.trunc(build.fptosi(steps, llvm.I32), llvm.I16)
+    return build.select(valid, found, llvm.I16(PACKED_NODATA)), is_clipped
+
+
+def _narrow(build: llvm.ir.IRBuilder, value: llvm.ir.Value, valid: llvm.ir.Value) -> llvm.ir.Value:
+    """The value as float32; see `kernel._narrow`."""
+    nodata = llvm.F32(FLOAT_NODATA)
+    found = build.fptrunc(value, llvm.F32)
+    valid = build.and_(valid, _is_finite(build, found))
+    found = build.select(build.fcmp_ordered("==", found, nodata), llvm.F32(float(BESIDE_FLOAT_NODATA)), found)
+    return build.select(valid, found, nodata)
+
+
+def _is_finite(build: llvm.ir.IRBuilder, value: llvm.ir.Value) -> llvm.ir.Value:
+    return build.fcmp_ordered("<", _call(build, "llvm.fabs", value), value.type(math.inf))
+
+
+def _call(build: llvm.ir.IRBuilder, name: str, *values: llvm.ir.Value) -> llvm.ir.Value:
+    """One of LLVM's own functions, for the type of its values."""
+    kind = values[0].type
+    return build.call(
+        build.module.declare_intrinsic(name, [kind], llvm.ir.FunctionType(kind, [kind] * len(values))), values
+    )

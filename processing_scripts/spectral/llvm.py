@@ -1,0 +1,122 @@
+"""Loops compiled on the spot by LLVM, where `llvmlite` loads: what numpy does in many passes, they do in one.
+
+They hold to IEEE arithmetic, operation by operation as numpy has it (nothing is contracted or reordered), so numpy,
+which steps in where `llvmlite` doesn't load, gives the same bytes on any processor.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+
+import numpy as np
+
+try:
+    from llvmlite import binding, ir
+
+    # Those before 0.44 have neither the passes nor the pointers used here.
+    FAST = hasattr(binding, "create_pass_builder")
+except (ImportError, OSError):
+    FAST = False
+
+if FAST:
+    I1, I8, I16, I32, I64 = map(ir.IntType, (1, 8, 16, 32, 64))
+    F32, F64 = ir.FloatType(), ir.DoubleType()
+    POINTER = ir.PointerType()
+    _CTYPES = {I32: ctypes.c_int32, I64: ctypes.c_int64, F64: ctypes.c_double, POINTER: ctypes.c_void_p}
+
+# Compiled code stays for as long as the process does: by what it was made of.
+_compiled: dict[str, tuple[object, Callable]] = {}
+_lock = Lock()
+
+
+def define(
+    module: ir.Module, name: str, parameters: Sequence[ir.Type], *, inside: bool = False
+) -> tuple[ir.IRBuilder, Sequence[ir.Value]]:
+    """A new function without result: where its code goes, and its arguments. What pointers point to doesn't overlap.
+
+    Args:
+        inside: called by the module's other functions only.
+    """
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), parameters), name)
+    function.linkage = "internal" if inside else ""
+    for argument in function.args:
+        if argument.type == POINTER:
+            argument.add_attribute("noalias")
+    return ir.IRBuilder(function.append_basic_block()), function.args
+
+
+@contextmanager
+def loop(builder: ir.IRBuilder, count: ir.Value) -> Iterator[ir.Value]:
+    """What is built inside runs `count` times; gives the number of the round, from 0."""
+    number = variable(builder)
+    head, body, behind = (builder.append_basic_block() for _ in range(3))
+    builder.branch(head)
+    builder.position_at_end(head)
+    current = builder.load(number, typ=I64)
+    builder.cbranch(builder.icmp_signed("<", current, count), body, behind)
+    builder.position_at_end(body)
+    yield current
+    builder.store(builder.add(current, I64(1)), number)
+    builder.branch(head)
+    builder.position_at_end(behind)
+
+
+def variable(builder: ir.IRBuilder) -> ir.Value:
+    """An I64 that changes, 0 at first."""
+    with builder.goto_entry_block():
+        made = builder.alloca(I64)
+    builder.store(I64(0), made)
+    return made
+
+
+def load(builder: ir.IRBuilder, kind: ir.Type, array: ir.Value, place: ir.Value) -> ir.Value:
+    """Element `place` of an array of `kind`."""
+    return builder.load(builder.gep(array, [place], source_etype=kind), typ=kind)
+
+
+def store(builder: ir.IRBuilder, value: ir.Value, array: ir.Value, place: ir.Value) -> None:
+    """Set element `place` of an array of the value's type."""
+    builder.store(value, builder.gep(array, [place], source_etype=value.type))
+
+
+def advance(builder: ir.IRBuilder, array: ir.Value, size: ir.Value) -> ir.Value:
+    """The array that begins so many bytes later."""
+    return builder.gep(array, [size], source_etype=I8)
+
+
+def compiled(module: ir.Module, name: str) -> Callable:
+    """The module's function of that name, for this very processor; takes addresses and numbers."""
+    source = str(module)
+    with _lock:
+        if source not in _compiled:
+            _compiled[source] = _compile(source, name, [argument.type for argument in module.get_global(name).args])
+        return _compiled[source][1]
+
+
+def _compile(source: str, name: str, parameters: Sequence[ir.Type]) -> tuple[object, Callable]:
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    # Not to be shared: the engine takes it over.
+    machine = binding.Target.from_default_triple().create_target_machine(
+        cpu=binding.get_host_cpu_name(), features=binding.get_host_cpu_features().flatten(), opt=3
+    )
+    parsed = binding.parse_assembly(source)
+    parsed.verify()
+    parsed.triple, parsed.data_layout = machine.triple, str(machine.target_data)
+    # These loops are no faster by the rest of what LLVM can do to them, and take twice as long to compile.
+    options = binding.create_pipeline_tuning_options(speed_level=2)
+    options.loop_interleaving = options.loop_unrolling = options.slp_vectorization = False
+    passes = binding.create_pass_builder(machine, options)
+    passes.getModulePassManager().run(parsed, passes)
+    engine = binding.create_mcjit_compiler(parsed, machine)
+    engine.finalize_object()
+    function = ctypes.CFUNCTYPE(None, *(_CTYPES[kind] for kind in parameters))(engine.get_function_address(name))
+    return engine, function
+
+
+def address(array: np.ndarray) -> int:
+    """Where an array's first element is."""
+    return array.ctypes.data

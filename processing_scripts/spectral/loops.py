@@ -1,0 +1,105 @@
+"""What is done to packed indices whatever their formula: counting values, and averaging 2 × 2 pixels, compiled.
+
+Where nothing can be compiled (`llvm.FAST`), `statistics` and `pyramid` do the same by numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+
+from spectral import llvm
+from spectral.values import PACKED_NODATA
+
+# Neighbours are often equal, and a counter just written can't be read at once: they count in turns, each in its table.
+_TABLES = 2
+# Of a number that holds both, the lower bits are a sum and the upper ones how many pixels are in it.
+_SUM_BITS = 40
+
+
+def counts(values: np.ndarray) -> np.ndarray:
+    """How often each int16 occurs in `values` (rows, columns), in the order of uint16."""
+    tables = np.zeros((_TABLES, 65536), np.uint32)
+    _counting()(llvm.address(values), values.strides[0], *values.shape, llvm.address(tables))
+    return tables.sum(axis=0, dtype=np.int64)
+
+
+def averages(values: np.ndarray, depth: int) -> list[np.ndarray]:
+    """The levels of `pyramid.reduced`, of int16."""
+    levels: list[np.ndarray] = []
+    above = np.ascontiguousarray(values)
+    for _ in range(depth):
+        shape = above.shape[0] // 2, above.shape[1] // 2
+        both, found = np.empty(shape, np.int64), np.empty(shape, np.int16)
+        _halving(above.dtype.itemsize)(*map(llvm.address, (above, both, found)), *shape)
+        levels.append(found)
+        above = both
+    return levels
+
+
+@cache
+def _counting() -> Callable:
+    module = llvm.ir.Module()
+    build, (values, stride, rows, columns, tables) = llvm.define(
+        module, "count", [llvm.POINTER, llvm.I64, llvm.I64, llvm.I64, llvm.POINTER]
+    )
+
+    def count(line: llvm.ir.Value, place: llvm.ir.Value, table: int) -> None:
+        value = build.zext(llvm.load(build, llvm.I16, line, place), llvm.I64)
+        cell = build.add(value, llvm.I64(table * 65536))
+        llvm.store(build, build.add(llvm.load(build, llvm.I32, tables, cell), llvm.I32(1)), tables, cell)
+
+    turns, left = build.udiv(columns, llvm.I64(_TABLES)), build.urem(columns, llvm.I64(_TABLES))
+    with llvm.loop(build, rows) as row:
+        line = llvm.advance(build, values, build.mul(row, stride))
+        with llvm.loop(build, turns) as turn:
+            first = build.mul(turn, llvm.I64(_TABLES))
+            for table in range(_TABLES):
+                count(line, build.add(first, llvm.I64(table)), table)
+        with llvm.loop(build, left) as last:
+            count(line, build.sub(columns, build.add(last, llvm.I64(1))), 0)
+    build.ret_void()
+    return llvm.compiled(module, "count")
+
+
+@cache
+def _halving(size: int) -> Callable:
+    """From pixels (int16: 2 bytes) or from sums with their counts (8 bytes)."""
+    module = llvm.ir.Module()
+    build, (above, both, averages, rows, columns) = llvm.define(
+        module, "halve", [llvm.POINTER, llvm.POINTER, llvm.POINTER, llvm.I64, llvm.I64]
+    )
+
+    def part(place: llvm.ir.Value) -> llvm.ir.Value:
+        """The sum with its count of what is at one place above."""
+        if size == llvm.I64.width // 8:
+            return llvm.load(build, llvm.I64, above, place)
+        value = llvm.load(build, llvm.I16, above, place)
+        # Above the type's smallest value there are no signs to spoil the count.
+        one = build.add(build.sext(value, llvm.I64), llvm.I64((1 << _SUM_BITS) - PACKED_NODATA))
+        return build.select(build.icmp_signed("==", value, llvm.I16(PACKED_NODATA)), llvm.I64(0), one)
+
+    width = build.mul(columns, llvm.I64(2))
+    rint = module.declare_intrinsic("llvm.rint", [llvm.F64])
+    with llvm.loop(build, rows) as row:
+        upper = build.mul(build.mul(row, llvm.I64(2)), width)
+        line = build.mul(row, columns)
+        with llvm.loop(build, columns) as column:
+            left = build.add(upper, build.mul(column, llvm.I64(2)))
+            right, lower = build.add(left, llvm.I64(1)), build.add(left, width)
+            total = build.add(
+                build.add(part(left), part(right)), build.add(part(lower), part(build.add(lower, llvm.I64(1))))
+            )
+            place = build.add(line, column)
+            llvm.store(build, total, both, place)
+            count = build.lshr(total, llvm.I64(_SUM_BITS))
+            summed = build.and_(total, llvm.I64((1 << _SUM_BITS) - 1))
+            mean = build.fdiv(build.sitofp(summed, llvm.F64), build.sitofp(count, llvm.F64))
+            mean = build.call(rint, [build.fadd(mean, llvm.F64(PACKED_NODATA))])
+            found = build.trunc(build.fptosi(mean, llvm.I32), llvm.I16)
+            empty = build.icmp_signed("==", count, llvm.I64(0))
+            llvm.store(build, build.select(empty, llvm.I16(PACKED_NODATA), found), averages, place)
+    build.ret_void()
+    return llvm.compiled(module, "halve")

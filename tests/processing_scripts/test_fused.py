@@ -1,0 +1,147 @@
+"""What is compiled gives the bytes that numpy gives; where nothing can be compiled, numpy does it all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from spectral import llvm, loops, pyramid, statistics
+from spectral.fused import FusedKernel
+from spectral.indices import parse_indices, table
+from spectral.kernel import Kernel
+from spectral.radiometry import Radiometry
+from spectral.sensors import SENTINEL2
+
+from tests.processing_scripts.factory import SCRIPTS
+
+# Just around zero reflectance, around each other, and anything else.
+DN = st.one_of(
+    st.integers(0, 65535), st.integers(995, 1010), st.integers(2998, 3002), st.sampled_from([0, 1000, 65535])
+)
+VALUES = arrays(np.int16, (32, 64), elements=st.one_of(st.integers(-32768, 32767), st.just(-32768)))
+
+
+def both(indices, radiometries, bands, shown=None) -> list[tuple[dict, dict]]:
+    """By the compiled loop and by numpy: the stored values, and how many were clipped."""
+    fused = FusedKernel.of(indices, radiometries, {symbol: pixels.dtype for symbol, pixels in bands.items()})
+    assert fused, "nothing was compiled"
+    shape = next(iter(bands.values())).shape
+    found = []
+    for kernel in (fused, Kernel(indices, radiometries)):
+        stored = {one.name: np.ones(shape, np.int16 if one.packed else np.float32) for one in indices}
+        found.append((stored, kernel(bands, shown, stored)))
+    return found
+
+
+def assert_same(found: list[tuple[dict, dict]]) -> None:
+    (stored, clipped), (expected, counted) = found
+    assert clipped == counted
+    for name, pixels in expected.items():
+        assert stored[name].tobytes() == pixels.tobytes(), name
+
+
+def test_every_index_of_sentinel_2_that_needs_no_power_is_compiled_to_the_same_bytes():
+    symbols = {*SENTINEL2.keys}
+    indices = tuple(
+        index
+        for name, entry in table().items()
+        if "lambda" not in entry["formula"]
+        for index in _usable(name, symbols)
+        if np.power not in index.formula.program(index.constants).operations
+    )
+    assert len(indices) > 200
+    random = np.random.default_rng(5)
+    bands = {symbol: random.integers(900, 7000, (33, 47), dtype=np.uint16) for symbol in symbols}
+    bands["R"][0, :2] = 0, 65535
+    radiometries = {symbol: Radiometry(1e-4, -0.1, 0, "", "") for symbol in bands}
+    found = both(indices, radiometries, bands, random.random((33, 47)) < 0.9)
+    assert sum(found[1][1].values()) > 0, "no value was clipped: that goes untested"
+    assert_same(found)
+
+
+def _usable(name: str, symbols: set[str]):
+    try:
+        return [index for index in parse_indices(name) if set(index.bands) <= symbols]
+    except ValueError:
+        return []
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    red=arrays(np.uint16, (3, 21), elements=DN),
+    nir=arrays(np.uint16, (3, 21), elements=DN),
+    shown=arrays(bool, (3, 21)),
+    offset=st.sampled_from([0.0, -0.1, -0.2]),
+)
+def test_any_pixels_are_the_same(red, nir, shown, offset):
+    indices = tuple(
+        parse_indices("NDVI,SR,MSAVI,ZERO=(N-R)/(N-R),ROOT=(R-N)**0.5,HUGE=((N/(R**2)**2)**2)**2,NODATA=0*R-9999")
+    )
+    radiometries = {"R": Radiometry(1e-4, offset, 0, "", ""), "N": Radiometry(2.75e-5, offset, 0, "", "")}
+    assert_same(both(indices, radiometries, {"N": nir, "R": red}, shown))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16"])
+def test_parts_of_larger_arrays_of_any_type_are_the_same(dtype):
+    random = np.random.default_rng(3)
+    bands = {symbol: random.integers(0, 127, (60, 90)).astype(dtype)[7:40, 3:78] for symbol in "NR"}
+    radiometries = {symbol: Radiometry(0.01, 0.0, 0, "", "") for symbol in bands}
+    assert_same(both(tuple(parse_indices("NDVI,SR")), radiometries, bands))
+
+
+@pytest.mark.parametrize("formula", ["A=N**R", "A=N**1.5"])
+def test_a_power_is_left_to_numpy(formula):
+    indices = tuple(parse_indices(formula))
+    radiometries = {symbol: Radiometry(1e-4, 0.0, 0, "", "") for symbol in indices[0].bands}
+    assert FusedKernel.of(indices, radiometries, dict.fromkeys(radiometries, np.dtype("uint16"))) is None
+
+
+@pytest.mark.parametrize(("dtype", "nodata"), [("float32", 0), (">u2", 0), ("int32", 0), ("uint16", 5000)])
+def test_bands_that_are_no_plain_case_are_left_to_numpy(dtype, nodata):
+    radiometries = {symbol: Radiometry(1e-4, 0.0, nodata, "", "") for symbol in "NR"}
+    dtypes = dict.fromkeys(radiometries, np.dtype(dtype))
+    assert FusedKernel.of(tuple(parse_indices("NDVI")), radiometries, dtypes) is None
+
+
+@settings(max_examples=25, deadline=None)
+@given(values=VALUES)
+def test_overviews_of_any_values_are_the_same(values):
+    with pytest.MonkeyPatch.context() as patch:
+        found = loops.averages(values, 5)
+        patch.setattr(llvm, "FAST", False)
+        expected = pyramid.reduced(values, -32768, 5)
+    for level, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(level, other)
+
+
+@settings(max_examples=25, deadline=None)
+@given(values=VALUES, height=st.integers(1, 32), width=st.integers(1, 64))
+def test_any_values_are_counted_the_same(values, height, width):
+    with pytest.MonkeyPatch.context() as patch:
+        found = statistics.tally(values[:height, :width])
+        patch.setattr(llvm, "FAST", False)
+        expected = statistics.tally(values[:height, :width])
+    np.testing.assert_array_equal(found.counts, expected.counts)
+
+
+@pytest.mark.parametrize(
+    "library", ["raise ImportError('none here')", "", "from types import ModuleType as binding, ModuleType as ir"]
+)
+def test_without_a_usable_llvmlite_numpy_steps_in(tmp_path: Path, library: str):
+    """In a process where the import fails, where the package is empty, and where it is too old."""
+    (tmp_path / "llvmlite.py").write_text(library)
+    done = subprocess.run(
+        [sys.executable, "-c", "from spectral import fused, loops, llvm; print(llvm.FAST)"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(SCRIPTS)])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "False"
