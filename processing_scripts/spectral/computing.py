@@ -90,15 +90,12 @@ def compute(
         pixels = grid.width * grid.height
         for one in statistics.values():
             one.add_nodata(pixels - one.pixels)
+        finished = in_order(resources.pool, CogWriter.finish, list(writers.values()), ahead=resources.threads)
         written = [
             Written(
-                index,
-                writers[index.name].path,
-                writers[index.name].finish(),
-                statistics[index.name].result(),
-                statistics[index.name].clipped,
+                index, writers[index.name].path, digest, statistics[index.name].result(), statistics[index.name].clipped
             )
-            for index in settings.indices
+            for index, digest in zip(settings.indices, finished, strict=True)
         ]
     return Computed(written, grid, bands, mask, hidden, dark, pixels, masked, inside if clip else None)
 
