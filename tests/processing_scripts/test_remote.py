@@ -111,6 +111,22 @@ def test_far_and_near_make_the_same_product(remote: Folder, server: Server):
     assert remote.product("FAR").read_bytes() == far
 
 
+def test_far_and_near_make_the_same_product_on_a_coarser_grid(folder: Folder, server: Server):
+    """Several reads a block, over several blocks; every tile is fetched once all the same."""
+    near = folder.scene("FAR", red=random_dn((2300, 2100), seed=1), nir=random_dn((2300, 2100), seed=2))
+    folder.run(resolution=20.0)
+    content = folder.product("FAR").read_bytes()
+    for key, asset in near["assets"].items():
+        asset["href"] = f"{server.url}/FAR/{key}.tif"
+    folder.add(near)
+    folder.run(resolution=20.0)
+    assert folder.failures() == {}
+    assert folder.product("FAR").read_bytes() == content
+    size = sum((folder.root / f"imagery/FAR/{key}.tif").stat().st_size for key in ("red", "nir"))
+    fetched = sum(last - first + 1 for _, first, last in server.spans)
+    assert fetched < size + 4 * (1 << 16)  # the headers beside
+
+
 def test_neighbouring_tiles_come_by_one_request(remote: Folder, server: Server):
     """Four tiles of 256 a band lie side by side: one look at the file, one request."""
     remote.run()
