@@ -246,7 +246,10 @@ def test_a_processing_baseline_that_is_no_number_counts_as_none(good: Folder):
     assert good.item("BAD")["properties"]["geocadence:offset"]["source"] == "unknown"
 
 
-def test_signatures_and_passwords_of_addresses_stay_out_of_reasons_and_logs(good: Folder, log: io.StringIO):
+def test_signatures_and_passwords_of_addresses_stay_out_of_reasons_and_logs(
+    good: Folder, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GDAL_HTTP_RETRY_DELAY", "0.01")
     item = good.scene("BAD", **bands(), add=False)
     item["assets"]["red"]["href"] = "http://someone:secret1@127.0.0.1:1/red.tif?se=2026&sig=secret2"
     good.add(item)

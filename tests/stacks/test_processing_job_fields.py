@@ -164,6 +164,36 @@ def test_everything_beyond_a_limit_is_said_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"instance_count": "4"}, "processing_resources.cluster_config.instance_count: '4' is no whole number"),
+        ({"volume_size_in_gb": 30.5}, "processing_resources.cluster_config.volume_size_in_gb: 30.5 is no whole number"),
+        ({"volume_size_in_gb": True}, "processing_resources.cluster_config.volume_size_in_gb: True is no whole number"),
+        ({"environment": {"ZOOM": 12}}, "environment['ZOOM']: 12 is no text"),
+        ({"environment": ["ZOOM=12"]}, "environment: ['ZOOM=12'] is no mapping"),
+        ({"app_specification": "image"}, "app_specification: 'image' is no AppSpecification"),
+        (
+            {"app_specification": pj.AppSpecification("image", container_entrypoint="python3")},
+            "app_specification.container_entrypoint: 'python3' is no list",
+        ),
+        (
+            {"app_specification": pj.AppSpecification("image", container_arguments=["--zoom", 12])},
+            "app_specification.container_arguments[1]: 12 is no text",
+        ),
+        ({"tags": [{"Key": "k", "Value": "v"}]}, "tags[0]: {'Key': 'k', 'Value': 'v'} is no Tag"),
+        (
+            {"network_config": pj.NetworkConfig(enable_network_isolation="yes")},
+            "network_config.enable_network_isolation: 'yes' is no True or False",
+        ),
+    ],
+)
+def test_a_value_of_another_kind_than_the_apis_is_refused(wrong: dict, sentence: str) -> None:
+    cluster = {key: wrong.pop(key) for key in ("instance_count", "volume_size_in_gb") if key in wrong}
+    resources = _cluster(instance_type="ml.m5.large", **cluster)
+    assert problems_of(_job(**{"processing_resources": resources, **wrong})) == [sentence]
+
+
+@pytest.mark.parametrize(
     ("cluster", "sentence"),
     [
         ({}, "needs exactly one of instance_type, instance_preferences (found none)"),

@@ -27,8 +27,11 @@ class InvalidJob(ValueError):
 
 
 def problems_of(job: Job) -> list[str]:
-    """Everything that is wrong with `job`, each as a path and a sentence."""
-    return [*_walk(job, ""), *_names_twice(job)]
+    """Everything that is wrong with `job`, each as a path and a sentence.
+
+    Values of another kind than the API's are told first: nothing else can be said of them.
+    """
+    return [*_of_another_kind(job, "")] or [*_walk(job, ""), *_names_twice(job)]
 
 
 def is_known_later(value: Any) -> bool:
@@ -60,13 +63,48 @@ def _held(value: Any, limits: Mapping[str, Any], path: str) -> Iterator[str]:
         for key, each in value.items():
             yield from _held(key, limits.get("keys", {}), f"{path} key {key!r}")
             yield from _held(each, limits.get("each", {}), f"{path}[{key!r}]")
-    elif not isinstance(value, (str, int)):
+    elif isinstance(value, (list, tuple)):
         for index, each in enumerate(value):
             yield from _held(each, limits.get("each", {}), f"{path}[{index}]")
 
 
+def _of_another_kind(value: Any, path: str) -> Iterator[str]:
+    for each in fields(value):
+        held = getattr(value, each.name)
+        if held is not None:
+            # `Mapping[str, str] | None`: a mapping, its keys, its values.
+            yield from _kind(held, f"{path}.{each.name}".lstrip("."), *re.findall(r"\w+", each.type))
+
+
+def _kind(value: Any, path: str, kind: str, *inner: str) -> Iterator[str]:
+    if is_known_later(value):
+        return
+    if not _is_a(kind, value):
+        yield f"{path}: {value!r} is no {_CALLED.get(kind, kind)}"
+    elif is_dataclass(value):
+        yield from _of_another_kind(value, path)
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _kind(key, f"{path} key {key!r}", *inner)
+            yield from _kind(each, f"{path}[{key!r}]", *inner[1:])
+    elif isinstance(value, (list, tuple)):
+        for index, each in enumerate(value):
+            yield from _kind(each, f"{path}[{index}]", *inner)
+
+
+_CALLED = {"int": "whole number", "bool": "True or False", "str": "text", "Sequence": "list", "Mapping": "mapping"}
+_TYPES = {"bool": bool, "str": str, "Sequence": (list, tuple), "Mapping": Mapping}
+
+
+def _is_a(kind: str, value: Any) -> bool:
+    """Whether `value` is of the kind that an annotation begins with: the API takes no "4" for 4, nor 4 for "4"."""
+    if kind == "int":
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, _TYPES[kind]) if kind in _TYPES else type(value).__name__ == kind
+
+
 def _beyond(value: Any, limits: Mapping[str, Any]) -> Iterator[str]:
-    if not limits or isinstance(value, bool):
+    if not limits:
         return
     if isinstance(value, int):
         size, what = value, str(value)
