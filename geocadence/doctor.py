@@ -10,12 +10,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from geocadence.definition import Definition
+from geocadence.definition.images import BUILT, GEOSPATIAL, GEOSPATIAL_REGION, EcrImage, may_change
 from geocadence.quotas import Quota, quota_name, read_quotas
 from geocadence.target import Target
 
 # The parameter that `cdk bootstrap` leaves: https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping.html
 BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
-_GEOSPATIAL_REGION = "us-west-2"
 _NONE = ("ParameterNotFound", "StateMachineDoesNotExist", "ResourceNotFoundException", "InvalidArn")
 
 
@@ -74,7 +74,10 @@ def _quota(definition: Definition, instance_type: str, quotas: dict[str, Quota],
     name, quota = quota_name(instance_type), quotas.get(instance_type)
     if quota is None:
         return Finding(what, State.WARNING, f"“{name}” {why_not or 'is not among those that Service Quotas lists'}")
-    jobs = definition.pipeline.limits.concurrent_jobs
+    limits = definition.pipeline.limits
+    # Objects are one job; scenes as many as their batches, of which so many run at a time.
+    batches = -(-limits.max_scenes_per_run // limits.scenes_per_job) if definition.pipeline.source.has_scenes else 1
+    jobs = min(limits.concurrent_jobs, batches)
     one, most = processing.instance_count, processing.instance_count * jobs
     told = f"“{name}” is {quota.value:g}"
     ask = f": {quota.request(most)}, or {quota.link}"
@@ -87,9 +90,13 @@ def _quota(definition: Definition, instance_type: str, quotas: dict[str, Quota],
 
 def _image(target: Target, definition: Definition) -> Finding:
     image, what = definition.pipeline.processing.image, f"{definition.name}: image"
-    if image == "sagemaker-geospatial" and target.region != _GEOSPATIAL_REGION:
-        return Finding(what, State.BAD, f"{image} is in {_GEOSPATIAL_REGION} only, this is {target.region}")
-    if image.endswith(":latest"):
+    there = (
+        GEOSPATIAL_REGION if image == GEOSPATIAL else target.region if image == BUILT else EcrImage.parse(image).region
+    )
+    if there != target.region:
+        told = f"{image} is in {there} only, this is {target.region}: take another image, or --region {there}"
+        return Finding(what, State.BAD, told)
+    if may_change(image):
         return Finding(what, State.WARNING, f"{image} may be another image tomorrow: name its digest (@sha256:…)")
     return Finding(what, State.GOOD, image)
 

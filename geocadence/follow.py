@@ -30,6 +30,8 @@ from geocadence.target import Target, TargetError
 
 GOOD_OUTCOMES = ("complete", "empty")
 _RUNNING = ("RUNNING", "PENDING_REDRIVE")
+# A run's id begins with the time of its start: 20261122T060000Z.
+_TIME = 16
 _MISSING = ("StateMachineDoesNotExist", "ExecutionDoesNotExist", "InvalidArn")
 
 
@@ -124,10 +126,27 @@ def find_run(target: Target, run: str) -> RunHandle:
                     return RunHandle(plan["pipeline"], run, plan["execution_arn"], parse_instant(plan["started_at"]))
     except ClientError as error:
         raise TargetError(f"the stage {target.stage} can't be read: {error}") from error
-    raise TargetError(
-        f"stage {target.stage} knows no run {run} (`geocadence status{target.flags}` lists the latest; "
-        "a run that is still planning, or was refused, goes by its execution's ARN)"
-    )
+    found = _without_plan(target, run)
+    if found is None:
+        raise TargetError(
+            f"stage {target.stage} knows no run {run} (`geocadence status{target.flags}` lists the latest)"
+        )
+    return found
+
+
+def _without_plan(target: Target, run: str) -> RunHandle | None:
+    """A run that is still planning, or was refused: known by its execution alone."""
+    listing = target.client("stepfunctions").get_paginator("list_executions")
+    for pipeline, machine in target.state_machines().items():
+        pages = listing.paginate(stateMachineArn=machine)
+        for execution in (each for page in pages for each in page["executions"]):  # the newest first
+            started_at = execution["startDate"].astimezone(UTC)
+            run_id = run_id_of(execution["executionArn"], started_at)
+            if run_id == run:
+                return RunHandle(pipeline, run, execution["executionArn"], started_at)
+            if run_id[:_TIME] < run[:_TIME]:
+                break
+    return None
 
 
 def look(target: Target, run: RunHandle) -> tuple[Progress, dict[str, Any]]:

@@ -20,7 +20,7 @@ def read_manifest(uri: str, *, read_s3: Callable[[str], bytes | None]) -> list[s
     """The URIs of the objects that a manifest names; CatalogueRefused says what is wrong with its form."""
     body = read_s3(uri)
     if body is None:
-        raise CatalogueRefused(f"{uri} is not there (source.manifest.uri must name a manifest file)")
+        raise CatalogueRefused(f"{uri} is not there (its URI must be that of a manifest file)")
     try:
         manifest = json.loads(body)
     except ValueError as error:

@@ -8,10 +8,10 @@ Everything wrong, in all files, is said at once by `DefinitionErrors`.
 """
 
 from geocadence.definition.arguments import render_arguments
-from geocadence.definition.checks import LOCAL_STAGE
 from geocadence.definition.loading import Definition, definition_schema, load_pipeline, load_pipelines
 from geocadence.definition.model import Pipeline
 from geocadence.definition.problems import DefinitionErrors
+from geocadence.definition.source_checks import LOCAL_STAGE
 from geocadence.definition.values import is_stage_name
 
 __all__ = [

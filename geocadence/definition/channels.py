@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from geocadence.definition.files import find_file
-from geocadence.definition.problems import KeyPath
+from geocadence.definition.plain import Finding
 
 CODE = "/opt/ml/processing/code"
 INPUT = "/opt/ml/processing/input_data"
@@ -15,8 +15,6 @@ OUTPUT = "/opt/ml/processing/output_data"
 # CreateProcessingJob takes 10 of each; the code and the scenes are inputs, the products an output.
 _MOST = {"inputs": (8, "the code and the input_data are two of a job's 10"), "outputs": (9, "output_data is one of 10")}
 _RESERVED = {"code": CODE, "input_data": INPUT, "output_data": OUTPUT}
-
-Finding = tuple[KeyPath, str]
 
 
 def folder_of(name: str, path: str | None) -> str:

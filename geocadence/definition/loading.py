@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from geocadence.definition.area import read_area
-from geocadence.definition.checks import LOCAL_STAGE, contradictions, is_loopback
+from geocadence.definition.checks import contradictions
 from geocadence.definition.files import (
     PROJECT_ROOT,
     code_digest,
@@ -24,6 +24,7 @@ from geocadence.definition.items import read_item_collection
 from geocadence.definition.model import Pipeline
 from geocadence.definition.problems import DefinitionErrors, KeyPath, Problem
 from geocadence.definition.sentences import sentence
+from geocadence.definition.source_checks import LOCAL_STAGE, is_loopback
 from geocadence.definition.yaml_lines import Document, read
 from geocadence.execution_input import MAX_INSTANCES
 

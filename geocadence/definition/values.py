@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from geocadence.definition.cron import cron_problem
+from geocadence.definition.images import BUILT, GEOSPATIAL, EcrImage
 from geocadence.definition.timezones import timezone_problem
 from geocadence.durations import Duration
 
@@ -29,12 +30,7 @@ _S3_OBJECT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(.*[^/])")
 _INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
 _ENTRY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.py")
 _CONTAINER_PATH = re.compile(r"/opt/ml/processing(/(?!\.{1,2}(/|$))[A-Za-z0-9_.-]+)+/?")
-_ECR_IMAGE = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
-    r"/(?P<repository>[a-z0-9][a-z0-9._/-]*)(:[A-Za-z0-9_][A-Za-z0-9._-]*|@sha256:[0-9a-f]{64})"
-)
 _EMAIL = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\".]+(\.[^\s@,;<>\".]+)+")
-NAMED_IMAGES = ("sagemaker-geospatial", "build")
 
 
 def is_stage_name(text: str) -> bool:
@@ -57,11 +53,8 @@ def _name(value: str) -> str:
 
 
 def _image(value: str) -> str:
-    if value not in NAMED_IMAGES and not _ECR_IMAGE.fullmatch(value):
-        raise ValueError(
-            "is neither `sagemaker-geospatial` nor `build` nor an ECR image "
-            "(expected e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"
-        )
+    if value not in (GEOSPATIAL, BUILT):
+        EcrImage.parse(value)
     return value
 
 

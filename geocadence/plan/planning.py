@@ -25,6 +25,7 @@ from geocadence.long_json import compact, write_long
 from geocadence.plan.claims import ATTEMPTS, Claim, read_claims, replace_claims
 from geocadence.plan.decisions import counts
 from geocadence.plan.draft import Draft, Sources, find
+from geocadence.plan.extra_inputs import check_extra_inputs
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.slices import write_slices
@@ -78,6 +79,8 @@ def plan_run(
             draft = found.draft(
                 asked, definition, live=live, inputs=inputs, outputs=outputs, shelf=shelf, price=sources.price
             )
+            if draft.planned:
+                _refuse_missing_inputs(definition, sources)
             at_a_time = draft.instance_count * min(draft.jobs, definition["limits"]["concurrent_jobs"])
             if at_a_time and (sentence := quota_refusal(at_a_time)) is not None:
                 raise InvalidInput(sentence)
@@ -100,6 +103,13 @@ def plan_run(
             )
             return result
     raise RuntimeError(f"{inputs.uri(claims_key(pipeline))} kept changing while this run tried to enter it")
+
+
+def _refuse_missing_inputs(definition: dict[str, Any], sources: Sources) -> None:
+    try:
+        check_extra_inputs(definition["processing"], sources)
+    except CatalogueRefused as error:
+        raise InvalidInput(str(error)) from error
 
 
 def _refuse_repetition(asked: ExecutionInput, definition: dict[str, Any]) -> None:

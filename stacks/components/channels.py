@@ -7,6 +7,7 @@ from constructs import Construct
 
 from geocadence.definition import Definition
 from geocadence.definition.channels import folder_of
+from geocadence.definition.processing import ExtraInput
 from stacks.components import processing_job as pj
 from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.s3_access import Location
@@ -30,7 +31,7 @@ class Channels(Construct):
                 self.readable.append(Location(asset.s3_bucket_name, asset.s3_object_key, exact=True))
             else:
                 uri = given.uri
-                self.readable += _named(uri, is_manifest=given.data_type == "ManifestFile")
+                self.readable += named(given)
             source = pj.S3Input(
                 uri,
                 folder_of(name, given.path),
@@ -48,9 +49,14 @@ class Channels(Construct):
                 self.writable.append(Location.parse(uri.rstrip("/") + "/"))
 
 
-def _named(uri: str, *, is_manifest: bool) -> list[Location]:
-    """What a manifest lists is known at run time only: what lies beside it, or else what `access.read` opens."""
-    if not is_manifest:
-        return [Location.parse(uri)]
-    folder = Location.parse(uri.rpartition("/")[0] + "/")
-    return [Location.parse(uri, exact=True), *([folder] if folder.prefix else [])]
+def named(given: ExtraInput) -> list[Location]:
+    """Where an input that the definition names by its URI lies; none for a file that is deployed with it.
+
+    What a manifest lists is known at run time only: what lies beside it, or else what `access.read` opens.
+    """
+    if given.uri is None:
+        return []
+    if given.data_type != "ManifestFile":
+        return [Location.parse(given.uri)]
+    folder = Location.parse(given.uri.rpartition("/")[0] + "/")
+    return [Location.parse(given.uri, exact=True), *([folder] if folder.prefix else [])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -13,21 +12,15 @@ from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from geocadence.definition.images import BUILT, GEOSPATIAL, GEOSPATIAL_REGION, GEOSPATIAL_URI, EcrImage, may_change
 from stacks.components.uv import ROOT, deploys_to_this_machine
 from stacks.refused import Refused
 
-# https://docs.aws.amazon.com/sagemaker/latest/dg/geospatial-custom-operations.html
-GEOSPATIAL_REGION = "us-west-2"
-GEOSPATIAL_URI = "081189585635.dkr.ecr.us-west-2.amazonaws.com/sagemaker-geospatial-v1-0:latest"
 # Its notebooks' metadata say so; AWS publishes no list.
 GEOSPATIAL_PYTHON = "3.10"
 DOCKERFILE = ROOT / "container" / "Dockerfile"
 LOCK = ROOT / "requirements" / "container.txt"
 BUILT_PYTHON = "3.11"
-
-_ECR_URI = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<repository>[^:@]+)[:@].+"
-)
 
 
 class UnusableImage(Refused):
@@ -45,24 +38,24 @@ class ContainerImage:
     @classmethod
     def resolve(cls, scope: Construct, image: str, *, region: str, where: str) -> ContainerImage:
         """The image that a definition's `processing.image` means in `region`; `build` makes an asset in `scope`."""
-        if image == "build":
+        if image == BUILT:
             return _built(scope, region)
-        if image == "sagemaker-geospatial":
+        if image == GEOSPATIAL:
             if region != GEOSPATIAL_REGION:
                 raise UnusableImage(
-                    f"{where}: processing.image: sagemaker-geospatial exists in {GEOSPATIAL_REGION} only, this is "
+                    f"{where}: processing.image: {image} exists in {GEOSPATIAL_REGION} only, this is "
                     f"{region} (deploy with -c region={GEOSPATIAL_REGION}, take build, or name an ECR image of yours "
                     f"in {region})"
                 )
             return cls(GEOSPATIAL_URI, _arn(GEOSPATIAL_URI))
-        match = _ECR_URI.fullmatch(image)
+        there = EcrImage.parse(image).region
         # SageMaker takes images of the job's own region only.
-        if match is not None and match["region"] != region:
+        if there != region:
             raise UnusableImage(
-                f"{where}: processing.image: {image} lies in {match['region']}, the jobs run in {region} "
-                f"(deploy with -c region={match['region']}, or name an image in {region})"
+                f"{where}: processing.image: {image} lies in {there}, the jobs run in {region} "
+                f"(deploy with -c region={there}, or name an image in {region})"
             )
-        if image.endswith(":latest"):
+        if may_change(image):
             Annotations.of(scope).add_warning_v2(
                 "geocadence:latest",
                 f"{where}: processing.image: {image} may be another image tomorrow; name its digest (@sha256:…)",
@@ -81,10 +74,8 @@ class ContainerImage:
 
 
 def _arn(uri: str) -> str:
-    match = _ECR_URI.fullmatch(uri)
-    if match is None:
-        raise UnusableImage(f"{uri} is no image in ECR (expected account.dkr.ecr.region.amazonaws.com/name:tag)")
-    return f"arn:{Aws.PARTITION}:ecr:{match['region']}:{match['account']}:repository/{match['repository']}"
+    image = EcrImage.parse(uri)
+    return f"arn:{Aws.PARTITION}:ecr:{image.region}:{image.account}:repository/{image.repository}"
 
 
 def _built(scope: Construct, region: str) -> ContainerImage:

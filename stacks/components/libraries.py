@@ -29,6 +29,8 @@ _ONLY_WHEELS = ("--only-binary", ":all:", "--python-platform", PLATFORM)
 _NAME = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
 _INCLUDE = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[ =]\s*(?P<file>\S+)")
 _INDEX = re.compile(r"--(index-url|extra-index-url|find-links|no-index)\b|-[if]\b")
+_WHEELS = re.compile(r"(?P<option>--find-links|-f)[ =]\s*(?P<place>\S+)")
+_HASH = re.compile(r"--hash[ =]\s*(?P<hash>\S+)")
 _FOLDER = re.compile(r"-e\b|--editable\b|\.|/|file:")
 _TO_BLAME = re.compile(r"(?:you require|depends on) (?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
 
@@ -60,7 +62,9 @@ class Libraries:
 
     def _gathered(self, python: str, lines: list[_Line]) -> Path:
         settings = f"{python} {PLATFORM} {sorted(self.provided)}"
-        text = "\n".join(line.text for line in lines)
+        # A folder of wheels may hold others tomorrow.
+        wheels = [path.name for line in lines if line.wheels for path in sorted(line.wheels.glob("*.whl"))]
+        text = "\n".join([*(line.text for line in lines), *wheels])
         digest = hashlib.sha256(f"{settings}\n{text}".encode()).hexdigest()
 
         def make(folder: Path) -> None:
@@ -82,9 +86,9 @@ class Libraries:
         )
         if done.returncode:
             raise NoWheels(self._told(python, done.stderr, lines))
-        # Where to look is no part of what uv writes down.
-        options = [line.text for line in lines if _INDEX.match(line.text)]
-        lock.write_text("\n".join([*options, lock.read_text()]))
+        # Where to look is no part of what uv writes down, nor does it keep to the hashes that it is given.
+        options = [line.option for line in lines if _INDEX.match(line.text)]
+        lock.write_text("\n".join([*options, _with_given_hashes(lock.read_text(), lines)]))
 
     def _install(self, python: str, lock: Path, folder: Path) -> None:
         done = uv(
@@ -98,15 +102,18 @@ class Libraries:
 
     def _told(self, python: str, said: str, lines: list[_Line]) -> str:
         """What uv said, with the lines that are to blame before it."""
+        said = "\n".join(line for line in said.splitlines() if not line.startswith("warning"))
         blamed = {_normal(match["name"]) for match in _TO_BLAME.finditer(" ".join(said.split()))}
-        where = [line for line in lines if line.name in blamed]
+        # Of an address that can't be had uv says the address alone.
+        where = [
+            line for line in lines if line.name in blamed or (line.name and line.text.rpartition(" @ ")[2] in said)
+        ]
         platform = f"Python {python} on {PLATFORM}"
-        named = "\n".join(
-            f"{line.place}: {line.text}: has no wheel for {platform}, or needs what has none" for line in where
-        )
-        why = "\n".join(line for line in said.splitlines() if not line.startswith("warning"))
+        is_wheels = re.search(r"wheels|not found in|no version of", said) is not None
+        what = f"has no wheel for {platform}, or needs what has none" if is_wheels else f"can't be had for {platform}"
+        named = "\n".join(f"{line.place}: {line.text}: {what}" for line in where)
         head = named or f"{self.requirements}: its libraries can't be had for {platform}"
-        return f"{head} (only wheels travel: nothing is built)\n{why.strip()}"
+        return f"{head} (only wheels travel: nothing is built)\n{said.strip()}"
 
 
 def packages_in(archive: Path) -> set[str]:
@@ -131,10 +138,51 @@ class _Line:
         match = _NAME.match(self.text)
         return _normal(match["name"]) if match else None
 
+    @property
+    def wheels(self) -> Path | None:
+        """The folder of wheels that the line names, if it does."""
+        match = _WHEELS.match(self.text)
+        return (self.file.parent / match["place"]).resolve() if match and "://" not in match["place"] else None
 
-def _lines(file: Path) -> Iterator[_Line]:
+    @property
+    def option(self) -> str:
+        """The line as it means the same in another folder."""
+        return f"--find-links {self.wheels}" if self.wheels else self.text
+
+
+def _with_given_hashes(lock: str, lines: list[_Line]) -> str:
+    """`lock`, in which a package that requirements name with its hashes has no others."""
+    given: dict[str, tuple[_Line, set[str]]] = {}
+    named = None
+    for line in lines:
+        named = line if line.name else named
+        if named and (hashes := {match["hash"] for match in _HASH.finditer(line.text)}):
+            given.setdefault(named.name or "", (named, set()))[1].update(hashes)
+    kept, held, name = [], set(), ""
+    for line in lock.splitlines():
+        match = None if line.startswith(" ") else _NAME.match(line)
+        name = _normal(match["name"]) if match else name
+        found = _HASH.search(line)
+        if found and name in given and found["hash"] not in given[name][1]:
+            continue
+        kept.append(line)
+        if found:
+            held.add(name)
+    for name, (line, _) in given.items():
+        if re.search(rf"^{re.escape(name)}\b", lock, re.MULTILINE) and name not in held:
+            raise NoWheels(
+                f"{line.place}: {line.text}: the index has no file with a hash that is named (only those travel)"
+            )
+    return "\n".join(kept) + "\n"
+
+
+def _lines(file: Path, within: tuple[Path, ...] = ()) -> Iterator[_Line]:
     """The lines that say something, of `file` and of the files that it includes."""
-    for number, raw in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        content = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NoWheels(f"{file} is no text in UTF-8 ({error}): save it as such") from error
+    for number, raw in enumerate(content.splitlines(), start=1):
         text = re.sub(r"(^|\s)#.*", "", raw).rstrip("\\ \t").lstrip()
         if not text:
             continue
@@ -148,7 +196,9 @@ def _lines(file: Path) -> Iterator[_Line]:
             included = file.parent / match["file"]
             if not included.is_file():
                 raise NoWheels(f"{file}:{number}: {match['file']} is not there")
-            yield from _lines(included)
+            if included.resolve() in (*within, file.resolve()):
+                raise NoWheels(f"{file}:{number}: {match['file']} includes itself (take the line out)")
+            yield from _lines(included, (*within, file.resolve()))
 
 
 def _normal(name: str) -> str:

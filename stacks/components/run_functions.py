@@ -16,6 +16,7 @@ from constructs import Construct
 
 from geocadence.definition import Definition
 from stacks.components.acknowledged import grant
+from stacks.components.channels import named
 from stacks.components.function_asset import function_code, function_libraries
 from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.processing_job import job_name_pattern
@@ -82,7 +83,7 @@ class RunFunctions(Construct):
         )
         grant(
             self.plan.own_role,
-            *read(itself, places.runs, places.output, *places.source, *_listed(definition, places)),
+            *read(itself, places.runs, places.output, *places.source, *_looked_at(definition, places)),
             write(places.runs),
             write_expiring(places.slices),
             because="Scenes and runs are named at run time, all below the pipeline's own prefixes and its source.",
@@ -179,9 +180,11 @@ class RunFunctions(Construct):
         )
 
 
-def _listed(definition: Definition, places: PipelinePlaces) -> tuple[Location, ...]:
-    """What a manifest may name, which is looked at before a job is: all that the job may read."""
-    return places.readable if definition.pipeline.source.manifest is not None else ()
+def _looked_at(definition: Definition, places: PipelinePlaces) -> tuple[Location, ...]:
+    """What is looked at before a job is: its further inputs, and what manifests may name, all that it may read."""
+    inputs = definition.pipeline.processing.inputs.values()
+    lists = definition.pipeline.source.manifest is not None or any(i.data_type == "ManifestFile" for i in inputs)
+    return (*(place for given in inputs for place in named(given)), *(places.readable if lists else ()))
 
 
 def _see_runs(scope: Construct, name: str) -> list[iam.PolicyStatement]:

@@ -76,7 +76,9 @@ limits: {{concurrent_runs: 3}}
 ---
 name: e2e-hopeless
 source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
-processing: {{script: hopeless.py}}
+processing:
+  script: hopeless.py
+  inputs: {{soil: {{uri: "s3://{input_bucket}/e2e-scenes/private.txt"}}}}
 ---
 name: e2e-endless
 source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}

@@ -170,6 +170,12 @@ MISTAKES = [
     ],
     ("instance_count: 4", "image: ubuntu", "11: processing.image: ubuntu is neither `sagemaker-geospatial` nor `build` "
      "nor an ECR image (expected e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"),
+    ("instance_count: 4", "image: 123456789012.dkr.ecr.us-west-2.amazonaws.com/maps",
+     "11: processing.image: 123456789012.dkr.ecr.us-west-2.amazonaws.com/maps has neither a tag nor a digest, and "
+     "SageMaker takes one of them (expected e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"),
+    ("instance_count: 4", f"image: 123456789012.dkr.ecr.us-west-2.amazonaws.com/maps:2@sha256:{'0' * 64}",
+     f"11: processing.image: 123456789012.dkr.ecr.us-west-2.amazonaws.com/maps:2@sha256:{'0' * 18}… has both a tag and a "
+     "digest, and SageMaker takes one of them (expected e.g. 123456789012.dkr.ecr.us-west-2.amazonaws.com/name@sha256:…)"),
     *[
         ("script: spectral_index\n  instance_count: 4", f"script: {script}\n  instance_count: 2\n  distribution: FullyReplicated",
          "12: processing.distribution: FullyReplicated gives each of 2 instances every scene, and spectral_index would "

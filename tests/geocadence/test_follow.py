@@ -134,6 +134,16 @@ def test_a_run_is_found_by_its_id_and_by_its_executions_arn(target: Target) -> N
         find_run(target, "20000101T000000Z-00000000")
 
 
+def test_a_run_that_was_refused_is_found_by_its_id(target: Target) -> None:
+    deploy(target, last={"Type": "Fail", "Error": "InvalidInput", "Cause": "`scenes` is empty."})
+    refused, other = start(target, "ndvi"), start(target, "ndvi")
+
+    assert find_run(target, refused.run_id) == refused
+    assert find_run(target, other.run_id) == other
+    with pytest.raises(TargetError, match="knows no run"):
+        find_run(target, refused.run_id[:-8] + "00000000")
+
+
 def test_the_latest_runs_of_the_stage_are_listed(target: Target) -> None:
     run = closed_run(target)
 

@@ -560,6 +560,32 @@ def listed(bucket: Bucket, *keys: str) -> dict[str, Any]:
     return definition(manifest={"uri": bucket.uri("manifest.json")})
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"data_type": "S3Prefix", "uri": "s3://{0}/areas/"}, "s3://{0}/areas/ matches no object"),
+        ({"data_type": "ManifestFile", "uri": "s3://{0}/masks.json"}, "s3://{0}/masks.json is not there"),
+        ({"data_type": "ManifestFile", "uri": "s3://{0}/lacking.json"}, "s3://{0}/masks/gone.tif (not there)"),
+    ],
+)
+def test_a_further_input_that_a_job_would_fail_for_ends_the_run_before_it(
+    plan: Any, inputs: Bucket, given: dict[str, str], told: str
+) -> None:
+    inputs.write("images/a.tif", b"x", content_type="image/tiff")
+    inputs.write_json("lacking.json", [{"prefix": inputs.uri("masks/")}, "gone.tif"])
+    resolved = definition(prefix={"uri": inputs.uri("images/")})
+    extra = {key: value.format(inputs.name) for key, value in given.items()}
+    resolved["processing"]["inputs"] = {"areas": {"uri": None, "file": "areas.geojson"}, "masks": extra}
+
+    with pytest.raises(InvalidInput) as refusal:
+        plan(resolved)
+    assert str(refusal.value).startswith("processing.inputs.masks: ")
+    assert told.format(inputs.name) in str(refusal.value)
+
+    resolved["source"] = definition(prefix={"uri": inputs.uri("nothing/")})["source"]
+    assert plan(resolved)["planned"] == 0, "where no job is to be, none can fail"
+
+
 def test_a_manifest_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:
     for name in ("a.tif", "b.tif"):
         inputs.write(f"sheets/{name}", b"x", content_type="image/tiff")

@@ -9,10 +9,10 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Annotations, Match
 
+from geocadence.definition.images import GEOSPATIAL_URI
 from stacks.components.container_image import (
     BUILT_PYTHON,
     GEOSPATIAL_PYTHON,
-    GEOSPATIAL_URI,
     ContainerImage,
     UnusableImage,
 )
@@ -31,7 +31,7 @@ def warnings(stack: cdk.Stack) -> list:
 
 
 def test_latest_is_warned_about_where_it_is_not_aws_own(stack: cdk.Stack) -> None:
-    for image in ("sagemaker-geospatial", f"{OURS}:2.1", f"{OURS}@sha256:{'0' * 64}"):
+    for image in ("sagemaker-geospatial", GEOSPATIAL_URI, f"{OURS}:2.1", f"{OURS}@sha256:{'0' * 64}"):
         ContainerImage.resolve(stack, image, region="us-west-2", where="x.yaml")
     assert warnings(stack) == []
     ContainerImage.resolve(stack, f"{OURS}:latest", region="us-west-2", where="x.yaml")
@@ -86,6 +86,22 @@ def test_the_geospatial_image_is_refused_outside_of_its_region(stack: cdk.Stack)
 def test_an_image_of_ones_own_runs_anywhere(stack: cdk.Stack) -> None:
     uri = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/maps@sha256:" + "0" * 64
     assert ContainerImage.resolve(stack, uri, region="eu-west-1", where="x").uri == uri
+
+
+def test_the_role_may_pull_from_exactly_the_images_repository_in_every_partition(stack: cdk.Stack) -> None:
+    digest = "sha256:" + "0" * 64
+    for domain, region in (
+        ("amazonaws.com.cn", "cn-north-1"),
+        ("amazonaws.com", "us-gov-west-1"),
+        ("amazonaws.eu", "eusc-de-east-1"),
+    ):
+        uri = f"210987654321.dkr.ecr.{region}.{domain}/team/maps@{digest}"
+        image = ContainerImage.resolve(stack, uri, region=region, where="x")
+        pull, login = (each.to_statement_json() for each in image.pull_statements())
+        assert stack.resolve(pull["Resource"]) == {
+            "Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, f":ecr:{region}:210987654321:repository/team/maps"]]
+        }
+        assert login == {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"}
 
 
 def test_an_image_of_another_region_is_refused_under_whatever_name(stack: cdk.Stack) -> None:

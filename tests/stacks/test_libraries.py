@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import platform
+import re
 import subprocess
 import sys
 import zipfile
@@ -42,9 +43,10 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wheel(folder: Path, name: str, tag: str, module: str, needs: str = "") -> None:
-    info = f"{name}-1.0.dist-info"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n" + (f"Requires-Dist: {needs}\n" if needs else "")
+def wheel(folder: Path, name: str, tag: str, module: str, needs: str = "", version: str = "1.0") -> None:
+    info = f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    metadata += f"Requires-Dist: {needs}\nProvides-Extra: colour\n" if needs else ""
     files = {
         f"{name}/__init__.py": module,
         f"{info}/METADATA": metadata,
@@ -52,7 +54,7 @@ def wheel(folder: Path, name: str, tag: str, module: str, needs: str = "") -> No
     }
     digests = {path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()) for path, text in files.items()}
     lines = [f"{path},sha256={digests[path].decode().rstrip('=')},{len(text)}" for path, text in files.items()]
-    with zipfile.ZipFile(folder / "index" / f"{name}-1.0-{tag}.whl", "w") as packed:
+    with zipfile.ZipFile(folder / "index" / f"{name}-{version}-{tag}.whl", "w") as packed:
         for path, text in files.items():
             packed.writestr(path, text)
         packed.writestr(f"{info}/RECORD", "\n".join([*lines, f"{info}/RECORD,,"]) + "\n")
@@ -128,6 +130,73 @@ def test_a_requirement_in_an_included_file_is_named_by_that_files_line(project: 
     (project / "more.txt").write_text("bands\nnowhere==2\n")
     with pytest.raises(NoWheels, match=r"more\.txt:2: nowhere==2: has no wheel"):
         Libraries(requirements(project, "-r more.txt\n")).zips(("3.10",))
+
+
+def digest_of(project: Path, name: str) -> str:
+    (path,) = (project / "index").glob(f"{name}-*.whl")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_hash_that_is_named_is_kept_to(project: Path) -> None:
+    good = f"tiles==1.0 \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{digest_of(project, 'tiles')}\n"
+    assert "tiles" in names(Libraries(requirements(project, good)).zips(("3.10",))["3.10"])
+    file = requirements(project, f"bands\ntiles==1.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(NoWheels, match=r"requirements\.txt:4: tiles==1\.0 .*: the index has no file with a hash"):
+        Libraries(file).zips(("3.10",))
+
+
+@pytest.mark.parametrize("option", ["--find-links index", "-f ./index", "--find-links=index"])
+def test_a_folder_of_wheels_lies_beside_the_file_that_names_it(project: Path, option: str) -> None:
+    file = project / "requirements.txt"
+    file.write_text(f"--no-index\n{option}\ntiles\n")
+    assert "tiles" in names(Libraries(file).zips(("3.10",))["3.10"])
+    (project / "all").mkdir()
+    (project / "all" / "requirements.txt").write_text("-r ../requirements.txt\n")
+    assert "tiles" in names(Libraries(project / "all" / "requirements.txt").zips(("3.10",))["3.10"])
+
+
+def test_another_wheel_in_a_folder_is_a_change(project: Path) -> None:
+    given = Libraries(requirements(project, "bands\n"))
+    given.zips(("3.10",))
+    wheel(project, "bands", "cp310-cp310-manylinux_2_17_x86_64", "PYTHON = 'newer'", version="1.1")
+    with zipfile.ZipFile(given.zips(("3.10",))["3.10"]) as packed:
+        assert packed.read("bands/__init__.py") == b"PYTHON = 'newer'"
+
+
+def test_markers_and_extras_are_those_of_the_container(project: Path) -> None:
+    lines = "tiles; python_version < '3.11'\nmodern; python_version >= '3.11'\nbands; sys_platform == 'win32'\n"
+    assert "modern" not in names(Libraries(requirements(project, lines)).zips(("3.10",))["3.10"])
+    assert names(Libraries(requirements(project, lines)).zips(("3.11",))["3.11"]) == {"modern", "modern-1.0.dist-info"}
+    wheel(project, "viewer", "py3-none-any", "", needs="bands; extra == 'colour'")
+    assert "bands" in names(Libraries(requirements(project, "viewer[colour]\n")).zips(("3.10",))["3.10"])
+
+
+def test_a_wheel_for_a_newer_glibc_is_none(project: Path) -> None:
+    wheel(project, "fresh", "cp310-cp310-manylinux_2_34_x86_64", "")
+    with pytest.raises(NoWheels, match=r":3: fresh: has no wheel for Python 3\.10 on x86_64-manylinux_2_28"):
+        Libraries(requirements(project, "fresh\n")).zips(("3.10",))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("bands\ntiles=>1\n", r"requirements\.txt:4: tiles=>1: can't be had .*no such comparison operator"),
+        ("bands==1\nbands<1\n", r"requirements\.txt:3: bands==1: can't be had .*:4: bands<1: can't be had"),
+        ("bands\n-r requirements.txt\n", r"requirements\.txt:4: requirements\.txt includes itself"),
+        ("x @ file:///nowhere/x-1-py3-none-any.whl\n", r"requirements\.txt:3: x @ file:///nowhere/.*: can't be had"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_told_with_the_line(project: Path, text: str, told: str) -> None:
+    with pytest.raises(NoWheels) as refusal:
+        Libraries(requirements(project, text)).zips(("3.10",))
+    assert re.search(told, str(refusal.value), re.DOTALL), str(refusal.value)
+
+
+def test_a_file_in_another_encoding_is_named(project: Path) -> None:
+    file = project / "requirements.txt"
+    file.write_bytes("# für die Karten\nbands\n".encode("latin-1"))
+    with pytest.raises(NoWheels, match=r"requirements\.txt is no text in UTF-8 .*save it as such"):
+        Libraries(file).zips(("3.10",))
 
 
 @pytest.mark.parametrize("line", ["-e .", "./mine", "/home/me/mine", "file:mine.whl"])

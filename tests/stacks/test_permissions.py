@@ -113,7 +113,13 @@ def test_jobs_pull_their_image_wherever_it_is(synthesis: Synthesis, pipeline: st
 
 @pytest.mark.parametrize(
     ("pipeline", "source"),
-    [("tiles", "arn:aws:s3:::survey-images/2026/*"), ("orthos", "arn:aws:s3:::survey-images/lists/*")],
+    [
+        ("tiles", "arn:aws:s3:::survey-images/2026/*"),
+        ("orthos", "arn:aws:s3:::survey-images/lists/*"),
+        # Further inputs, which are looked at before a job is started.
+        ("zonal", "arn:aws:s3:::survey-lists/tables/dark.csv*"),
+        ("zonal", "arn:aws:s3:::survey-lists/masks/*"),
+    ],
 )
 def test_jobs_and_planning_read_the_source(synthesis: Synthesis, pipeline: str, source: str) -> None:
     stack = synthesis.stack(f"geocadence-dev-{pipeline}")

@@ -1,0 +1,146 @@
+"""What is wrong with a definition's processing beyond single values: contradictions, and files that it names."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from geocadence.definition.arguments import EVALUATED, argument_problems, is_evaluated, render_arguments
+from geocadence.definition.channels import channel_problems, instance_problems
+from geocadence.definition.files import (
+    BUILT_IN_OF_SCENES,
+    BUILT_IN_SCRIPTS,
+    find_file,
+    find_script,
+    is_built_in_of_scenes,
+)
+from geocadence.definition.model import Limits
+from geocadence.definition.plain import Finding, at
+from geocadence.definition.processing import Processing
+
+# CreateProcessingJob's environment holds 100 entries; GEOCADENCE_RUN_ID and GEOCADENCE_PIPELINE are among them.
+_MAX_ENVIRONMENT = 98
+_MAX_ENVIRONMENT_LENGTH = 256
+
+
+def job_problems(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[Finding]:
+    """`folder` holds the definition."""
+    yield from _script(data, folder, root)
+    yield from _requirements(data, folder, root)
+    processing = at(data, "processing", kind=dict, default={}) or {}
+    yield from channel_problems(processing, folder=folder, root=root)
+    yield from instance_problems(processing)
+    yield from _more_instances_than_scenes(data)
+    yield from _each_instance_makes_all(data, folder, root)
+    yield from _arguments(data)
+    yield from _built_in_arguments(data, folder, root)
+    yield from _environment(data)
+
+
+def _script(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    script = at(data, "processing", "script", kind=str)
+    if not script:
+        return
+    key = ("processing", "script")
+    entry = at(data, "processing", "entry", kind=str, default=Processing.model_fields["entry"].default)
+    path = find_script(script, folder=folder, root=root)
+    if path is None:
+        built_in = sorted(p.stem for p in (root / BUILT_IN_SCRIPTS).glob("*.py") if not p.stem.startswith("_"))
+        choice = f"a built-in script: {', '.join(built_in)}; or " if built_in else ""
+        yield key, f"{script} is not there (expected {choice}a path relative to the definition or to the project)"
+    elif path.is_dir() and entry and entry.endswith(".py") and not (path / entry).is_file():
+        yield key, f"{script} has no {entry} (a folder is started by its __main__.py, or name another file as entry)"
+    elif path.is_file() and path.suffix != ".py":
+        yield key, f"{script} is no Python file (expected a .py file or a folder)"
+    elif path.is_file() and "entry" in data["processing"]:
+        yield ("processing", "entry"), f"makes no sense here: {script} is one file (leave the key out)"
+
+
+def _requirements(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    name = at(data, "processing", "requirements", kind=str)
+    if name and find_file(name, folder=folder, root=root) is None:
+        yield (
+            ("processing", "requirements"),
+            f"{name} is not there (expected a requirements file, relative to the definition or to the project)",
+        )
+
+
+def _more_instances_than_scenes(data: dict[str, Any]) -> Iterator[Finding]:
+    default = Processing.model_fields["instance_count"].default
+    instances = at(data, "processing", "instance_count", kind=int, default=default)
+    distribution = at(data, "processing", "distribution", kind=str, default="ShardedByS3Key")
+    scenes = at(data, "limits", "scenes_per_job", kind=int, default=Limits.model_fields["scenes_per_job"].default)
+    source = at(data, "source", kind=dict, default={}) or {}
+    has_scenes = "stac" in source or "items" in source
+    if has_scenes and instances and scenes and distribution == "ShardedByS3Key" and 100 >= instances > scenes > 0:
+        yield (
+            ("processing", "instance_count"),
+            f"{instances} is above limits.scenes_per_job, {scenes} "
+            "(an instance without a scene is paid for nothing: take fewer instances or more scenes a job)",
+        )
+
+
+def _each_instance_makes_all(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    processing = at(data, "processing", kind=dict, default={}) or {}
+    instances = at(processing, "instance_count", kind=int, default=1)
+    script = at(processing, "script", kind=str)
+    if processing.get("distribution") != "FullyReplicated" or not instances or instances < 2 or not script:
+        return
+    if is_built_in_of_scenes(script, folder=folder, root=root):
+        yield (
+            ("processing", "distribution"),
+            f"FullyReplicated gives each of {instances} instances every scene, and {BUILT_IN_OF_SCENES} would make "
+            "every product as often (take ShardedByS3Key, or one instance)",
+        )
+
+
+def _arguments(data: dict[str, Any]) -> Iterator[Finding]:
+    arguments = at(data, "processing", "arguments", kind=dict, default={})
+    for name, sentence in argument_problems(arguments or {}):
+        yield ("processing", "arguments", *([name] if name is not None else [])), sentence
+
+
+def _built_in_arguments(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    """What the built-in script itself says of its arguments: it knows them best, and tells by `--check`."""
+    name = at(data, "processing", "script", kind=str)
+    arguments = at(data, "processing", "arguments", kind=dict, default={}) or {}
+    # Scripts of others may lie beside it; they know no --check, and would do their work.
+    if not name or not is_built_in_of_scenes(name, folder=folder, root=root) or any(argument_problems(arguments)):
+        return
+    for reserved in ("check", "help", "input", "output"):
+        if render_arguments({reserved: arguments.get(reserved)}):
+            yield (
+                ("processing", "arguments", reserved),
+                "is not for a definition (leave it out: a job sets its folders)",
+            )
+    script = root / BUILT_IN_SCRIPTS / f"{BUILT_IN_OF_SCENES}.py"
+    command = [sys.executable, str(script), *render_arguments(arguments), "--check"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        yield ("processing", "arguments"), f"could not be put before {BUILT_IN_OF_SCENES}: {error}"
+        return
+    if told.returncode:
+        said = told.stderr.strip().rpartition("error: ")[2]
+        yield ("processing", "arguments"), f"{BUILT_IN_OF_SCENES} refuses them: {said}"
+
+
+def _environment(data: dict[str, Any]) -> Iterator[Finding]:
+    key = ("processing", "environment")
+    environment = at(data, *key, kind=dict, default={}) or {}
+    if len(environment) > _MAX_ENVIRONMENT:
+        yield key, f"has {len(environment)} entries (a job takes {_MAX_ENVIRONMENT} beside our own two)"
+    for name, value in environment.items():
+        if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
+            yield (*key, name), "is no environment variable's name (expected letters, digits and _, no digit first)"
+        elif name.startswith(("GEOCADENCE_", "AWS_")):
+            prefix = name.split("_")[0] + "_"
+            yield (*key, name), f"is reserved (names with {prefix} are set by Geocadence and AWS; take another one)"
+        elif len(name) > _MAX_ENVIRONMENT_LENGTH or (isinstance(value, str) and len(value) > _MAX_ENVIRONMENT_LENGTH):
+            yield (*key, name), f"is longer than {_MAX_ENVIRONMENT_LENGTH} characters (a job takes no more; use a file)"
+        elif isinstance(value, str) and is_evaluated(value):
+            yield (*key, name), f"is between {{% and %}} {EVALUATED}"
