@@ -121,11 +121,7 @@ def result_of(points: Sequence[dict[str, Any]]) -> Result:
         columns=columns,
         rows=rows,
         chart=Chart(
-            "lines",
-            "scenes",
-            ("plan_rustac_wall", "plan_wall", "close_wall", "again_wall"),
-            "wall seconds",
-            MOST_SECONDS,
+            "lines", "scenes", ("plan_rustac_wall", "plan_wall", "close_wall"), "wall seconds", line_at=MOST_SECONDS
         ),
         targets=[
             *_within(last, "plan_rustac", "planning over rustac"),
