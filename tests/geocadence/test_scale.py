@@ -23,21 +23,21 @@ def measured() -> dict[int, dict[str, Any]]:
     return {scenes: scale.point(bench, scenes) for scenes in (FEW, SOME, MANY)}
 
 
-@pytest.mark.parametrize("step", ["plan", "close", "again", "close_again"])
-def test_cpu_grows_no_faster_than_the_scenes_do(measured: dict[int, dict[str, Any]], step: str) -> None:
-    few, some, many = (measured[scenes][step].cpu for scenes in (FEW, SOME, MANY))
+@pytest.mark.parametrize("step", ["plan", "close", "again"])
+def test_what_each_scene_adds_is_little_enough_for_100000(measured: dict[int, dict[str, Any]], step: str) -> None:
+    few, many = (measured[scenes][step].cpu for scenes in (FEW, MANY))
 
-    # As many scenes more each time; what grows with their square takes 2.4 times as much the second time.
-    assert many - some <= 1.8 * (some - few) + 0.3
+    # A minute on a machine of one's own; tests share theirs, which can double what the operating system counts.
+    assert (many - few) / (MANY - FEW) * LARGE <= 2 * scale.MOST_SECONDS
 
 
-# Not `close`: DuckDB takes up to its own limit and spills what is above, which no line through small runs tells of.
-# `test_items_table` holds it to that limit.
-@pytest.mark.parametrize("step", ["plan_rustac", "plan", "again", "close_again"])
-def test_100000_scenes_stay_within_the_memory_they_may_take(measured: dict[int, dict[str, Any]], step: str) -> None:
-    few, many = (measured[scenes][step].peak_mb for scenes in (FEW, MANY))
+@pytest.mark.parametrize("step", ["plan_rustac", "plan", "close", "again", "close_again"])
+def test_memory_grows_no_faster_than_the_scenes_do(measured: dict[int, dict[str, Any]], step: str) -> None:
+    few, some, many = (measured[scenes][step].peak_mb for scenes in (FEW, SOME, MANY))
 
-    assert many + (many - few) / (MANY - FEW) * (LARGE - MANY) <= scale.MOST_MB
+    # As many scenes more each time. Allocators take memory in steps, so some MB say nothing.
+    assert many - some <= 1.8 * max(some - few, 0) + 20
+    assert many <= scale.MOST_MB / 2
 
 
 @pytest.mark.parametrize("step", ["write", "reconcile"])
@@ -45,7 +45,7 @@ def test_a_batch_takes_the_same_in_a_run_of_any_size(measured: dict[int, dict[st
     few, many = (measured[scenes][step] for scenes in (FEW, MANY))
 
     assert isinstance(many, Cost)
-    assert many.cpu <= 1.5 * few.cpu + 0.3
+    assert many.cpu <= 2 * few.cpu + 0.3
     assert many.peak_mb <= 1.2 * few.peak_mb + 10
 
 
