@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -86,6 +87,14 @@ def test_the_local_clouds_jobs_run_with_the_very_same_set() -> None:
     lock = LOCK.read_text()
     for name, version in here.items():
         assert re.search(rf"^{re.escape(name)}=={re.escape(version)}\b", lock, re.MULTILINE), name
+
+
+def test_the_tests_of_the_built_in_script_run_with_the_very_same_versions() -> None:
+    """So what tests/processing_scripts holds, it holds for the image's set, as far as Pythons are the same."""
+    lock = LOCK.read_text()
+    for name in ("numpy", "rasterio", "imagecodecs", "llvmlite"):
+        version = re.escape(importlib.metadata.version(name))
+        assert re.search(rf"^{name}=={version}\b", lock, re.MULTILINE), f"{name} {version}"
 
 
 def test_the_examples_script_works_with_it(installed: Path, tmp_path: Path) -> None:
