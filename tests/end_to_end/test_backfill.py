@@ -56,11 +56,9 @@ def test_windows_and_two_backfills_at_once_make_each_product_once_and_a_failed_w
     # Somebody in the console, with other windows over the same span, at the same time.
     quarters = {"start": "2026-01-01", "end": "2026-09-01", "step": "P3M"}
     other = boto3.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(quarters))
-    _, started = backfill("--no-wait")
     code, facts = backfill()
     beside = deployed.wait(other["executionArn"])
 
-    assert facts["backfill"] == started["backfill"], "asked again while it runs, the same one is followed"
     found = states(facts)
     assert {month: found[month] for month in "56"} == {"5": "empty", "6": "empty"}
     assert set(found.values()) <= {"complete", "empty", "failed"}
