@@ -178,7 +178,10 @@ class CogWriter:
         def take(row: int, pixels: np.ndarray) -> None:
             for column in range(pixels.shape[1] // self._tile):
                 left = column * self._tile
-                self._keep(level, row, column, self._encode(pixels[:, left : left + self._tile]))
+                tile = pixels[:, left : left + self._tile]
+                # Most of a scene cut to an area is empty, and looking is cheaper than packing.
+                if (tile != self._nodata).any():
+                    self._keep(level, row, column, self._encode(tile))
 
         return take
 

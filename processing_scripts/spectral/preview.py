@@ -44,9 +44,10 @@ def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> tu
     with rasterio.open(cog) as dataset:
         shrink = max(1.0, max(dataset.width, dataset.height) / LARGEST)
         shape = (max(1, round(dataset.height / shrink)), max(1, round(dataset.width / shrink)))
-        pixels = dataset.read(1, out_shape=shape, resampling=Resampling.average, masked=True)
-        values = np.asarray(pixels.filled(0), dtype=np.float64) * dataset.scales[0] + dataset.offsets[0]
-        valid = ~np.ma.getmaskarray(pixels)
+        # Not as a masked array, for which rasterio would read everything twice.
+        pixels = dataset.read(1, out_shape=shape, resampling=Resampling.average)
+        values = pixels * np.float64(dataset.scales[0]) + dataset.offsets[0]
+        valid = pixels != dataset.nodata
     painted = paint(values, valid, ramp=ramp(index.domain), low=low, high=high)
     with MemoryFile() as memory:
         with memory.open(
@@ -62,9 +63,11 @@ def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> tu
 def paint(values: np.ndarray, valid: np.ndarray, *, ramp: np.ndarray, low: float, high: float) -> np.ndarray:
     """RGBA (4, rows, columns; uint8) of `values` (rows, columns); alpha is 0 where not `valid`."""
     place = np.clip(np.rint((values - low) / (high - low) * 255), 0, 255)
-    place = np.where(valid & np.isfinite(place), place, 0).astype(np.uint8)
-    rgb = ramp[place] * valid[..., np.newaxis]
-    return np.concatenate([np.moveaxis(rgb, -1, 0), valid[np.newaxis] * np.uint8(255)]).astype(np.uint8)
+    # Behind the ramp's colours, the one of what isn't there.
+    place = np.where(valid, np.nan_to_num(place), len(ramp)).astype(np.intp)
+    colours = np.zeros((4, len(ramp) + 1), np.uint8)
+    colours[:3, :-1], colours[3, :-1] = ramp.T, 255
+    return colours.take(place, axis=1)
 
 
 def ramp(domain: str) -> np.ndarray:
