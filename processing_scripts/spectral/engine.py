@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 from rasterio.windows import Window
 
+from spectral import llvm
 from spectral import mask as masks
 from spectral.area import Clip
 from spectral.cog import CogWriter, Packed
@@ -98,9 +99,7 @@ class Job:
         self._on_grid = {symbol: OnGrid(band.source, grid) for symbol, band in bands.items()}
         self._mask = OnGrid(mask, grid) if mask and hidden else None
         self._radiometries = {symbol: band.radiometry for symbol, band in bands.items()}
-        self._fused = FusedKernel.of(
-            indices, self._radiometries, {symbol: source.dtype for symbol, source in self._on_grid.items()}
-        )
+        self._fused: FusedKernel | None = None
         self._own = _Workspace()
 
     @property
@@ -108,11 +107,15 @@ class Job:
         return [*self._on_grid.values(), *([self._mask] if self._mask else [])]
 
     def plan(self, units: list[Unit], *, memory: int) -> None:
-        """Tell every source what will be read, and in which order.
+        """Get ready for `units`: compile where that pays, tell every source what will be read, and in which order.
 
         Args:
             memory: bytes that may be fetched ahead, for all sources together.
         """
+        llvm.plan(len(units) * len(self.indices))
+        if llvm.pays():
+            dtypes = {symbol: source.dtype for symbol, source in self._on_grid.items()}
+            self._fused = FusedKernel.of(self.indices, self._radiometries, dtypes)
         sources = self._sources
         for source in sources:
             source.plan([unit.window for unit in units], memory // len(sources))

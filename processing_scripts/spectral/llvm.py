@@ -27,9 +27,24 @@ if FAST:
     POINTER = ir.PointerType()
     _CTYPES = {I32: ctypes.c_int32, I64: ctypes.c_int64, F64: ctypes.c_double, POINTER: ctypes.c_void_p}
 
+# Compiling costs a process 0.1 s, numpy's detour an index of a block 13 ms: a few of them are cheaper without.
+WORTH = 8
+_planned = 0
 # Compiled code stays for as long as the process does: by what it was made of.
 _compiled: dict[str, tuple[object, Callable]] = {}
 _lock = Lock()
+
+
+def plan(blocks: int) -> None:
+    """Say that so many more blocks will be computed, those of each index counted for themselves."""
+    global _planned
+    with _lock:
+        _planned += blocks
+
+
+def pays() -> bool:
+    """Whether compiling is possible, and the process has enough to do for it."""
+    return FAST and _planned > WORTH
 
 
 def define(

@@ -1,6 +1,6 @@
 """What is done to packed indices whatever their formula: counting values, and averaging 2 × 2 pixels, compiled.
 
-Where nothing can be compiled (`llvm.FAST`), `statistics` and `pyramid` do the same by numpy.
+Where that is impossible or doesn't pay (`llvm.pays`), `statistics` and `pyramid` do the same by numpy.
 """
 
 from __future__ import annotations

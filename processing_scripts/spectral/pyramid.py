@@ -34,7 +34,7 @@ def reduced(values: np.ndarray, nodata: float, depth: int) -> list[np.ndarray]:
     Args:
         values: rows and columns are multiples of 2^depth.
     """
-    if llvm.FAST and values.dtype == np.int16 and nodata == PACKED_NODATA:
+    if llvm.pays() and values.dtype == np.int16 and nodata == PACKED_NODATA:
         return loops.averages(values, depth)
     levels: list[np.ndarray] = []
     if not depth:

@@ -31,7 +31,7 @@ def tally(values: np.ndarray) -> Tally:
     """Count one block's stored values (int16 or float32)."""
     if values.dtype == np.int16:
         # int16 has 65536 values only: their counts hold every statistic exactly.
-        counts = loops.counts(values) if llvm.FAST else _counts(values.view(np.uint16), step=_ROWS)
+        counts = loops.counts(values) if llvm.pays() else _counts(values.view(np.uint16), step=_ROWS)
         return Tally(values.size, counts, (0, 0.0, 0.0), (np.inf, -np.inf))
     held = values[values != FLOAT_NODATA]
     valid = held.astype(np.float64)

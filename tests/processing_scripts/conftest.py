@@ -25,6 +25,14 @@ def log() -> io.StringIO:
     return io.StringIO()
 
 
+@pytest.fixture(autouse=True)
+def _compiled(monkeypatch) -> None:
+    """However small a test's scene is: its loops are those of large ones."""
+    from spectral import llvm
+
+    monkeypatch.setattr(llvm, "WORTH", -1)
+
+
 @pytest.fixture(params=["imagecodecs and llvmlite", "numpy and GDAL only"])
 def libraries(request, monkeypatch) -> str:
     """Both ways of packing, unpacking and computing: with imagecodecs and llvmlite, and where neither loads."""

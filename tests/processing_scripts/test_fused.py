@@ -19,7 +19,7 @@ from spectral.kernel import Kernel
 from spectral.radiometry import Radiometry
 from spectral.sensors import SENTINEL2
 
-from tests.processing_scripts.factory import SCRIPTS
+from tests.processing_scripts.factory import SCRIPTS, Folder, random_dn
 
 # Just around zero reflectance, around each other, and anything else.
 DN = st.one_of(
@@ -114,8 +114,8 @@ def test_bands_that_are_no_plain_case_are_left_to_numpy(dtype, nodata):
 @given(values=VALUES)
 def test_overviews_of_any_values_are_the_same(values):
     with pytest.MonkeyPatch.context() as patch:
-        found = loops.averages(values, 5)
         patch.setattr(llvm, "FAST", False)
+        found = loops.averages(values, 5)
         expected = pyramid.reduced(values, -32768, 5)
     for level, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(level, other)
@@ -125,10 +125,29 @@ def test_overviews_of_any_values_are_the_same(values):
 @given(values=VALUES, height=st.integers(1, 32), width=st.integers(1, 64))
 def test_any_values_are_counted_the_same(values, height, width):
     with pytest.MonkeyPatch.context() as patch:
-        found = statistics.tally(values[:height, :width])
         patch.setattr(llvm, "FAST", False)
+        found = loops.counts(values[:height, :width])
         expected = statistics.tally(values[:height, :width])
-    np.testing.assert_array_equal(found.counts, expected.counts)
+    np.testing.assert_array_equal(found, expected.counts)
+
+
+def test_nothing_is_compiled_for_a_few_blocks_and_everything_once_there_are_more(folder: Folder, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(llvm, "WORTH", 3)
+    monkeypatch.setattr(llvm, "_planned", 0)
+    monkeypatch.setattr(
+        llvm, "compiled", lambda module, name, real=llvm.compiled: compiled.append(name) or real(module, name)
+    )
+    for loop in (loops._counting, loops._halving):
+        loop.cache_clear()
+    folder.scene(red=random_dn((600, 600)), nir=random_dn((600, 600), seed=2))
+    contents = []
+    for _ in range(4):
+        folder.run()
+        (path,) = folder.output.glob("*/*/S2X/S2X_ndvi.tif")
+        contents.append((path.read_bytes(), sorted(compiled)))
+    assert [names for _, names in contents] == [[], [], [], ["block", "count", "halve"]]
+    assert len({content for content, _ in contents}) == 1
 
 
 @pytest.mark.parametrize(
