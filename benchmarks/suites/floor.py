@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.harness import Run, output_folder
@@ -16,27 +17,40 @@ _PARTS = ("inflate", "kernel", "encode")
 _LIMIT, _AIM = 2, 1.5
 
 
+class Floor:
+    """The floor as one more run among others; afterwards, what its parts took."""
+
+    def __init__(self, bench: Bench) -> None:
+        script = [PEERS_PYTHON, ROOT / "benchmarks" / "floor.py", bench.scene.band("red"), bench.scene.band("nir")]
+        self.run = Run("floor", lambda folder: [*script, folder / "floor.json"], ("floor.json", 1), cpus=bench.cores)
+        self.told: list[dict[str, Any]] = []
+
+    def after(self, run: Run) -> None:
+        """Keep what the floor told before its output is removed."""
+        if run.key == self.run.key:
+            self.told.append(json.loads((output_folder(run.key) / "floor.json").read_text()))
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """The CPU seconds of each part, medians of the rounds."""
+        return {part: statistics.median(one["parts"][part] for one in self.told) for part in _PARTS}
+
+
 def run(bench: Bench) -> Result:
     """The CPU of a whole tile less that of a start without scenes, over the floor's CPU."""
     empty = task_of("empty", [])
-    floor = [PEERS_PYTHON, ROOT / "benchmarks" / "floor.py", bench.scene.band("red"), bench.scene.band("nir")]
+    floor = Floor(bench)
     runs = [
         OURS.run(bench.task, cpus=bench.cores),
         OURS.run(empty, key="start", cpus=bench.cores),
-        Run("floor", lambda folder: [*floor, folder / "floor.json"], ("floor.json", 1), cpus=bench.cores),
+        floor.run,
     ]
     bench.verify(OURS, bench.task, runs[0])
-    told = []
-
-    def after(run: Run) -> None:
-        if run.key == "floor":
-            told.append(json.loads((output_folder(run.key) / "floor.json").read_text()))
-
-    costs, raw = costs_of(bench.costs(runs, after=after))
-    parts = {part: statistics.median(one["parts"][part] for one in told) for part in _PARTS}
+    costs, raw = costs_of(bench.costs(runs, after=floor.after))
+    parts = floor.parts
     total = sum(parts.values())
     ours = costs["geocadence"].cpu - costs["start"].cpu
-    means = {part: " or ".join(sorted({one["means"][part] for one in told})) for part in _PARTS}
+    means = {part: " or ".join(sorted({one["means"][part] for one in floor.told})) for part in _PARTS}
     rows = [
         *({"what": f"floor: {part}", "by": means[part], "cpu": parts[part]} for part in _PARTS),
         {"what": "floor", "by": "one core, no file", "cpu": total},
@@ -59,5 +73,5 @@ def run(bench: Bench) -> Result:
             "The floor reads red and nir only: no mask, no overviews, no statistics, no preview, no file.",
             "An empty shard may import less than a scene needs: what is missing there counts against us.",
         ],
-        raw={**raw, "floor_parts": told},
+        raw={**raw, "floor_parts": floor.told},
     )

@@ -12,7 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.harness import free_cores
 from benchmarks.methods import AWS, METHODS, OURS
 from benchmarks.results import Target, at_least, at_most, markdown, save
-from benchmarks.suites import SUITES, tile
+from benchmarks.suites import SUITES, indices, tile
 
 FACTS = {
     "date": "2026-11-22T20:00:00+00:00", "size": 1100, "rounds": 1, "cores_used": 2, "cores": 2, "cpu": "a CPU",
@@ -45,6 +45,15 @@ def test_a_tile_by_two_methods_and_one_that_is_not_there(bench, tmp_path):
     assert [list(kept["raw"]), len(kept["raw"]["aws"])] == [["geocadence", "aws"], 1]
     absent_row = "| gdal_calc | not measured: `no-such-program` is not on this machine | – |"
     assert absent_row in path.with_suffix(".md").read_text()
+
+
+def test_five_indices_stand_beside_what_they_take_at_least(bench):
+    result = indices.run(bench)
+    one, five, apart = result.rows
+    assert one["cpu"] < five["cpu"] < apart["cpu"]
+    (parts,) = (told["parts"] for told in result.raw["floor_parts"])
+    least = (2 * parts["inflate"] + parts["kernel"] + 5 * parts["encode"]) / sum(parts.values())
+    assert f"at least {least:.2f} × the CPU" in result.notes[0]
 
 
 def test_a_method_that_computes_something_else_is_not_timed(bench):
