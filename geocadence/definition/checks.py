@@ -17,10 +17,7 @@ from geocadence.definition.problems import KeyPath
 from geocadence.definition.source_checks import source_problems
 from geocadence.definition.timing import timing_problems
 from geocadence.durations import Duration
-
-# The history of an execution ends at 25,000 events; so many batches leave each a dozen for its states and retries:
-# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-_MAX_BATCHES = 2000
+from geocadence.plan.batches import MOST_BATCHES
 
 
 def contradictions(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[Finding]:
@@ -61,15 +58,18 @@ def _timing(data: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _batches(data: dict[str, Any]) -> Iterator[Finding]:
+    source = at(data, "source", kind=dict, default={}) or {}
+    if "stac" not in source and "items" not in source:
+        return
     defaults = {name: field.default for name, field in Limits.model_fields.items()}
     in_run, in_job = (
         at(data, "limits", name, kind=int, default=defaults[name]) for name in ("max_scenes_per_run", "scenes_per_job")
     )
-    if in_run and in_job and in_job > 0 and (batches := -(-in_run // in_job)) > _MAX_BATCHES:
+    if in_run and in_job and in_job > 0 and (batches := -(-in_run // in_job)) > MOST_BATCHES:
         yield (
             ("limits", "max_scenes_per_run"),
-            f"{in_run} scenes in jobs of {in_job} make {batches} jobs, above {_MAX_BATCHES} (the history of a Step "
-            "Functions execution ends at 25,000 events: take more scenes a job or fewer a run)",
+            f"{in_run} scenes in jobs of {in_job} make {batches} jobs, above {MOST_BATCHES}, the most that one run has "
+            "(take more scenes a job or fewer a run)",
         )
 
 

@@ -30,6 +30,7 @@ from geocadence.definition.values import (
     Timezone,
 )
 from geocadence.durations import Duration
+from geocadence.plan.batches import MOST_BATCHES
 
 
 class Schedule(Part):
@@ -142,7 +143,11 @@ class Limits(Part):
     """What a run may cost before it is refused."""
 
     max_scenes_per_run: int = Field(2000, ge=1, description="A run that finds more scenes is refused")
-    scenes_per_job: int = Field(500, ge=1, description="Scenes of one processing job; more scenes make more jobs")
+    scenes_per_job: int = Field(
+        500,
+        ge=1,
+        description=f"Scenes of one processing job; more scenes make more jobs, {MOST_BATCHES} in a run at most",
+    )
     concurrent_jobs: int = Field(2, ge=1, le=40, description="Jobs of one run at the same time")
     concurrent_runs: int = Field(2, ge=1, le=10, description="Runs of one backfill at the same time")
     max_cost_usd: float | None = Field(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from geocadence.definition import DefinitionErrors, load_pipeline, load_pipelines
+from geocadence.plan.batches import MOST_BATCHES
 
 GOOD = """\
 name: ndvi-weekly
@@ -182,9 +183,12 @@ MISTAKES = [
          "make every product as often (take ShardedByS3Key, or one instance)")
         for script in ("spectral_index", "processing_scripts/spectral_index.py")
     ],
-    ("scenes_per_job: 50", "scenes_per_job: 50, max_scenes_per_run: 100001", "12: limits.max_scenes_per_run: 100001 "
-     "scenes in jobs of 50 make 2001 jobs, above 2000 (the history of a Step Functions execution ends at 25,000 events: "
-     "take more scenes a job or fewer a run)"),
+    # What a run refuses to plan, a definition must not promise.
+    ("scenes_per_job: 50", f"scenes_per_job: 50, max_scenes_per_run: {50 * MOST_BATCHES + 1}", "12: limits.max_scenes_per_run: "
+     "25001 scenes in jobs of 50 make 501 jobs, above 500, the most that one run has (take more scenes a job or fewer a run)"),
+    ("instance_count: 4\nlimits: {scenes_per_job: 50}", "instance_count: 3\nlimits: {scenes_per_job: 3}", "12: limits."
+     "max_scenes_per_run: 2000 scenes in jobs of 3 make 667 jobs, above 500, the most that one run has (take more scenes a job "
+     "or fewer a run)"),
     *[
         ("  stac:\n    api: https://earth-search.aws.element84.com/v1\n    collection: sentinel-2-c1-l2a\n"
          "    area: areas/alentejo.geojson\n", f"  manifest:\n    uri: {uri}\n", f"6: source.manifest.uri: {uri} is no S3 "
@@ -217,7 +221,7 @@ def test_a_mistake_is_named_with_its_place(project: Path, there: str, instead: s
 @pytest.mark.parametrize(
     ("there", "instead"),
     [
-        ("scenes_per_job: 50", "scenes_per_job: 50, max_scenes_per_run: 100000"),
+        ("scenes_per_job: 50", f"scenes_per_job: 50, max_scenes_per_run: {50 * MOST_BATCHES}"),
         ("instance_count: 4", "distribution: FullyReplicated"),
         ("script: spectral_index", "distribution: FullyReplicated\n  script: mine.py"),
         ("instance_count: 4", "arguments: {check: false, help: null, output: false}"),
