@@ -43,10 +43,13 @@ def input_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> dict[
 
 
 def drift(plan: Mapping[str, Any], failures: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The scenes of a dry run's plan that the catalogue has not as they should be, and why."""
+    """The scenes of a dry run's plan that the catalogue has not as they should be, and why.
+
+    Those whose product is in place and not committed are among them: the next run's close takes them up.
+    """
     found = []
     for decision in plan["decisions"]:
-        if decision["decision"] == "skip":
+        if decision["decision"] == "skip" and not decision.get("adopted"):
             continue
         failed = failures.get(decision["id"])
         reason = decision["reason"] + (f"; when it was tried: {failed}" if failed else "")

@@ -40,6 +40,7 @@ class Product:
     size: int  # bytes of the Item and the assets beside it
     files: tuple[str, ...]  # the Item's own assets, by their names in its folder
     faults: tuple[str, ...]  # what keeps it from being complete, each a clause about the Item
+    baseline: str = ""  # of the scene it was made from, where its Item says so (and was read)
 
     @property
     def is_complete(self) -> bool:
@@ -149,7 +150,14 @@ def _product(scene: str, key: str, item: Any, there: Mapping[str, Listed], outpu
     if not own:
         faults.append("its Item names no asset of its own")
     files = tuple(sorted({named.removeprefix(folder) for named in own if named is not None}))
-    return Product(scene, key, item, modified, etag, size, files, tuple(faults))
+    return Product(scene, key, item, modified, etag, size, files, tuple(faults), _baseline(item))
+
+
+def _baseline(item: dict[str, Any]) -> str:
+    """Not by `processing:version`, which in a product is the version of the script."""
+    properties = item.get("properties")
+    found = properties.get("s2:processing_baseline") if isinstance(properties, dict) else None
+    return found if isinstance(found, str) else ""
 
 
 def _is_link(href: str) -> bool:

@@ -94,7 +94,10 @@ def close_scenes(
                 entry = scene_entry(_left_alone(decision, shown), layout.pipeline, region)
             _count(decision, entry, made)
             told.write(compact(entry) + "\n")
-        _adopt(decisions(), lines, made, outputs=outputs, pipeline=layout.pipeline)
+        if not plan["dry_run"]:
+            _adopt(decisions(), lines, made, outputs=outputs, pipeline=layout.pipeline)
+    if plan["dry_run"]:
+        return made, entries
     for product in shown.values():
         if product.is_complete and product.item:
             made.in_place[_path(product, layout.pipeline)] = product.item
@@ -165,18 +168,22 @@ def _shown(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> dic
 
 
 def _adopt(decisions: Iterable[Decision], lines: BinaryIO, made: Made, *, outputs: Bucket, pipeline: str) -> None:
-    """Products that a run made and never came to commit; those that another run has committed by now are left."""
+    """Products that a run made and never came to commit; those that another run has committed by now are left.
+
+    Of those made anew, the catalogue's recipe stands: with another one they would be made again.
+    """
     wanted = [decision for decision in decisions if decision.get("adopted")]
     if not wanted:
         return
     there = read_committed(outputs, pipeline, scenes={decision["id"] for decision in wanted}, acquisitions=())
-    done = {row.scene for row in there}
-    left = (decision for decision in wanted if decision["id"] not in done)
+    etags, recipes = {row.scene: row.etag for row in there}, {row.scene: row.recipe for row in there}
+    left = iter(wanted)
     while some := list(islice(left, _AT_ONCE)):
         products = _products(some, outputs, pipeline)
-        found = [(d, p) for d in some if (p := products.get(d["id"])) is not None and p.is_complete]
-        # Nobody knows their recipe.
-        rows = [row_of(Entry.of(decision, product, ""), outputs, pipeline) for decision, product in found]
+        complete = ((d, p) for d in some if (p := products.get(d["id"])) is not None and p.is_complete)
+        found = [(d, p) for d, p in complete if p.etag != etags.get(d["id"])]
+        # Of what was never committed, nobody knows the recipe.
+        rows = [row_of(Entry.of(d, p, recipes.get(d["id"], "")), outputs, pipeline) for d, p in found]
         lines.write(gzip.decompress(packed_lines(rows)))
         made.sketches.append(sketch_of([product.item for _, product in found]))
         for decision, product in found:

@@ -15,7 +15,7 @@ from geocadence.committed import Committed
 from geocadence.execution_input import InvalidInput, Window
 from geocadence.instants import format_instant, parse_instant
 from geocadence.plan.fitness import against
-from geocadence.plan.identity import acquisition_of, baseline_of, changed_at, version
+from geocadence.plan.identity import NEVER, acquisition_of, baseline_of, changed_at, version
 from geocadence.plan.recipe import what_changed
 from geocadence.plan.shelf import Place, Shelf
 from geocadence.plan.weight import bytes_of
@@ -28,6 +28,7 @@ Item = dict[str, Any]
 # touch.
 _SAME_GROUND = 0.5
 _ADOPTED = "its product is in place (and not in the catalogue yet)"
+_ADOPTED_ANEW = "its product is in place (and newer than what the catalogue says of it)"
 
 
 @unique
@@ -191,7 +192,7 @@ def decide(
             recipe=recipe,
             recompute=recompute,
         )
-        is_adopted = reason is _ADOPTED
+        is_adopted = reason in (_ADOPTED, _ADOPTED_ANEW)
         decisions.append(replace(candidate, verdict=verdict, reason=reason, is_adopted=is_adopted))
     return decisions
 
@@ -216,18 +217,36 @@ def _verdict(
     if recompute:
         return Verdict.RECOMPUTE, "recompute was asked for"
     if known is None:
-        return Verdict.SKIP, _ADOPTED
+        doubt = _doubt(candidate, product)
+        return (Verdict.RECOMPUTE, doubt) if doubt else (Verdict.SKIP, _ADOPTED)
     if known.recipe and known.recipe != recipe:
         return (
             Verdict.RECOMPUTE,
             f"the recipe changed since its product was made: another {what_changed(known.recipe, recipe)}",
         )
-    if known.baseline and known.version < candidate.version:
-        return (
-            Verdict.RECOMPUTE,
-            f"{_named(candidate.baseline)} is there, its product was made from {_shown(known.baseline)}",
-        )
-    return Verdict.SKIP, "its product is in place"
+    if reason := _outdated(candidate, product.baseline or known.baseline):
+        return Verdict.RECOMPUTE, reason
+    return Verdict.SKIP, "its product is in place" if known.etag == product.etag else _ADOPTED_ANEW
+
+
+def _doubt(candidate: Decision, product: Product) -> str | None:
+    """Why a product that no run has committed may be of another version of its scene than the catalogue lists now.
+
+    An aborted run leaves such products, and so does one that was replaced, whose files stay in the bucket.
+    """
+    if reason := _outdated(candidate, product.baseline):
+        return reason
+    if candidate.changed is not None and candidate.changed > product.modified:
+        return "the catalogue changed the scene since its product was made, which no run has committed"
+    if candidate.replaces and not product.baseline and candidate.changed in (None, NEVER):
+        return f"replaces {', '.join(candidate.replaces)}, and nothing says what its product was made from"
+    return None
+
+
+def _outdated(candidate: Decision, made_from: str) -> str | None:
+    if made_from and version(made_from) < candidate.version:
+        return f"{_named(candidate.baseline)} is there, its product was made from {_shown(made_from)}"
+    return None
 
 
 def counts(decisions: Iterable[Decision]) -> dict[str, int]:

@@ -27,6 +27,9 @@ _LANDSAT = re.compile(r"(L[COTEM]\d\d_L\w{3}_\d{6}_\d{8})_\d{8}_(\d\d)_(?:RT|T1|
 _DATATAKE = re.compile(r"G(S2[A-D]_\d{8}T\d{6}_\d{6})_N\d\d\.\d\d")
 
 
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
 def acquisition_of(item: Item, instant: datetime) -> str:
     """The same for all Items of one acquisition (satellite, tile and pass); the id where its like is not known."""
     scene = item["id"]
@@ -68,4 +71,4 @@ def changed_at(item: Item) -> datetime:
             return parse_instant(item["properties"].get(name) or "")
         except (ValueError, TypeError, AttributeError):
             continue
-    return datetime.min.replace(tzinfo=UTC)
+    return NEVER

@@ -26,6 +26,7 @@ class Pipeline:
         self.at_work: set[str] = set()
         self.jobs: list[str] = []  # scenes that were worked on, as often as they were
         self.clock = datetime(2026, 11, 22, 6, tzinfo=UTC)
+        self.tells_baseline = True  # whether products say what they were made from, as spectral_index's do
 
     def plan(self, name: str, execution_input: dict[str, Any] | None = None, **sources: Any) -> dict[str, Any]:
         if self.definition["source"]["items"] is not None:
@@ -76,6 +77,8 @@ class Pipeline:
         self.outputs.write(f"{key.rpartition('/')[0]}/{scene}_ndvi.tif", b"pixels", content_type="image/tiff")
         asset = {"href": f"./{scene}_ndvi.tif", "type": "image/tiff; application=geotiff", "roles": ["data"]}
         kept = {"datetime": properties["datetime"], "platform": properties.get("platform", "sentinel-2b")}
+        if self.tells_baseline and (baseline := properties.get("s2:processing_baseline")):
+            kept["s2:processing_baseline"] = baseline
         product = source | {"collection": "ndvi", "properties": kept, "links": [], "assets": {"ndvi": asset}}
         self.outputs.write_json(key, product | {"stac_version": "1.1.0"})
 

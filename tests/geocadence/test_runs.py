@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -13,6 +13,7 @@ import pystac
 import pytest
 import rustac
 
+from geocadence.again import drift
 from geocadence.bucket import Bucket
 from geocadence.instants import parse_instant
 from geocadence.plan.claims import read_claims, renew
@@ -288,6 +289,92 @@ def test_a_newer_baseline_under_the_same_id_is_made_again(pipeline: Pipeline) ->
     reason = "processing baseline 05.11 is there, its product was made from 05.10"
     assert pipeline.decisions(planned) == {scene_id(2): ("recompute", reason)}
     assert pipeline.run("c")["outcome"] == "empty"
+
+
+@pytest.mark.parametrize("says", ["the product", "the catalogue"])
+def test_a_product_that_an_aborted_run_left_does_not_pass_for_a_newer_version(
+    pipeline: Pipeline, tmp_path: Any, says: str
+) -> None:
+    def of(baseline: str, updated: datetime) -> dict[str, Any]:
+        changes = {"s2:processing_baseline": baseline, "updated": updated.isoformat()}
+        return item(2, properties=item(2)["properties"] | changes)
+
+    pipeline.tells_baseline = says == "the product"
+    pipeline.items = [of("05.10", datetime(2026, 11, 4, tzinfo=UTC))]
+    planned = pipeline.plan("a")
+    pipeline.work(planned)
+    pipeline.abort(planned)
+    # S3's clock is the real one.
+    since = datetime(2026, 11, 5, tzinfo=UTC) if pipeline.tells_baseline else datetime.now(UTC) + timedelta(minutes=1)
+    pipeline.items = [of("05.11", since)]
+
+    reason = pipeline.decisions(pipeline.run("b"))[scene_id(2)]
+
+    told = "05.11 is there, its product was made from 05.10" if pipeline.tells_baseline else "changed the scene since"
+    assert (reason[0], told in reason[1]) == ("recompute", True)
+    assert pipeline.jobs == [scene_id(2)] * 2
+    assert table(pipeline, tmp_path, 'id, "geocadence:baseline"') == [(scene_id(2), "05.11")]
+    assert pipeline.run("c")["outcome"] == "empty"
+
+
+@pytest.mark.parametrize("tells_baseline", [True, False])
+def test_what_a_replaced_product_left_does_not_pass_for_the_newest_version_under_its_id(
+    pipeline: Pipeline, tmp_path: Any, tells_baseline: bool
+) -> None:
+    pipeline.tells_baseline = tells_baseline
+    first, second, third = (
+        counted(counter, properties={"s2:processing_baseline": baseline})
+        for counter, baseline in (("0", "05.10"), ("1", "05.11"), ("0", "05.12"))
+    )
+    for name, items in (("a", [first]), ("b", [first, second]), ("c", [third, second])):
+        pipeline.items = items
+        pipeline.run(name)
+
+    assert pipeline.jobs == [first["id"], second["id"], third["id"]]
+    assert table(pipeline, tmp_path, 'id, "geocadence:baseline"') == [(third["id"], "05.12")]
+    assert linked(pipeline) == [third["id"]]
+
+
+def test_products_that_an_aborted_recompute_made_stand_in_the_table_as_they_are(
+    pipeline: Pipeline, tmp_path: Any
+) -> None:
+    pipeline.run("a")
+    for each in pipeline.items:
+        each["properties"]["platform"] = "sentinel-2c"
+    planned = pipeline.plan("b", {"recompute": True})
+    pipeline.work(planned, but=(scene_id(3),))
+    pipeline.abort(planned)
+
+    after = pipeline.run("c")
+
+    assert after["outcome"] == "empty"
+    assert pipeline.decisions(after)[scene_id(0)][1] == (
+        "its product is in place (and newer than what the catalogue says of it)"
+    )
+    platforms = dict(table(pipeline, tmp_path, "id, platform"))
+    assert platforms.pop(scene_id(3)) == "sentinel-2b"
+    assert set(platforms.values()) == {"sentinel-2c"}
+    assert set(pipeline.decisions(pipeline.run("d")).values()) == {("skip", "its product is in place")}
+    # Their recipe is still known.
+    pipeline.definition["processing"]["arguments"] = {"indices": ["EVI"]}
+    assert pipeline.plan("e")["planned"] == 5
+
+
+def test_a_dry_run_commits_nothing_and_tells_of_what_is_to_be_committed(pipeline: Pipeline) -> None:
+    planned = pipeline.plan("a")
+    pipeline.work(planned)
+    pipeline.abort(planned)
+
+    looked = pipeline.plan("b", {"dry_run": True})
+    pipeline.close(looked)
+
+    assert not pipeline.outputs.exists("ndvi/items.parquet")
+    assert not pipeline.outputs.exists("ndvi/collection.json")
+    assert {each["reason"] for each in drift(looked["document"], {})} == {
+        "its product is in place (and not in the catalogue yet)"
+    }
+    pipeline.run("c")
+    assert drift(pipeline.plan("d", {"dry_run": True})["document"], {}) == []
 
 
 def test_one_acquisition_listed_under_two_ids_is_one_product(pipeline: Pipeline, tmp_path: Any) -> None:
