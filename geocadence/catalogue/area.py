@@ -7,6 +7,7 @@ unrolled to longitudes beyond 180, and the area is looked for one turn to either
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,24 @@ class Area:
         if footprint is None:
             footprint = _box(item.get("bbox"))
         return footprint is None or bool(self._places.intersects(footprint))
+
+
+def cut_at_antimeridian(geometry: dict[str, Any]) -> list[dict[str, Any]]:
+    """The same ground as simple geometries within -180 to 180, as GeoJSON wants it and APIs read it.
+
+    Plane geometry takes a ring over the antimeridian for all of the globe but what it means.
+    """
+    unrolled = shape(_unrolled(geometry))
+    west, _, east, _ = unrolled.bounds
+    if west >= -_TURN / 2 and east <= _TURN / 2:
+        return [geometry]
+    made, globe = shapely.make_valid(unrolled), box(-_TURN / 2, -90, _TURN / 2, 90)
+    pieces = [translate(made, n * _TURN).intersection(globe) for n in (-1, 0, 1)]
+    simple = shapely.get_parts(shapely.get_parts(pieces))
+    # Where an edge lies on the antimeridian, the other side gets no more than a line of it.
+    dimensions = shapely.get_dimensions(unrolled)
+    whole = [part for part in simple if not part.is_empty and shapely.get_dimensions(part) == dimensions]
+    return [json.loads(shapely.to_geojson(part)) for part in whole]
 
 
 def overlap(one: Any, other: Any) -> float | None:

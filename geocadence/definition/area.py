@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from geocadence.catalogue.area import cut_at_antimeridian
 
 Geometry = dict[str, Any]
 
 # How deep the positions of each type are nested.
 _DEPTH = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2}
+# A longer edge goes the short way round, over the antimeridian; one little longer may as well be a continent's.
+_HALF_TURN, _SURELY_OVER = 180, 270
 _DEGREES = {"urn:ogc:def:crs:OGC:1.3:CRS84", "urn:ogc:def:crs:OGC::CRS84", "EPSG:4326", "urn:ogc:def:crs:EPSG::4326"}
 
 
@@ -36,7 +41,7 @@ def one_geometry(data: Any) -> Geometry:
     name = crs.get("properties", {}).get("name") if isinstance(crs, dict) else None
     if name is not None and name not in _DEGREES:
         raise ValueError(f"is in {name} (expected longitude and latitude in degrees, WGS 84)")
-    parts = [_checked(part) for part in _parts(data)]
+    parts = [piece for part in _parts(data) for piece in cut_at_antimeridian(_checked(part))]
     if not parts:
         raise ValueError("holds no geometry (expected at least one)")
     if len(parts) == 1:
@@ -73,7 +78,18 @@ def _checked(geometry: dict[str, Any]) -> Geometry:
     coordinates = _positions(geometry.get("coordinates"), depth=_DEPTH[kind], kind=kind)
     if kind == "Polygon" and any(len(ring) < 4 or ring[0] != ring[-1] for ring in coordinates):
         raise ValueError("has a ring that is not closed (a ring's last position repeats its first, 4 at least)")
+    for line in _lines(kind, coordinates):
+        for (longitude, _), (following, _) in pairwise(line):
+            if _HALF_TURN < abs(following - longitude) < _SURELY_OVER:
+                raise ValueError(
+                    f"has an edge from longitude {longitude} to {following}, which may go either way round the globe "
+                    "(put a position between the two, or cut the geometry at the antimeridian)"
+                )
     return {"type": kind, "coordinates": coordinates}
+
+
+def _lines(kind: str, coordinates: Any) -> list[Any]:
+    return {0: [], 1: [coordinates], 2: coordinates}[_DEPTH[kind]] if kind != "MultiPoint" else []
 
 
 def _positions(value: Any, *, depth: int, kind: str) -> Any:

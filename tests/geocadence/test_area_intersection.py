@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from shapely import get_parts
+from shapely.geometry import shape
 
 from geocadence.catalogue.area import Area
+from geocadence.definition.area import one_geometry
 
 
 def square(west: float, south: float, east: float, north: float) -> dict[str, Any]:
@@ -75,6 +78,39 @@ UNCUT = {
 )
 def test_what_touches_what(area: dict[str, Any], scene: dict[str, Any], touches: bool) -> None:
     assert Area(area).intersects(footprint(scene)) is touches
+
+
+@pytest.mark.parametrize(
+    "area",
+    [
+        UNCUT,
+        {"type": "LineString", "coordinates": [[179.5, 0], [-179.5, 1]]},
+        {"type": "GeometryCollection", "geometries": [UNCUT, square(178, -17, 180, -16)]},
+    ],
+)
+def test_an_area_over_the_antimeridian_is_cut_there(area: dict[str, Any]) -> None:
+    """Which is what an API is asked for: plane geometry takes the ring for all that it is not."""
+    cut = one_geometry(area)
+
+    inside = [square(179.6, -16.9, 180, 2), square(-180, -16.9, -179.6, 2)]
+    assert [shape(cut).intersects(shape(each)) for each in [*inside, square(0, -17, 1, 2)]] == [True, True, False]
+    assert all(part.is_valid for part in get_parts(shape(cut)))
+    assert one_geometry(cut) == cut
+
+
+def test_an_area_that_ends_at_the_antimeridian_stays_as_it_is() -> None:
+    assert one_geometry(square(170, 0, 180, 10)) == square(170, 0, 180, 10)
+    assert one_geometry(square(-180, -90, 180, 90)) == square(-180, -90, 180, 90)
+
+
+def test_an_edge_that_may_go_either_way_round_is_refused() -> None:
+    """Eurasia's box, which would be taken for America and the Pacific."""
+    with pytest.raises(ValueError, match=r"has an edge from longitude -10 to 180, which may go either way round"):
+        one_geometry(square(-10, 35, 180, 75))
+    ring = [[-10, 35], [85, 35], [180, 35], [180, 75], [85, 75], [-10, 75], [-10, 35]]
+    eurasia = one_geometry({"type": "Polygon", "coordinates": [ring]})
+    assert Area(eurasia).intersects(footprint(square(60, 55, 61, 56)))
+    assert not Area(eurasia).intersects(footprint(square(-100, 40, -99, 41)))
 
 
 def test_a_bow_tie_is_taken_for_what_it_covers() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ import pytest
 from geocadence.catalogue.http import CatalogueRefused, CatalogueUnavailable, retries
 from geocadence.catalogue.query import matches
 from geocadence.catalogue.stac_api import search_stac_api
+from geocadence.definition.area import one_geometry
 from geocadence.execution_input import Window
+from tests.geocadence.conftest import ROOT, free_port, serving
 from tests.geocadence.misbehaving_api import CORE, QUERY, SEARCH, Answer, Api, misbehaving, page
 from tests.geocadence.scenes import AREA, item, scene_id, stac_source
 
@@ -35,6 +39,21 @@ def test_a_real_api_gives_the_scenes_over_the_area_within_the_window(stac_api: s
     window = Window(datetime(2026, 11, 3, tzinfo=UTC), datetime(2026, 11, 5, tzinfo=UTC))
 
     assert sorted(search(stac_api, window=window)) == [scene_id(2), scene_id(3)]
+
+
+def test_a_real_api_gives_the_scenes_on_both_sides_of_the_antimeridian(tmp_path: Path) -> None:
+    def tile(n: int, west: float) -> dict[str, Any]:
+        ring = [[west, -17.2], [west + 0.2, -17.2], [west + 0.2, -16], [west, -16], [west, -17.2]]
+        return item(n, geometry={"type": "Polygon", "coordinates": [ring]}, bbox=[west, -17.2, west + 0.2, -16])
+
+    file, port = tmp_path / "items.json", free_port()
+    features = [tile(1, 179.75), tile(2, -179.95), tile(3, 20)]
+    file.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    command = [str(ROOT / ".venv/bin/rustac"), "serve", str(file), "--addr", f"127.0.0.1:{port}"]
+    ring = [[179.7, -17], [-179.8, -17], [-179.8, -16.6], [179.7, -16.6], [179.7, -17]]
+    area = one_geometry({"type": "Polygon", "coordinates": [ring]})  # as a definition's file is read
+    with serving([*command, "--create-collections"], url=f"http://127.0.0.1:{port}", log=tmp_path / "log") as api:
+        assert sorted(search(api, geometry=area)) == [scene_id(1), scene_id(2)]
 
 
 def test_the_search_says_collection_area_window_and_filter() -> None:
