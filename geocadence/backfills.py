@@ -75,6 +75,7 @@ class Totals:
     bytes: int | None
     instance_hours: float
     cost_usd: float | None
+    refused: tuple[str, ...] = ()  # why windows' runs would be refused, for limits that they are above
 
 
 def start_backfill(target: Target, pipeline: str, asked: dict[str, Any]) -> tuple[BackfillHandle, bool]:
@@ -210,7 +211,9 @@ def totals(target: Target, progress: BackfillProgress) -> Totals:
     scenes, hours, cost, size = 0, 0.0, 0.0, 0
     is_price_known = is_size_known = True
     counts: dict[str, int] = {}
+    refused = []
     for plan in _plans(target, progress):
+        refused += [plan["refusal"]] if plan.get("refusal") else []
         scenes += plan["planned"]
         for verdict, number in plan["counts"].items():
             counts[verdict] = counts.get(verdict, 0) + number
@@ -226,6 +229,7 @@ def totals(target: Target, progress: BackfillProgress) -> Totals:
         size if is_size_known else None,
         round(hours, 3),
         round(cost, 2) if is_price_known else None,
+        tuple(refused),
     )
 
 

@@ -53,6 +53,8 @@ def backfill(options: argparse.Namespace, screen: Screen) -> int:
     else:
         tell_backfill(started, progress, screen)
         screen.say(_told(found))
+    if found.refused:
+        return screen.fail(_told_refused(found))
     return 0 if progress.is_good else 1
 
 
@@ -83,6 +85,8 @@ def _refused(
         return 1
     found = totals(target, progress)
     screen.err.print(_told(found), markup=False)
+    if found.refused:
+        return screen.fail(f"nothing was started: {_told_refused(found)}")
     if found.cost_usd is None:
         return screen.fail(
             "nothing was started: no price is known to hold against --max-cost-usd (processing.hourly_rate says one)"
@@ -105,6 +109,11 @@ def _follow(target: Target, started: BackfillHandle, screen: Screen) -> Backfill
             markup=False,
         )
         return DETACHED
+
+
+def _told_refused(found: Totals) -> str:
+    windows = "1 window's run" if len(found.refused) == 1 else f"{len(found.refused)} windows' runs"
+    return f"{windows} would be refused: {found.refused[0]}"
 
 
 def _told(found: Totals) -> str:

@@ -37,9 +37,11 @@ def plan(options: argparse.Namespace, screen: Screen) -> int:
     document = target.inputs.read_json(RunLayout(run.pipeline, run.run_id).plan)
     if not finished.is_good or document is None:
         return screen.fail(finished.cause or f"the dry run ended as {finished.status.lower()}")
+    # What a run would be refused for, the limits that it is above.
+    refusal = document.get("refusal")
     if screen.as_json:
         screen.facts(document)
-        return 0
+        return 1 if refusal else 0
     rows = [(d["id"], d["datetime"], d["decision"], d["reason"]) for d in document["decisions"]]
     if rows:
         screen.table(("scene", "date", "decision", "why"), rows)
@@ -53,7 +55,7 @@ def plan(options: argparse.Namespace, screen: Screen) -> int:
         screen.say(document["note"])
     if (expected := document.get("estimate")) and document["planned"]:
         screen.say(_expected(expected))
-    return 0
+    return screen.fail(f"a run would be refused: {refusal}") if refusal else 0
 
 
 def run(options: argparse.Namespace, screen: Screen) -> int:

@@ -54,6 +54,7 @@ class Draft:
     input_uri: str | None = None  # None: the batches that are yet to be written
     note: str = ""
     expected: Estimate | None = None
+    refusal: str = ""  # of a dry run: why a run that is none would be refused
 
 
 @dataclass(frozen=True)
@@ -98,20 +99,9 @@ class Scenes:
         )
         decisions.sort(key=lambda d: (d.instant, d.scene))
         taken = [decision for decision in decisions if decision.is_taken]
-        limits = definition["limits"]
-        if len(taken) > limits["max_scenes_per_run"]:
-            raise InvalidInput(
-                f"The run would take {len(taken)} scenes, above limits.max_scenes_per_run, "
-                f"{limits['max_scenes_per_run']} "
-                "(take a shorter window, name the scenes, or raise the limit in the definition)."
-            )
-        batches = [] if asked.dry_run else cut(taken, scenes_per_job=limits["scenes_per_job"])
-        jobs = -(-len(taken) // limits["scenes_per_job"])
-        if jobs > MOST_BATCHES:
-            raise InvalidInput(
-                f"The run would take {jobs} jobs, and one run has {MOST_BATCHES} at most: raise limits.scenes_per_job "
-                f"({limits['scenes_per_job']}) to {-(-len(taken) // MOST_BATCHES)} or more, or take a shorter window."
-            )
+        scenes_per_job = definition["limits"]["scenes_per_job"]
+        batches = [] if asked.dry_run else cut(taken, scenes_per_job=scenes_per_job)
+        jobs = -(-len(taken) // scenes_per_job)
         instances = _instances(asked, definition, len(taken), jobs)
         sizes = [decision.bytes for decision in taken]
         expected = _expect(
@@ -131,6 +121,7 @@ class Scenes:
             decisions + self.rejected + superseded,
             batches,
             expected=expected,
+            refusal=_refusal(asked, definition, expected, jobs=jobs, is_of_scenes=True),
         )
 
 
@@ -158,7 +149,10 @@ class Objects:
         expected = _expect(
             definition, outputs, price, scenes=planned, bytes_=None, jobs=min(planned, 1), instances=instances
         )
-        return Draft(self.kind, planned, jobs, instances, input_uri=self.uri, note=note, expected=expected)
+        refusal = _refusal(asked, definition, expected, jobs=jobs, is_of_scenes=False)
+        return Draft(
+            self.kind, planned, jobs, instances, input_uri=self.uri, note=note, expected=expected, refusal=refusal
+        )
 
 
 def _expect(
@@ -171,10 +165,9 @@ def _expect(
     jobs: int,
     instances: int,
 ) -> Estimate:
-    """What the run will take; InvalidInput where that is above the definition's limits."""
-    processing = definition["processing"]
-    types = processing.get("instance_preferences") or [processing["instance_type"]]
-    expected = estimate(
+    """What the run will take."""
+    processing, types = definition["processing"], _types(definition)
+    return estimate(
         scenes=scenes,
         bytes_=bytes_,
         jobs=jobs,
@@ -183,8 +176,42 @@ def _expect(
         history=read_history(outputs, definition["name"]),
         usd_per_hour=_rate(processing.get("hourly_rate"), types, price),
     )
-    refuse_above(definition["limits"]["max_cost_usd"], expected, instance_types=types)
-    return expected
+
+
+def _types(definition: dict[str, Any]) -> list[str]:
+    processing = definition["processing"]
+    return processing.get("instance_preferences") or [processing["instance_type"]]
+
+
+def _refusal(
+    asked: ExecutionInput, definition: dict[str, Any], expected: Estimate, *, jobs: int, is_of_scenes: bool
+) -> str:
+    """Why the run is above the definition's limits, if it is: raised as InvalidInput, but for a dry run.
+
+    A dry run spends nothing, and whoever looks at what is missing wants to see how much it is.
+    """
+    try:
+        if is_of_scenes:
+            _refuse_scenes(definition["limits"], expected.scenes, jobs)
+        refuse_above(definition["limits"]["max_cost_usd"], expected, instance_types=_types(definition))
+    except InvalidInput as error:
+        if not asked.dry_run:
+            raise
+        return str(error)
+    return ""
+
+
+def _refuse_scenes(limits: dict[str, Any], scenes: int, jobs: int) -> None:
+    if scenes > limits["max_scenes_per_run"]:
+        raise InvalidInput(
+            f"The run would take {scenes} scenes, above limits.max_scenes_per_run, {limits['max_scenes_per_run']} "
+            "(take a shorter window, name the scenes, or raise the limit in the definition)."
+        )
+    if jobs > MOST_BATCHES:
+        raise InvalidInput(
+            f"The run would take {jobs} jobs, and one run has {MOST_BATCHES} at most: raise limits.scenes_per_job "
+            f"({limits['scenes_per_job']}) to {-(-scenes // MOST_BATCHES)} or more, or take a shorter window."
+        )
 
 
 def _rate(given: float | None, types: Sequence[str], price: Callable[[str], float | None]) -> float | None:

@@ -148,6 +148,7 @@ def _write_plan(
         "instance_count": draft.instance_count,
         "input_uri": input_uri,
         "note": draft.note,
+        "refusal": draft.refusal,
         "estimate": draft.expected.as_json() if draft.expected else None,
     }
     decisions = (compact(d.as_json(batch=batch_of.get(d.scene) if d.is_taken else None)) for d in draft.decisions)

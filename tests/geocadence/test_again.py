@@ -168,6 +168,24 @@ def test_reconcile_compares_window_by_window_and_says_by_its_exit_code(
     assert [line[:30] for line in told.err.splitlines()] == [f"comparing 2026-11-0{n} 00:00 UTC" for n in (1, 3, 5)]
 
 
+@pytest.mark.parametrize("limits", [{"max_scenes_per_run": 2}, {"max_cost_usd": 1}])
+def test_reconcile_tells_of_more_than_a_run_may_take(
+    pipeline: Pipeline, cloud: Any, capsys: Any, limits: dict[str, int]
+) -> None:
+    pipeline.definition["limits"] |= limits
+    span = ["--start", "2026-11-01", "--end", "2026-12-01"]
+
+    assert main(["status", "--reconcile", "ndvi", *span, "--json"]) == 1
+    assert len(json.loads(capsys.readouterr().out)["missing"]) == 5
+    assert main(["plan", "ndvi", *span]) == 1
+    told = capsys.readouterr()
+    assert "5 scenes to process" in told.out
+    assert (
+        f"a run would be refused: {'The run would take 5' if 'max_scenes_per_run' in limits else 'limits.max_cost_usd'}"
+        in told.err
+    )
+
+
 @pytest.mark.parametrize("wrong", [[], ["--start", "never"], ["--start", "2026-11-05", "--end", "2026-11-01"]])
 def test_reconcile_wants_a_window(cloud: Any, capsys: Any, wrong: list[str]) -> None:
     assert main(["status", "--reconcile", "ndvi", *wrong]) == 2

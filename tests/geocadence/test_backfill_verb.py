@@ -153,6 +153,20 @@ def test_a_cap_over_windows_that_could_not_be_planned_starts_nothing(cloud: dict
     assert len(cloud["asked"]) == 1
 
 
+def test_windows_above_the_limits_are_told_by_the_dry_run_and_start_nothing(cloud: dict[str, Any], capsys: Any) -> None:
+    cloud.update(ends=[GOOD, GOOD], totals=Totals(9, {"new": 9}, None, 1.5, 2.0, ("The run would take 9 scenes.",)))
+    assert main(["backfill", "ndvi", *SPAN, "--dry-run"]) == 1
+    assert "1 window's run would be refused: The run would take 9 scenes." in capsys.readouterr().err
+    assert main(["backfill", "ndvi", *SPAN, "--max-cost-usd", "12"]) == 1
+    assert "nothing was started: 1 window's run would be refused" in capsys.readouterr().err
+    assert [asked.get("dry_run") for asked in cloud["asked"]] == [True, True]
+
+
+def test_what_a_windows_plan_says_of_its_refusal_is_in_the_totals() -> None:
+    found = totals(Plans([plan(2, usd=1.5), plan(4, usd=2.25) | {"refusal": "Too much."}]), GOOD)  # type: ignore[arg-type]
+    assert found.refused == ("Too much.",)
+
+
 def test_below_the_cap_the_backfill_follows_its_dry_run(cloud: dict[str, Any]) -> None:
     cloud["ends"] = [GOOD, GOOD]
     assert main(["backfill", "ndvi", *SPAN, "--max-cost-usd", "12.34"]) == 0
