@@ -49,7 +49,8 @@ class RunHandle:
 class Progress:
     """How far a run is. `planned` is None until there is a plan, `produced` where products can't be told."""
 
-    status: str  # of the execution: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED
+    # Of the execution: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED; NOT_STARTED where there is none, nor a job.
+    status: str
     planned: int | None = None
     produced: int | None = None
     failed: int = 0
@@ -150,18 +151,29 @@ def _without_plan(target: Target, run: str) -> RunHandle | None:
 
 
 def look(target: Target, run: RunHandle) -> tuple[Progress, dict[str, Any]]:
-    """How far the run is, and DescribeExecution's answer."""
-    answer = target.client("stepfunctions").describe_execution(executionArn=run.execution_arn)
+    """How far the run is, and DescribeExecution's answer; {} where no execution stands behind it, as with `submit`."""
+    try:
+        answer = target.client("stepfunctions").describe_execution(executionArn=run.execution_arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
+            raise
+        answer = {}
     layout = RunLayout(run.pipeline, run.run_id)
     plan = target.inputs.read_json(layout.plan)
     if plan is None:
-        return Progress(answer["status"]), answer
+        return Progress(answer.get("status") or _status_by([])), answer
     jobs = read_jobs(target.client("sagemaker"), name_prefix=job_name_prefix(run.pipeline, run.execution_arn))
+    status = answer.get("status") or _status_by(jobs)
     failed = sum(1 for _ in target.outputs.listing(layout.failures))
     if not plan["batches"]:
-        return Progress(answer["status"], 0, 0), answer
-    produced = _produced(target, plan)
-    return Progress(answer["status"], plan["planned"], produced, failed, jobs), answer
+        return Progress(status, 0, 0), answer
+    return Progress(status, plan["planned"], _produced(target, plan), failed, jobs), answer
+
+
+def _status_by(jobs: list[dict[str, Any]]) -> str:
+    """An execution's status by the last of the jobs alone."""
+    ended = {"Completed": "SUCCEEDED", "Failed": "FAILED", "Stopped": "ABORTED"}
+    return ended.get(jobs[-1]["status"], "RUNNING") if jobs else "NOT_STARTED"
 
 
 def follow(

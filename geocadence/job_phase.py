@@ -17,17 +17,19 @@ LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 _LAST = 5
 
 
+def streams_of(logs: Any, job: str) -> list[tuple[str, str]]:
+    """The hosts of a job (`algo-1`) that have a log, each with its stream."""
+    pages = logs.get_paginator("describe_log_streams").paginate(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{job}/")
+    streams = sorted(found["logStreamName"] for page in pages for found in page["logStreams"])
+    return [("-".join(stream.partition("/")[2].split("-")[:2]), stream) for stream in streams]
+
+
 def last_lines(logs: Any, job: str, *, count: int = _LAST) -> dict[str, list[str]]:
     """By host (`algo-1`) the last lines of its log; a host without a log, or whose log can't be read, is left out."""
     try:
-        pages = logs.get_paginator("describe_log_streams").paginate(
-            logGroupName=LOG_GROUP, logStreamNamePrefix=f"{job}/"
-        )
-        streams = [found["logStreamName"] for page in pages for found in page["logStreams"]]
         lines = {}
-        for stream in sorted(streams):
+        for host, stream in streams_of(logs, job):
             answer = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, limit=count, startFromHead=False)
-            host = "-".join(stream.partition("/")[2].split("-")[:2])
             lines[host] = [event["message"].rstrip("\n") for event in answer["events"]][-count:]
     except (ClientError, BotoCoreError):
         return {}

@@ -14,7 +14,7 @@ from geocadence.cli.runs import DETACHED, USAGE, execution_input
 from geocadence.cli.screen import Screen
 from geocadence.close.jobs import describe
 from geocadence.definition import Definition, DefinitionErrors, load_pipeline
-from geocadence.job_phase import last_lines
+from geocadence.job_log import JobLog
 from geocadence.submission import prepare, start_job
 from geocadence.target import Target
 
@@ -61,7 +61,7 @@ def _definition(options: argparse.Namespace) -> Definition:
 
 def _follow(target: Target, name: str, run_id: str, screen: Screen) -> dict[str, Any]:
     """Show each phase and each new line of the log until the job has ended."""
-    seen: dict[str, int] = {}
+    log = JobLog(target.client("logs"), name)
     said = ""
     while True:
         answer = target.client("sagemaker").describe_processing_job(ProcessingJobName=name)
@@ -69,10 +69,8 @@ def _follow(target: Target, name: str, run_id: str, screen: Screen) -> dict[str,
         if job["phase"] != said:
             said = job["phase"]
             screen.err.print(f"{said} ({job['elapsed']:.0f} s)", markup=False)
-        for host, lines in last_lines(target.client("logs"), name, count=10_000).items():
-            for line in lines[seen.get(host, 0) :]:
-                screen.err.print(f"{host}  {line}", markup=False)
-            seen[host] = len(lines)
+        for host, line in log.new_lines():
+            screen.err.print(f"{host}  {line}", markup=False)
         if job["status"] in _ENDED:
             return job
         time.sleep(0.5 if target.is_local else 10)

@@ -112,7 +112,12 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
     if record is not None:
         screen.say(_numbers(record))
     elif progress.planned is not None:
-        screen.say(f"{progress.produced or 0} of {progress.planned} done, {progress.failed} failed")
+        done = (
+            f"{progress.planned} objects"
+            if progress.produced is None
+            else f"{progress.produced} of {progress.planned} done"
+        )
+        screen.say(f"{done}, {progress.failed} failed")
     tell_jobs(target, progress.jobs, screen, run_id=run.run_id)
     for scene in (record or {}).get("scenes", []):
         if "failure" in scene:

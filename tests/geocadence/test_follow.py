@@ -13,10 +13,11 @@ import boto3
 import pystac
 import pytest
 
+from geocadence import follow as follow_module
 from geocadence.backfills import find_backfill, start_backfill
 from geocadence.close.closing import Ending, close_run
-from geocadence.follow import Progress, RunHandle, fetch_run, find_run, follow, start
-from geocadence.layout import job_name_prefix
+from geocadence.follow import Progress, RunHandle, fetch_run, find_run, follow, look, start
+from geocadence.layout import job_name_prefix, run_id_of
 from geocadence.plan.planning import Run, plan_run
 from geocadence.recent import recent_runs
 from geocadence.run_logs import LOG_GROUP, read_logs
@@ -166,6 +167,35 @@ def test_a_fetched_run_holds_together_on_disk(target: Target, tmp_path: Path) ->
     page = (folder / "report.html").read_text()
     assert f'src="2026/11/{scene_id(0)}/{scene_id(0)}_preview.png"' in page
     assert json.loads((folder / "run.json").read_text())["outcome"] == "complete"
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"), [("InProgress", "waiting for instances"), ("Completed", "succeeded"), ("Failed", "failed")]
+)
+def test_a_submitted_job_behind_which_no_execution_stands_is_told_by_its_own_status(
+    target: Target, monkeypatch: pytest.MonkeyPatch, status: str, phase: str
+) -> None:
+    deploy(target, last={"Type": "Pass", "Result": OUTPUT, "End": True})
+    arn = target.state_machine_arn("ndvi").replace(":stateMachine:", ":execution:") + ":submit-20261126T120000Z-0a1b2c"
+    started = datetime.now(UTC).replace(microsecond=0)
+    plan_run(
+        Run(run_id_of(arn, started), arn, started, {}),
+        definition=definition(items=items_source([item(0)])),
+        inputs=target.inputs,
+        outputs=target.outputs,
+        sources=sources_in(target.inputs),
+        quota_refusal=lambda wanted: None,
+        clock=lambda: datetime.now(UTC),
+    )
+    found = find_run(target, run_id_of(arn, started))
+    # The emulator has no SageMaker.
+    monkeypatch.setattr(follow_module, "read_jobs", lambda client, name_prefix: [])
+    assert look(target, found)[0].phase == "not started"
+    monkeypatch.setattr(follow_module, "read_jobs", lambda client, name_prefix: [{"status": status, "started": None}])
+
+    progress, answer = look(target, found)
+
+    assert (progress.phase, progress.planned, answer) == (phase, 1, {})
 
 
 def test_the_logs_of_a_run_are_those_of_its_jobs_alone(target: Target) -> None:

@@ -1,0 +1,46 @@
+"""A job's log as `submit` follows it: each line once, however many there are between two looks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+
+from geocadence.job_log import JobLog
+from geocadence.job_phase import LOG_GROUP
+from tests.geocadence.conftest import REGION
+
+JOB = "ndvi-7b6f11-0aade92c4d93-0-0-0"
+
+
+@pytest.fixture
+def logs(aws_endpoint: str) -> Any:
+    credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    client = boto3.client("logs", endpoint_url=aws_endpoint, region_name=REGION, **credentials)
+    assert list(JobLog(client, JOB).new_lines()) == [], "no log yet"
+    client.create_log_group(logGroupName=LOG_GROUP)
+    yield client
+    client.delete_log_group(logGroupName=LOG_GROUP)
+
+
+def write(logs: Any, host: str, lines: list[str]) -> None:
+    stream = f"{JOB}/{host}-1795696129963"
+    if not logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=stream)["logStreams"]:
+        logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
+    now = int(datetime.now(UTC).timestamp() * 1000)
+    for start in range(0, len(lines), 5000):
+        events = [{"timestamp": now, "message": line} for line in lines[start : start + 5000]]
+        logs.put_log_events(logGroupName=LOG_GROUP, logStreamName=stream, logEvents=events)
+
+
+def test_more_lines_than_one_answer_holds_are_all_told_once(logs: Any) -> None:
+    log = JobLog(logs, JOB)
+    first = [f"line {n}" for n in range(12_000)]
+    write(logs, "algo-1", first)
+    assert list(log.new_lines()) == [("algo-1", line) for line in first]
+    assert list(log.new_lines()) == []
+    write(logs, "algo-1", ["line 12000"])
+    write(logs, "algo-2", ["of the second host"])
+    assert list(log.new_lines()) == [("algo-1", "line 12000"), ("algo-2", "of the second host")]
