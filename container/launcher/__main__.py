@@ -50,7 +50,7 @@ def main():
     at_the_end(os.getpid(), shutil.rmtree, place, True)
     with zipfile.ZipFile(archive) as packed:
         start = json.loads(packed.read("start.json"))
-        packed.extractall(place, [name for name in packed.namelist() if name.startswith("script/")])
+        lay_out_script(packed, Path(place))
         try:
             for libraries in start["libraries"]:
                 add(libraries, packed, Path(place))
@@ -61,6 +61,14 @@ def main():
     at_the_end(os.getpid(), say, "ended")
     run(Path(place, "script", start["entry"]))
     return 0
+
+
+def lay_out_script(packed, place):
+    """The script's files as they were; zipfile itself leaves out which of them are programs."""
+    for entry in packed.infolist():
+        if entry.filename.startswith("script/"):
+            path = Path(packed.extract(entry, place))
+            path.chmod(path.stat().st_mode | (entry.external_attr >> 16) & 0o111)
 
 
 def at_the_end(process, function, *arguments):

@@ -9,8 +9,10 @@ from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 BUILT_IN_SCRIPTS = "processing_scripts"
-# What of a script's folder stays at home.
-NOT_TO_SHIP = ("__pycache__", "*.pyc", "tests", "test_*.py", ".*", "*.md", "ruff.toml")
+# What of a script's folder stays at home. Hidden files may hold what is nobody else's business.
+NOT_TO_SHIP = ("__pycache__", "*.pyc", ".*")
+# Of the built-in scripts' folder, which is ours to know; what a user's script reads of its own folder is not.
+NOT_TO_SHIP_OF_BUILT_INS = (*NOT_TO_SHIP, "tests", "test_*.py", "*.md", "ruff.toml")
 # Makes a product of each scene that it finds; several instances that find the same would write the same.
 BUILT_IN_OF_SCENES = "spectral_index"
 
@@ -42,11 +44,12 @@ def code_digest(script: Path, *, root: Path, beside: Path | None = None) -> str:
     """
     built_in = script.is_file() and script.resolve().parent == (root / BUILT_IN_SCRIPTS).resolve()
     folder = script.parent if built_in else script
+    at_home = NOT_TO_SHIP_OF_BUILT_INS if built_in else NOT_TO_SHIP
     digest = hashlib.sha256(script.name.encode())
     files = [script] if script.is_file() and not built_in else sorted(p for p in folder.rglob("*") if p.is_file())
     for path in files:
         parts = path.relative_to(folder).parts if path != script or built_in else ()
-        if not any(fnmatch(part, pattern) for part in parts for pattern in NOT_TO_SHIP):
+        if not any(fnmatch(part, pattern) for part in parts for pattern in at_home):
             digest.update("/".join(parts).encode() + b"\0" + path.read_bytes() + b"\0")
     if beside is not None:
         digest.update(b"\0" + beside.read_bytes())

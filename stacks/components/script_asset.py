@@ -16,7 +16,7 @@ from typing import Any
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from geocadence.definition.files import NOT_TO_SHIP
+from geocadence.definition.files import NOT_TO_SHIP, NOT_TO_SHIP_OF_BUILT_INS
 from stacks.components.libraries import GLIBC, MACHINE, Libraries, packages_in
 from stacks.components.uv import ROOT, deploys_to_this_machine
 from stacks.refused import Refused
@@ -27,7 +27,6 @@ LAUNCHER = ROOT / "container" / "launcher" / "__main__.py"
 LIBRARIES_OF_BUILT_INS = {"spectral_index": ROOT / "requirements" / "codecs.txt"}
 # What every image that a built-in script runs in has; another beside it would be in its way.
 IN_EVERY_IMAGE = ("numpy", "rasterio")
-_NOT_TO_SHIP = shutil.ignore_patterns(*NOT_TO_SHIP)
 
 
 class ScriptAsset(Construct):
@@ -96,7 +95,8 @@ def _pack(script: Path, entry: str, libraries: list[Libraries], pythons: tuple[s
         folder = BUILT_IN if script.is_file() else script
         if script.is_dir() and not (script / entry).is_file():
             raise UnusableScript(f"{script} has no {entry} (a script folder is started through it)")
-        shutil.copytree(folder, target, ignore=_NOT_TO_SHIP)
+        at_home = NOT_TO_SHIP_OF_BUILT_INS if script.is_file() else NOT_TO_SHIP
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns(*at_home))
     listed = [_ship(each, pythons, staging) for each in libraries]
     start = {"entry": entry if script.is_dir() else script.name, "libraries": listed}
     (staging / "start.json").write_text(json.dumps(start, indent=1))

@@ -41,6 +41,7 @@ class Job:
     script: dict[str, str]
     entry: str = "main.py"
     libraries: list[dict[str, Any]] = field(default_factory=list)
+    programs: tuple[str, ...] = ()
 
     def with_libraries(self, files: dict[str, str], **changes: Any) -> Job:
         """Libraries of these files; `changes` replace members of what start.json says of them."""
@@ -62,7 +63,9 @@ class Job:
             packed.write(LAUNCHER, "__main__.py")
             packed.writestr("start.json", json.dumps({"entry": self.entry, "libraries": self.libraries}))
             for path, text in self.script.items():
-                packed.writestr(f"script/{path}", text)
+                entry = zipfile.ZipInfo(f"script/{path}")
+                entry.external_attr = (0o755 if path in self.programs else 0o644) << 16
+                packed.writestr(entry, text)
             for name in {name for each in self.libraries for name in each["zips"].values()}:
                 packed.write(self.folder / name, name)
         return archive

@@ -51,6 +51,16 @@ def test_a_folder_is_run_by_its_entry_with_its_modules_and_packages(job):
     assert job(files, entry="go.py").start().out == "helped red\n"
 
 
+def test_a_program_beside_the_script_can_be_started(job):
+    script = """
+import subprocess
+from pathlib import Path
+print(subprocess.run([Path(__file__).parent / "tool.sh"], capture_output=True, text=True, check=True).stdout)
+"""
+    ended = job({"main.py": script, "tool.sh": "#!/bin/sh\necho a tool\n"}, programs=("tool.sh",)).start()
+    assert ended.out.strip() == "a tool", ended.err
+
+
 def test_processes_that_a_script_spawns_find_its_functions(job):
     script = """
 import multiprocessing

@@ -45,6 +45,23 @@ def test_a_local_item_collection_is_inlined(tmp_path: Path) -> None:
     assert resolved["source"]["items"]["collection"]["features"] == [{"id": "a"}]
 
 
+@pytest.mark.parametrize("file", ["legend.md", "test_pattern.py", "tests/golden.txt"])
+def test_a_change_in_any_file_that_travels_with_a_folder_is_another_script(tmp_path: Path, file: str) -> None:
+    (tmp_path / "script.py" / "tests").mkdir(parents=True)
+    (tmp_path / "script.py" / "__main__.py").touch()
+    (tmp_path / "p.yaml").write_text(
+        "name: p\nsource: {prefix: {uri: s3://bucket/images/}}\nprocessing: {script: script.py}\n"
+    )
+
+    def digest() -> str:
+        return load_pipeline(tmp_path / "p.yaml").resolved()["processing"]["code_digest"]
+
+    before = digest()
+    (tmp_path / "script.py" / file).write_text("read by the script")
+
+    assert digest() != before
+
+
 def test_the_resolved_definition_is_json(tmp_path: Path) -> None:
     path = write(tmp_path, "prefix: {uri: s3://bucket/images/}", "schedule: {rate: P7D}\n")
 

@@ -105,7 +105,11 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "folder" / "__main__.py").write_text("import helper\n")
     (folder / "folder" / "helper.py").write_text("print('a folder')\n")
     (folder / "folder" / "tests").mkdir()
-    (folder / "folder" / "tests" / "test_helper.py").write_text("")
+    (folder / "folder" / "tests" / "test_pattern.md").write_text("read by the script")
+    (folder / "folder" / ".env").write_text("PASSWORD=secret")
+    tool = folder / "folder" / "tool.sh"
+    tool.write_text("#!/bin/sh\necho a tool\n")
+    tool.chmod(0o755)
     return folder
 
 

@@ -41,11 +41,17 @@ def test_a_built_in_script_runs_from_its_zip_with_its_modules(synthesis: Synthes
     assert "--indices" in done.stdout
 
 
-def test_a_folder_runs_from_its_zip_without_its_tests(synthesis: Synthesis, tmp_path: Path) -> None:
+def test_a_folder_runs_from_its_zip_with_all_that_lies_in_it_but_hidden_files(
+    synthesis: Synthesis, tmp_path: Path
+) -> None:
     name, folder = _script(synthesis, "tiles")
     assert name.endswith(".zip")
     assert _run(folder, tmp_path / "script.zip").stdout == "a folder\n"
-    assert sorted(path.name for path in (folder / "script").iterdir()) == ["__main__.py", "helper.py"]
+    files = sorted(
+        str(path.relative_to(folder / "script")) for path in (folder / "script").rglob("*") if path.is_file()
+    )
+    assert files == ["__main__.py", "helper.py", "tests/test_pattern.md", "tool.sh"]
+    assert (folder / "script" / "tool.sh").stat().st_mode & 0o111
 
 
 def test_one_file_runs_from_its_zip_as_it_is(synthesis: Synthesis, tmp_path: Path) -> None:
