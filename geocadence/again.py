@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from geocadence.bucket import Bucket
+from geocadence.close.reconcile import Status, reconcile
 from geocadence.execution_input import MAX_SCENES
+from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout, runs_folder
+from geocadence.products import find_products
 
 LOST = ("failed", "missing")
 
@@ -19,7 +22,8 @@ class NothingToRetry(Exception):
 def input_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> dict[str, Any]:
     """The execution input that asks for what a run was to produce and did not, and for nothing else.
 
-    A run that was aborted has no record: then it is all that it took, of which what is in place is skipped. More
+    A run that was aborted has no record: then it is all that it took, of which what is in place is skipped; of a
+    recompute, which skips nothing, what was not written since its plan. More
     scenes than an input may name are asked for by the run's window, where what is in place is skipped as well.
     """
     record, plan = outputs.read_json(run.run_json), inputs.read_json(run.plan)
@@ -32,7 +36,8 @@ def input_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> dict[
     if record is not None:
         scenes = [scene["id"] for scene in record["scenes"] if scene["status"] in LOST]
     else:
-        scenes = [decision["id"] for decision in plan["decisions"] if decision["batch"] is not None]
+        taken = [decision for decision in plan["decisions"] if decision["batch"] is not None]
+        scenes = _unfinished(taken, run, inputs, outputs) if plan["recompute"] else [each["id"] for each in taken]
     if not scenes:
         raise NothingToRetry(f"run {run.run_id} produced all that it was to produce")
     # Those of a recompute have a product, if an old one.
@@ -40,6 +45,14 @@ def input_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> dict[
     if len(scenes) > MAX_SCENES:
         return {"window": {key: text for key, text in plan["window"].items() if text}} | again
     return {"scenes": scenes} | again
+
+
+def _unfinished(taken: list[dict[str, Any]], run: RunLayout, inputs: Bucket, outputs: Bucket) -> list[str]:
+    planned_at = inputs.modified(run.plan)
+    wanted = [(decision["id"], parse_instant(decision["datetime"])) for decision in taken]
+    products = find_products(outputs, pipeline=run.pipeline, scenes=wanted)
+    results = reconcile(taken, products=products, planned_at=planned_at) if planned_at else []
+    return [result.scene for result in results if result.status is not Status.PRODUCED]
 
 
 def drift(plan: Mapping[str, Any], failures: Mapping[str, str]) -> list[dict[str, Any]]:

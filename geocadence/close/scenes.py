@@ -18,7 +18,7 @@ from geocadence.close.collection import commit, sketch_of
 from geocadence.close.items_table import Entry, commit_items, row_of
 from geocadence.close.reconcile import Failure, SceneResult, Status
 from geocadence.close.record import failure_entry, scene_entry
-from geocadence.committed import read_committed
+from geocadence.committed import Committed, read_committed
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout
 from geocadence.long_json import compact
@@ -168,26 +168,27 @@ def _shown(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> dic
 
 
 def _adopt(decisions: Iterable[Decision], lines: BinaryIO, made: Made, *, outputs: Bucket, pipeline: str) -> None:
-    """Products that a run made and never came to commit; those that another run has committed by now are left.
-
-    Of those made anew, the catalogue's recipe stands: with another one they would be made again.
-    """
+    """Products that a run made and never came to commit; those that another run has committed by now are left."""
     wanted = [decision for decision in decisions if decision.get("adopted")]
     if not wanted:
         return
     there = read_committed(outputs, pipeline, scenes={decision["id"] for decision in wanted}, acquisitions=())
-    etags, recipes = {row.scene: row.etag for row in there}, {row.scene: row.recipe for row in there}
+    done = {row.scene: row for row in there}
     left = iter(wanted)
     while some := list(islice(left, _AT_ONCE)):
         products = _products(some, outputs, pipeline)
         complete = ((d, p) for d in some if (p := products.get(d["id"])) is not None and p.is_complete)
-        found = [(d, p) for d, p in complete if p.etag != etags.get(d["id"])]
-        # Of what was never committed, nobody knows the recipe.
-        rows = [row_of(Entry.of(d, p, recipes.get(d["id"], "")), outputs, pipeline) for d, p in found]
+        found = [(d, p) for d, p in complete if not _is_committed(d, p, done.get(d["id"]))]
+        rows = [row_of(Entry.of(d, p, d.get("recipe", "")), outputs, pipeline) for d, p in found]
         lines.write(gzip.decompress(packed_lines(rows)))
         made.sketches.append(sketch_of([product.item for _, product in found]))
         for decision, product in found:
             made.add(decision, _path(product, pipeline))
+
+
+def _is_committed(decision: Decision, product: Product, row: Committed | None) -> bool:
+    recipe = decision.get("recipe")
+    return row is not None and row.etag == product.etag and (not recipe or recipe == row.recipe)
 
 
 def _products(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> dict[str, Product]:

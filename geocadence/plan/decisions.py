@@ -16,6 +16,7 @@ from geocadence.execution_input import InvalidInput, Window
 from geocadence.instants import format_instant, parse_instant
 from geocadence.plan.fitness import against
 from geocadence.plan.identity import NEVER, acquisition_of, baseline_of, changed_at, version
+from geocadence.plan.left_behind import Attempt, Attempts, recipe_left
 from geocadence.plan.recipe import what_changed
 from geocadence.plan.shelf import Place, Shelf
 from geocadence.plan.weight import bytes_of
@@ -58,6 +59,7 @@ class Decision:
     bytes: int | None = None
     replaces: tuple[str, ...] = ()  # committed products of the same acquisition under other ids
     is_adopted: bool = False  # its product is in place, and the run's close puts it into the catalogue
+    recipe: str = ""  # by which the product to be adopted was made, where that is known
 
     @property
     def is_taken(self) -> bool:
@@ -78,7 +80,7 @@ class Decision:
             "bbox": self.bbox,
             **(known if self.acquisition else {}),
             **({"replaces": list(self.replaces)} if self.replaces else {}),
-            **({"adopted": True} if self.is_adopted else {}),
+            **({"adopted": True, "recipe": self.recipe} if self.is_adopted else {}),
         }
 
 
@@ -178,23 +180,33 @@ def decide(
     products: Mapping[str, Product],
     committed: Mapping[str, Committed],
     held: Mapping[str, str],
+    left: Attempts,
     recipe: str,
     recompute: bool,
 ) -> list[Decision]:
     """`new`, `skip` or `recompute`: by what is there, by what, and by who else is at work (`held`: scene → run)."""
     decisions = []
     for candidate in candidates:
+        product, known = products.get(candidate.scene), committed.get(candidate.scene)
+        made_by = _made_by(product, known, left.get(candidate.scene, ()))
         verdict, reason = _verdict(
             candidate,
-            products.get(candidate.scene),
-            committed.get(candidate.scene),
+            product,
+            known,
             held.get(candidate.scene) or held.get(candidate.acquisition),
+            made_by=made_by,
             recipe=recipe,
             recompute=recompute,
         )
         is_adopted = reason in (_ADOPTED, _ADOPTED_ANEW)
-        decisions.append(replace(candidate, verdict=verdict, reason=reason, is_adopted=is_adopted))
+        decisions.append(replace(candidate, verdict=verdict, reason=reason, is_adopted=is_adopted, recipe=made_by))
     return decisions
+
+
+def _made_by(product: Product | None, known: Committed | None, tried: Sequence[Attempt]) -> str:
+    """The recipe of what is there now, "" where nobody knows it: an attempt's, or the one that was committed."""
+    left = recipe_left(tried, product) if product is not None else ""
+    return left or (known.recipe if known is not None else "")
 
 
 def _verdict(
@@ -203,6 +215,7 @@ def _verdict(
     known: Committed | None,
     holder: str | None,
     *,
+    made_by: str,
     recipe: str,
     recompute: bool,
 ) -> tuple[Verdict, str]:
@@ -216,17 +229,16 @@ def _verdict(
         return Verdict.NEW, f"its product is incomplete: {product.faults[0]}"
     if recompute:
         return Verdict.RECOMPUTE, "recompute was asked for"
+    if made_by and made_by != recipe:
+        changed = what_changed(made_by, recipe)
+        return Verdict.RECOMPUTE, f"the recipe changed since its product was made: another {changed}"
     if known is None:
         doubt = _doubt(candidate, product)
         return (Verdict.RECOMPUTE, doubt) if doubt else (Verdict.SKIP, _ADOPTED)
-    if known.recipe and known.recipe != recipe:
-        return (
-            Verdict.RECOMPUTE,
-            f"the recipe changed since its product was made: another {what_changed(known.recipe, recipe)}",
-        )
     if reason := _outdated(candidate, product.baseline or known.baseline):
         return Verdict.RECOMPUTE, reason
-    return Verdict.SKIP, "its product is in place" if known.etag == product.etag else _ADOPTED_ANEW
+    is_as_known = known.etag == product.etag and known.recipe == made_by
+    return Verdict.SKIP, "its product is in place" if is_as_known else _ADOPTED_ANEW
 
 
 def _doubt(candidate: Decision, product: Product) -> str | None:

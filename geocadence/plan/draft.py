@@ -20,6 +20,7 @@ from geocadence.plan.batches import MOST_BATCHES, cut, instances_of_a_job
 from geocadence.plan.claims import Claim, held_scenes
 from geocadence.plan.decisions import Decision, decide, keep_named, supersede, take_in
 from geocadence.plan.estimate import Estimate, estimate, read_history, refuse_above
+from geocadence.plan.left_behind import attempts
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
 from geocadence.products import find_products
@@ -71,6 +72,7 @@ class Scenes:
         definition: dict[str, Any],
         *,
         live: Sequence[Claim],
+        dead: Sequence[Claim],
         inputs: Bucket,
         outputs: Bucket,
         shelf: Shelf,
@@ -94,6 +96,7 @@ class Scenes:
             products=find_products(outputs, pipeline=pipeline, scenes=wanted, known=committed, keeps_items=False),
             committed=committed,
             held=held_scenes(inputs, pipeline, live),
+            left=attempts(inputs, pipeline, dead),
             recipe=recipe_of(definition),
             recompute=asked.recompute,
         )

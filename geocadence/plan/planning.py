@@ -75,9 +75,17 @@ def plan_run(
             raise InvalidInput(str(error)) from error
         for _ in range(ATTEMPTS):
             claims = read_claims(inputs, pipeline)
-            live = [claim for claim in claims.others(run.run_id) if sources.is_at_work(claim.execution_arn)]
+            others = {claim: sources.is_at_work(claim.execution_arn) for claim in claims.others(run.run_id)}
+            live, dead = ([claim for claim, works in others.items() if works is which] for which in (True, False))
             draft = found.draft(
-                asked, definition, live=live, inputs=inputs, outputs=outputs, shelf=shelf, price=sources.price
+                asked,
+                definition,
+                live=live,
+                dead=dead,
+                inputs=inputs,
+                outputs=outputs,
+                shelf=shelf,
+                price=sources.price,
             )
             if draft.planned:
                 _refuse_missing_inputs(definition, sources)

@@ -59,6 +59,17 @@ def test_a_retry_of_a_recompute_computes_again(pipeline: Pipeline) -> None:
     assert ask(pipeline, planned) == {"scenes": [scene_id(n) for n in range(5)], "recompute": True}
 
 
+def test_a_retry_of_an_aborted_recompute_leaves_what_it_finished(pipeline: Pipeline) -> None:
+    pipeline.run("a")
+    planned = pipeline.plan("b", {"recompute": True})
+    pipeline.work(planned, but=(scene_id(1),))
+    pipeline.abort(planned)
+
+    assert ask(pipeline, planned) == {"scenes": [scene_id(1)], "recompute": True}
+    assert pipeline.run("c", ask(pipeline, planned))["produced"] == 1
+    assert sorted(pipeline.jobs) == sorted([scene_id(n) for n in range(5)] * 2)
+
+
 def test_more_scenes_than_an_input_may_name_are_asked_for_by_the_window(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -360,6 +360,35 @@ def test_products_that_an_aborted_recompute_made_stand_in_the_table_as_they_are(
     assert pipeline.plan("e")["planned"] == 5
 
 
+def test_a_product_of_an_aborted_run_is_made_anew_for_a_changed_recipe(pipeline: Pipeline) -> None:
+    planned = pipeline.plan("a")
+    pipeline.work(planned, but=(scene_id(1),))
+    pipeline.abort(planned)
+    pipeline.definition["processing"]["arguments"] = {"indices": ["EVI"]}
+
+    after = pipeline.run("b")
+
+    changed = ("recompute", "the recipe changed since its product was made: another arguments")
+    assert [pipeline.decisions(after)[scene_id(n)] for n in (0, 1)] == [changed, ("new", "no product yet")]
+    assert pipeline.run("c")["outcome"] == "empty"
+
+
+def test_what_an_aborted_run_made_by_the_changed_recipe_is_not_made_twice(pipeline: Pipeline) -> None:
+    pipeline.run("a")
+    pipeline.definition["processing"]["arguments"] = {"indices": ["EVI"]}
+    planned = pipeline.plan("b")
+    pipeline.work(planned, but=(scene_id(3),))
+    pipeline.abort(planned)
+
+    after = pipeline.run("c")
+
+    assert pipeline.taken(after) == [scene_id(3)]
+    assert pipeline.run("d")["outcome"] == "empty"
+    # What was adopted is known by the recipe that it was made by.
+    pipeline.definition["processing"]["arguments"] = {"indices": ["NDVI"]}
+    assert pipeline.plan("e")["planned"] == 5
+
+
 def test_a_dry_run_commits_nothing_and_tells_of_what_is_to_be_committed(pipeline: Pipeline) -> None:
     planned = pipeline.plan("a")
     pipeline.work(planned)
