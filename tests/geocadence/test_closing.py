@@ -17,6 +17,7 @@ from geocadence.close.closing import Ending, close_run
 from geocadence.layout import RunLayout
 from geocadence.plan.planning import Run, plan_run
 from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id, sources_in
+from tests.offline_validator import stac_valid
 
 STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
 CLOSED = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
@@ -326,6 +327,23 @@ def test_the_collection_is_stac_that_pystac_and_the_validator_accept(
     assert collection.to_dict()["stac_version"] == "1.1.0"
     assert set(collection.item_assets) == {"ndvi", "preview"}
     assert all(found.get_collection().id == "ndvi" for found in collection.get_items())
+
+
+def test_stac_valid_passes_the_collection_and_its_items(
+    pipeline: Pipeline, tmp_path: Path, download: Callable[[Bucket, Path], None]
+) -> None:
+    pipeline.plan()
+    for n in range(5):
+        commit_product(pipeline.outputs, n)
+    pipeline.close()
+    download(pipeline.outputs, tmp_path)
+    file = tmp_path / "ndvi/collection.json"
+
+    for each in (file, tmp_path / f"ndvi/2026/11/{scene_id(0)}/{scene_id(0)}.json"):
+        done = stac_valid(each)
+        assert done.returncode == 0, done.stdout
+    file.write_text(json.dumps({**json.loads(file.read_text()), "extent": {}}))
+    assert stac_valid(file).returncode == 1
 
 
 def test_a_prefix_run_counts_what_the_script_wrote(pipeline: Pipeline) -> None:
