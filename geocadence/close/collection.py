@@ -157,8 +157,9 @@ def _around(boxes: Sequence[Sequence[float]]) -> list[list[float]]:
 
 def _intervals(items: Iterable[dict[str, Any]]) -> list[list[str]]:
     """The time from the first Item to the last, if any says its own."""
-    texts = (text for item in items if isinstance(text := _properties(item).get("datetime"), str))
-    return _spanning([[text, text] for text in texts])
+    names = ("datetime", "start_datetime", "end_datetime")
+    texts = (_properties(item).get(name) for item in items for name in names)
+    return _spanning([[text for text in texts if isinstance(text, str)]])
 
 
 def _spanning(intervals: Iterable[Sequence[str | None]]) -> list[list[str]]:

@@ -347,8 +347,12 @@ def _named(baseline: str) -> str:
 
 
 def _datetime(item: Item) -> str:
+    """Its start where the Item has a span instead, as composites have, and as scripts file its product."""
     properties = item.get("properties")
-    text = properties.get("datetime") if isinstance(properties, dict) else None
+    properties = properties if isinstance(properties, dict) else {}
+    text = properties.get("datetime")
+    if text is None and properties.get("end_datetime") is not None:
+        text = properties.get("start_datetime")
     if not isinstance(text, str):
         raise ValueError("is missing")
     return text

@@ -73,10 +73,11 @@ class Pipeline:
 
     def _produce(self, source: dict[str, Any]) -> None:
         scene, properties = source["id"], source["properties"]
-        key = product_item("ndvi", scene, parse_instant(properties["datetime"]))
+        key = product_item("ndvi", scene, parse_instant(properties["datetime"] or properties["start_datetime"]))
         self.outputs.write(f"{key.rpartition('/')[0]}/{scene}_ndvi.tif", b"pixels", content_type="image/tiff")
         asset = {"href": f"./{scene}_ndvi.tif", "type": "image/tiff; application=geotiff", "roles": ["data"]}
         kept = {"datetime": properties["datetime"], "platform": properties.get("platform", "sentinel-2b")}
+        kept |= {name: properties[name] for name in ("start_datetime", "end_datetime") if name in properties}
         if self.tells_baseline and (baseline := properties.get("s2:processing_baseline")):
             kept["s2:processing_baseline"] = baseline
         product = source | {"collection": "ndvi", "properties": kept, "links": [], "assets": {"ndvi": asset}}

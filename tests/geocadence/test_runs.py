@@ -389,6 +389,20 @@ def test_what_an_aborted_run_made_by_the_changed_recipe_is_not_made_twice(pipeli
     assert pipeline.plan("e")["planned"] == 5
 
 
+def test_a_scene_of_a_span_of_time_is_a_scene(pipeline: Pipeline, tmp_path: Any) -> None:
+    """Composites have no one datetime; their products are filed under their start."""
+    span = {"datetime": None, "start_datetime": "2026-11-01T00:00:00Z", "end_datetime": "2026-11-30T23:59:59Z"}
+    pipeline.items = [item(0, properties=span)]
+
+    assert pipeline.run("a", {"window": {"start": "2026-11-01", "end": "2026-11-02"}})["produced"] == 1
+    assert pipeline.run("b")["outcome"] == "empty"
+    assert table(pipeline, tmp_path) == [scene_id(0)]
+    (found,) = rustac.read_sync(str(tmp_path / "items.parquet"))["features"]
+    pystac.Item.from_dict(found).validate()
+    interval = pipeline.outputs.read_json("ndvi/collection.json")["extent"]["temporal"]["interval"]
+    assert interval == [["2026-11-01T00:00:00Z", "2026-11-30T23:59:59Z"]]
+
+
 def test_a_dry_run_commits_nothing_and_tells_of_what_is_to_be_committed(pipeline: Pipeline) -> None:
     planned = pipeline.plan("a")
     pipeline.work(planned)
