@@ -222,6 +222,8 @@ def fetch_run(target: Target, run: RunHandle, *, out: Path) -> Path:
     if collection is not None:
         here = {f"./{item}" for item in items}
         collection["links"] = [k for k in collection["links"] if k["rel"] != "item" or k["href"] in here]
+        # The table is of all runs, and not here.
+        collection.pop("assets", None)
         _write(folder / "collection.json", json.dumps(collection, indent=2))
     _write(folder / "run.json", json.dumps(record, indent=2))
     _write(folder / "report.html", render_report(record, record["scenes"], pipeline_folder=""))

@@ -163,7 +163,11 @@ def test_a_fetched_run_holds_together_on_disk(target: Target, tmp_path: Path) ->
     collection = pystac.Collection.from_file(str(folder / "collection.json"))
     items = list(collection.get_items())
     assert sorted(each.id for each in items) == [scene_id(0), scene_id(1)]
-    assert all(Path(asset.get_absolute_href() or "").is_file() for each in items for asset in each.assets.values())
+    assert all(
+        Path(asset.get_absolute_href() or "").is_file()
+        for each in [collection, *items]
+        for asset in each.assets.values()
+    )
     page = (folder / "report.html").read_text()
     assert f'src="2026/11/{scene_id(0)}/{scene_id(0)}_preview.png"' in page
     assert json.loads((folder / "run.json").read_text())["outcome"] == "complete"
