@@ -55,7 +55,11 @@ def plan(options: argparse.Namespace, screen: Screen) -> int:
         screen.say(document["note"])
     if (expected := document.get("estimate")) and document["planned"]:
         screen.say(_expected(expected))
-    return screen.fail(f"a run would be refused: {refusal}") if refusal else 0
+    return _told_refusal(document, screen) if refusal else 0
+
+
+def _told_refusal(document: dict[str, Any], screen: Screen) -> int:
+    return screen.fail(f"a run would be refused: {document['refusal']}")
 
 
 def run(options: argparse.Namespace, screen: Screen) -> int:
@@ -84,6 +88,10 @@ def start_and_follow(
         tell_jobs(target, finished.jobs, screen, run_id=started.run_id)
     if options.out and finished.output.get("report"):
         screen.say(f"fetched to {fetch_run(target, started, out=Path(options.out))}")
+    if asked.get("dry_run") and finished.is_good:
+        document = target.inputs.read_json(RunLayout(started.pipeline, started.run_id).plan) or {}
+        if document.get("refusal"):
+            return _told_refusal(document, screen)
     return 0 if finished.is_good else 1
 
 

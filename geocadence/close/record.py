@@ -49,6 +49,7 @@ def run_record(
         "window": plan["window"],
         "recipe": plan["recipe"],
         "note": plan["note"],
+        "refusal": plan.get("refusal", ""),
         "estimate": plan["estimate"],
         "started_at": plan["started_at"],
         "planned_at": plan["planned_at"],

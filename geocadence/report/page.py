@@ -61,7 +61,8 @@ def _summary(record: dict[str, Any]) -> str:
     planned, produced, failed = record["planned"], record["produced"], record["failed"]
     things = "scene" if record["source"]["kind"] in ("stac", "items") else "object"
     if record["dry_run"]:
-        return f"{_count(planned, things)} would be processed; nothing was started."
+        refused = f" A run would be refused: {record['refusal']}" if record.get("refusal") else ""
+        return f"{_count(planned, things)} would be processed; nothing was started.{refused}"
     if record["outcome"] == "empty":
         in_place = f" {_count(record['skipped'], 'product')} already in place." if record["skipped"] else ""
         return f"No {things} to process.{in_place}"

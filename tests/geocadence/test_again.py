@@ -188,6 +188,8 @@ def test_reconcile_tells_of_more_than_a_run_may_take(
 
     assert main(["status", "--reconcile", "ndvi", *span, "--json"]) == 1
     assert len(json.loads(capsys.readouterr().out)["missing"]) == 5
+    assert main(["run", "ndvi", *span, "--dry-run"]) == 1
+    assert "a run would be refused: " in capsys.readouterr().err
     assert main(["plan", "ndvi", *span]) == 1
     told = capsys.readouterr()
     assert "5 scenes to process" in told.out

@@ -143,6 +143,8 @@ def test_whatever_comes_from_outside_is_escaped() -> None:
          "No scene to process. 7 products already in place."),
         ({"outcome": "empty", "dry_run": True, "planned": 4}, "Dry run",
          "4 scenes would be processed; nothing was started."),
+        ({"outcome": "empty", "dry_run": True, "planned": 4, "refusal": "Too many."}, "Dry run",
+         "4 scenes would be processed; nothing was started. A run would be refused: Too many."),
         ({"source": {"kind": "prefix", "uri": "s3://b/"}, "planned": 9, "produced": 12}, "Complete",
          "9 objects handed to the script, 12 files written, 0 failed."),
     ],
