@@ -58,11 +58,12 @@ def _unfinished(taken: list[dict[str, Any]], run: RunLayout, inputs: Bucket, out
 def drift(plan: Mapping[str, Any], failures: Mapping[str, str]) -> list[dict[str, Any]]:
     """The scenes of a dry run's plan that the catalogue has not as they should be, and why.
 
-    Those whose product is in place and not committed are among them: the next run's close takes them up.
+    Those whose product is in place and not committed are among them, as the next run's close takes them up, and those
+    that a run is working on.
     """
     found = []
     for decision in plan["decisions"]:
-        if decision["decision"] == "skip" and not decision.get("adopted"):
+        if decision["decision"] == "skip" and not (decision.get("adopted") or decision.get("held_by")):
             continue
         failed = failures.get(decision["id"])
         reason = decision["reason"] + (f"; when it was tried: {failed}" if failed else "")

@@ -60,6 +60,7 @@ class Decision:
     replaces: tuple[str, ...] = ()  # committed products of the same acquisition under other ids
     is_adopted: bool = False  # its product is in place, and the run's close puts it into the catalogue
     recipe: str = ""  # by which the product to be adopted was made, where that is known
+    held_by: str = ""  # the run that is working on it
 
     @property
     def is_taken(self) -> bool:
@@ -81,6 +82,7 @@ class Decision:
             **(known if self.acquisition else {}),
             **({"replaces": list(self.replaces)} if self.replaces else {}),
             **({"adopted": True, "recipe": self.recipe} if self.is_adopted else {}),
+            **({"held_by": self.held_by} if self.held_by else {}),
         }
 
 
@@ -189,17 +191,22 @@ def decide(
     for candidate in candidates:
         product, known = products.get(candidate.scene), committed.get(candidate.scene)
         made_by = _made_by(product, known, left.get(candidate.scene, ()))
+        holder = held.get(candidate.scene) or held.get(candidate.acquisition)
         verdict, reason = _verdict(
             candidate,
             product,
             known,
-            held.get(candidate.scene) or held.get(candidate.acquisition),
+            holder,
             made_by=made_by,
             recipe=recipe,
             recompute=recompute,
         )
         is_adopted = reason in (_ADOPTED, _ADOPTED_ANEW)
-        decisions.append(replace(candidate, verdict=verdict, reason=reason, is_adopted=is_adopted, recipe=made_by))
+        decisions.append(
+            replace(
+                candidate, verdict=verdict, reason=reason, is_adopted=is_adopted, recipe=made_by, held_by=holder or ""
+            )
+        )
     return decisions
 
 

@@ -107,6 +107,15 @@ def test_drift_names_what_is_missing_and_why(pipeline: Pipeline) -> None:
     ]
 
 
+def test_drift_tells_of_scenes_that_a_run_is_working_on(pipeline: Pipeline) -> None:
+    planned = pipeline.plan("a", {"scenes": [scene_id(2)]})
+
+    found = drift(pipeline.plan("b", {"dry_run": True})["document"], {})
+
+    assert len(found) == 5
+    assert found[2]["reason"] == f"run {planned['run_id']} is working on it"
+
+
 @pytest.fixture
 def cloud(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """The pipeline as the command line finds it deployed; gives the inputs of the executions that it starts."""
