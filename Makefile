@@ -1,4 +1,5 @@
-# Everything is made inside this clone: .venv (Python), .local (emulator, container, state), node_modules.
+# Everything is made inside this clone: .venv (Python), .local (emulator, container, state), node_modules. Outside of it are
+# the caches of uv and npm, and the CDK's fingerprints of files in ~/.cdk.
 # Needed beforehand: python3 >= 3.11 with venv, and make. Nothing else.
 
 PYTHON   ?= python3

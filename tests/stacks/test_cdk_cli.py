@@ -19,14 +19,19 @@ NO_CREDENTIALS = {
 }
 
 
-def _cdk(*arguments: str) -> subprocess.CompletedProcess:
+def _cdk(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, str(ROOT / "tools" / "cdk.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=NO_CREDENTIALS, cwd=ROOT, check=False)
+    given = {**NO_CREDENTIALS, **environment}
+    return subprocess.run(command, capture_output=True, text=True, env=given, cwd=ROOT, check=False)
 
 
-def test_synth_works_without_credentials(pipelines: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    done = _cdk("synth", "--quiet", "--output", str(out), "-c", f"pipelines={pipelines}", "-c", "pipeline=tiles")
+def test_synth_works_without_credentials_and_leaves_what_the_readme_says_in_a_home(
+    pipelines: Path, tmp_path: Path
+) -> None:
+    out, home = tmp_path / "out", tmp_path / "home"
+    home.mkdir()
+    context = ("-c", f"pipelines={pipelines}", "-c", "pipeline=tiles")
+    done = _cdk("synth", "--quiet", "--output", str(out), *context, HOME=str(home))
     assert done.returncode == 0, done.stderr
     assert "Successfully synthesized" in done.stdout + done.stderr
     artifacts = json.loads((out / "manifest.json").read_text())["artifacts"]
@@ -35,6 +40,9 @@ def test_synth_works_without_credentials(pipelines: Path, tmp_path: Path) -> Non
         "geocadence-dev-storage": "aws://unknown-account/us-west-2",
         "geocadence-dev-tiles": "aws://unknown-account/us-west-2",
     }
+    left = {path.parent.relative_to(home) for path in home.rglob("*") if path.is_file()}
+    assert left <= {Path(".cdk/cache/fingerprints")}
+    assert "`~/.cdk`" in (ROOT / "README.md").read_text()
 
 
 def test_wrong_definitions_end_synth_in_their_sentences(tmp_path: Path) -> None:
