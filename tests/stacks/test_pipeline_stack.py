@@ -115,6 +115,33 @@ def test_functions_are_told_where_their_pipeline_lives(weekly: Stack, name: str)
     assert definition["source"]["stac"]["geometry"]["type"] == "Polygon"
 
 
+def test_functions_have_the_time_memory_and_disk_that_100000_scenes_take(weekly: Stack) -> None:
+    """As docs/scale.md says; a sample of seven scenes would not notice less."""
+    prefix = "geocadence-dev-ndvi-weekly-"
+    functions = {
+        each["Properties"]["FunctionName"].removeprefix(prefix): each["Properties"]
+        for each in weekly.of_type("AWS::Lambda::Function").values()
+    }
+    given = {
+        name: (each["Timeout"], each["MemorySize"], each.get("EphemeralStorage", {"Size": 512})["Size"])
+        for name, each in functions.items()
+    }
+    assert given == {
+        "plan": (900, 1769, 512),
+        "write": (900, 1024, 512),
+        "reconcile": (900, 1024, 512),
+        "close": (900, 1769, 4096),
+        "backfill": (60, 256, 512),
+    }
+
+
+def test_a_state_outlasts_its_function_and_does_not_wait_for_ever(weekly: Stack) -> None:
+    states = [*weekly.definition["States"].values(), *weekly.batch_states.values()]
+    waiting = [each["TimeoutSeconds"] for each in states if "lambda:invoke" in each.get("Resource", "")]
+    assert len(waiting) == 4
+    assert all(900 < seconds <= 1800 for seconds in waiting)
+
+
 def test_all_functions_of_a_stage_share_one_asset(synthesis: Synthesis) -> None:
     keys = {
         function["Properties"]["Code"]["S3Key"]
