@@ -130,7 +130,7 @@ def find_run(target: Target, run: str) -> RunHandle:
     found = _without_plan(target, run)
     if found is None:
         raise TargetError(
-            f"stage {target.stage} knows no run {run} (`geocadence status{target.flags}` lists the latest)"
+            f"stage {target.stage} knows no run {run} (`.venv/bin/geocadence status{target.flags}` lists the latest)"
         )
     return found
 

@@ -62,7 +62,7 @@ class Target:
     def on_local_cloud(cls, cloud: LocalCloud | None, *, stage: str = "local") -> Target:
         """The stage on a running local cloud; nothing of the user's AWS set-up is read."""
         if cloud is None:
-            raise TargetError("the local cloud is not running; start it with `geocadence local up`")
+            raise TargetError("the local cloud is not running; start it with `.venv/bin/geocadence local up`")
         environment = cloud.environment()
         core = botocore.session.Session()
         core.set_config_variable("config_file", environment["AWS_CONFIG_FILE"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -10,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from geocadence.cli.main import _parse
+from geocadence.cli.main import _parse, _parser
 from geocadence.definition import load_pipeline
 from geocadence.execution_input import read_execution_input
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "local_cloud/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+ROOMS = ("container", "geocadence", "processing_scripts", "run_functions", "sample", "stacks")
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -37,6 +41,22 @@ def told(program: str) -> list[str]:
 @pytest.mark.parametrize("command", told(".venv/bin/geocadence"))
 def test_the_command_line_knows_every_command_that_is_told(command: str) -> None:
     assert _parse(shlex.split(command.partition(" > ")[0])).run
+
+
+def test_every_command_in_a_message_can_be_typed_as_it_stands() -> None:
+    """The clone is not installed as a package: nobody's PATH has a `geocadence`."""
+    verbs = "|".join(_parser()[1])
+    command = re.compile(rf"(\S*)geocadence (?:{verbs})\b")
+    found = {}
+    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+                for before in command.findall(node.value):
+                    found.setdefault(before.lstrip("`("), set()).add(path.name)
+    assert len(found[".venv/bin/"]) > 5
+    assert found.keys() == {".venv/bin/"}, found
 
 
 def test_make_knows_every_target_that_is_told() -> None:

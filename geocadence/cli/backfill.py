@@ -103,7 +103,7 @@ def _follow(target: Target, started: BackfillHandle, screen: Screen) -> Backfill
         with ProgressBar(screen.err) as bar:
             return BackfillWatch(target, started).follow(on_progress=bar.show_backfill)
     except KeyboardInterrupt:
-        again = f"geocadence status {started.name}{target.flags}"
+        again = f".venv/bin/geocadence status {started.name}{target.flags}"
         screen.err.print(
             f"detached; the backfill goes on. How far it is: {again}; the same command as now follows it again",
             markup=False,

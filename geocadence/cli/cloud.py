@@ -46,7 +46,7 @@ def _tell(found: Any, screen: Screen) -> None:
         facts = {"endpoint": found.endpoint, "environment": found.environment()} if found is not None else {}
         screen.facts({"running": found is not None, **facts})
     elif found is None:
-        screen.say("the local cloud is not running; start it with `geocadence local up`")
+        screen.say("the local cloud is not running; start it with `.venv/bin/geocadence local up`")
     else:
         # Only the exports go to stdout, so that `eval "$(geocadence local up)"` points a shell at the cloud.
         screen.err.print(f"the local cloud runs at {found.endpoint}; for the AWS CLI and other tools:", markup=False)

@@ -193,7 +193,7 @@ def _follow(target: Target, run: RunHandle, screen: Screen, *, is_told: bool = T
         with ProgressBar(screen.err) as bar:
             return follow(target, run, on_progress=bar.show)
     except KeyboardInterrupt:
-        again = f"geocadence status {run.run_id}{target.flags}"
+        again = f".venv/bin/geocadence status {run.run_id}{target.flags}"
         screen.err.print(f"detached; the run goes on. How far it is: {again}", markup=False)
         return DETACHED
 

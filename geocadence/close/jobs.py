@@ -134,7 +134,7 @@ def advice(text: str, *, run: str = "RUN", region: str | None = None) -> str | N
             "instance type, or read less at a time."
         )
     if match:
-        return f"The script ended with an error: the job's logs say where (geocadence logs {run})."
+        return f"The script ended with an error: the job's logs say where (.venv/bin/geocadence logs {run})."
     return None
 
 

@@ -110,7 +110,7 @@ def failure_entry(failure: Failure, region: str | None) -> dict[str, Any]:
 _CLASS_ADVICE = {
     "input": "The scene itself is at fault: trying again changes nothing.",
     "transient": "Trying again may help: the next run takes the scene as long as its window holds it.",
-    "bug": "The script did not foresee this: its log (geocadence logs RUN) has the traceback.",
+    "bug": "The script did not foresee this: its log (.venv/bin/geocadence logs RUN) has the traceback.",
     "missing": "The next run takes the scene again as long as its window holds it.",
 }
 

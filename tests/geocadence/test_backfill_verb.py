@@ -119,7 +119,8 @@ def test_what_is_wrong_is_told_before_anything_starts(
 def test_ctrl_c_leaves_it_running_and_says_how_to_follow_it(cloud: dict[str, Any], capsys: Any) -> None:
     cloud["ends"] = [KeyboardInterrupt()]
     assert main(["backfill", "ndvi", *SPAN]) == 130
-    assert "the backfill goes on. How far it is: geocadence status backfill-1 --stage prod;" in capsys.readouterr().err
+    again = ".venv/bin/geocadence status backfill-1 --stage prod"
+    assert f"the backfill goes on. How far it is: {again};" in capsys.readouterr().err
 
 
 def test_a_dry_run_tells_what_all_windows_would_take(cloud: dict[str, Any], capsys: Any) -> None:

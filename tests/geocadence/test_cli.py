@@ -139,7 +139,7 @@ def test_ctrl_c_detaches_and_says_how_to_go_on(cloud: dict[str, Any], capsys: An
     main(["run", "ndvi", "--local"])
 
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == f"detached; the run goes on. How far it is: geocadence status {RUN.run_id} --local"
+    assert last == f"detached; the run goes on. How far it is: .venv/bin/geocadence status {RUN.run_id} --local"
 
 
 def test_options_become_the_execution_input(cloud: dict[str, Any]) -> None:
@@ -230,5 +230,5 @@ def test_without_a_local_cloud_a_sentence_says_how_to_start_it(monkeypatch: pyte
 
     assert main(["run", "ndvi", "--local"]) == 1
     assert capsys.readouterr().err == (
-        "geocadence: the local cloud is not running; start it with `geocadence local up`\n"
+        "geocadence: the local cloud is not running; start it with `.venv/bin/geocadence local up`\n"
     )

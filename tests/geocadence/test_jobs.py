@@ -134,7 +134,7 @@ def test_a_stopped_job_tells_who_stopped_it_and_what_to_do(seconds: float, why: 
 def test_advice_names_the_run_whose_logs_are_to_be_read() -> None:
     job = {"status": "Failed", "failure_reason": "AlgorithmError: exit code: 3", "exit_message": ""}
 
-    assert "(geocadence logs r1 --local)" in (job_advice(job, run="r1 --local", region=None) or "")
+    assert "(.venv/bin/geocadence logs r1 --local)" in (job_advice(job, run="r1 --local", region=None) or "")
 
 
 def test_unknown_failures_come_without_made_up_advice() -> None:
