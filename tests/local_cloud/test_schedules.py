@@ -85,19 +85,25 @@ def test_what_can_not_be_delivered_is_parked_with_the_reason(account: Account) -
     url, queue = account.queue()
     role = account.role(SCHEDULER, allow("sqs:SendMessage", queue))
     due = soon(1)
+    given = {
+        "StateMachineArn": machine,
+        "Name": "<aws.scheduler.execution-id>",
+        "Input": "<aws.scheduler.attempt-number>",
+    }
     parked = target(
         START,
         role,
-        {"StateMachineArn": machine, "Input": "{}"},
+        given,
         DeadLetterConfig={"Arn": queue},
         RetryPolicy={"MaximumRetryAttempts": 1, "MaximumEventAgeInSeconds": 60},
     )
     name = create(account, at(due), parked)
     message = wait_for(lambda: account.messages(url), seconds=12, what="dead letter")[0]
-    assert json.loads(message["Body"]) == {"StateMachineArn": machine, "Input": "{}"}
     attributes = {key: value["StringValue"] for key, value in message["MessageAttributes"].items()}
     assert "is not authorized to perform: states:StartExecution" in attributes.pop("ERROR_MESSAGE")
-    assert attributes.pop("EXECUTION_ID")
+    # One name for all attempts, or a second delivery would be a second run.
+    event = attributes.pop("EXECUTION_ID")
+    assert json.loads(message["Body"]) == {"StateMachineArn": machine, "Name": event, "Input": "2"}
     assert attributes == {
         "ERROR_CODE": "AccessDeniedException",
         "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",

@@ -126,6 +126,9 @@ def test_the_job_writes_only_where_a_container_may(service):
             except OSError:
                 continue
             raise SystemExit("could write " + forbidden)
+        # With one of them root could mount again what it may not write.
+        status = pathlib.Path("/proc/self/status").read_text().split("\\n")
+        assert "CapEff:\\t0000000000000000" in status, status
         """
     )
     assert described["ProcessingJobStatus"] == "Completed", service.log(described["ProcessingJobName"])

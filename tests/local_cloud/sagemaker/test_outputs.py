@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
+from local_cloud.gateway.sagemaker.outputs import Output
+
 from .conftest import s3_output, wait_until
 
 
@@ -45,6 +50,21 @@ def test_continuous_outputs_follow_changes_and_are_swept_after_a_failure(service
     assert service.objects(out) == {"results/a.txt": "second", "results/last.txt": "last"}
 
 
+def test_a_file_that_is_still_being_written_waits_until_it_no_longer_changes(tmp_path: Path) -> None:
+    put = []
+    s3 = SimpleNamespace(put_object=lambda **given: put.append((given["Key"], given["Body"].read())))
+    described = s3_output("out", "s3://bucket/results", "/opt/ml/processing/out", "Continuous")
+    output = Output(s3, described, ml=tmp_path, folder=tmp_path, kms_key=None)
+    file = tmp_path / "large.tif"
+    for content in ("a", "ab", "abc"):
+        file.write_text(content)
+        output.sync()
+    assert put == []
+    output.sync()
+    output.sync()
+    assert put == [("results/large.tif", b"abc")]
+
+
 def test_end_of_job_outputs_are_uploaded_after_success_only(service):
     script = """
     import pathlib, sys
@@ -67,7 +87,9 @@ def test_symbolic_links_are_not_uploaded(service):
         import os, pathlib
         folder = pathlib.Path("/opt/ml/processing/out")
         (folder / "real").write_text("real")
-        os.symlink(folder / "real", folder / "link")
+        # Each leads to a file on the machine, too: one beside it, and one that is no job's to read.
+        os.symlink("real", folder / "link")
+        os.symlink("/etc/passwd", folder / "secret")
         os.symlink("/etc", folder / "linked-folder")
         """,
         **outputs(out, "EndOfJob"),
