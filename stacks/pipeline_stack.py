@@ -8,7 +8,7 @@ from constructs import Construct
 
 from geocadence.definition import Definition
 from stacks.components.backfill_machine import BackfillMachine
-from stacks.components.channels import Channels
+from stacks.components.channels import Channels, names_of_files
 from stacks.components.container_image import ContainerImage
 from stacks.components.execution_role import ExecutionRole
 from stacks.components.notices import Notices
@@ -47,6 +47,7 @@ class PipelineStack(cdk.Stack):
             requirements=definition.requirements_path,
             provided=tuple(pipeline.processing.provided),
             python=pipeline.processing.python or image.python,
+            files=names_of_files(definition),
         )
         jobs = job_prefix(settings.stage, definition.name)
         channels = Channels(self, "Channels", definition=definition, places=places)

@@ -4,8 +4,9 @@ An archive holds this file, `start.json`, the script's files below `script/`, an
 is the script's business: it runs as `python3 script.py` would run it, from a folder on disk, under its own arguments.
 
 `start.json`: `{"entry": "main.py", "libraries": [{"name", "required", "packages", "machine", "glibc": [2, 28],
-"zips": {"3.10": "libraries/….zip"}}]}`. Libraries that are required and don't fit this container end the job; others
-cost a line of log, and are left where they are if the container has the same packages.
+"zips": {"3.10": "libraries/….zip"}}], "files": {"/opt/ml/processing/areas": "parishes.geojson"}}`. Libraries that are
+required and don't fit this container end the job; others cost a line of log, and are left where they are if the
+container has the same packages. `files`: what the file in an input's folder is called.
 
 Needs nothing but the standard library of Python 3.8 or newer, so that it can say of an older one what is missing.
 """
@@ -56,6 +57,8 @@ def main():
                 add(libraries, packed, Path(place))
         except Unusable as error:
             return refuse(str(error))
+    for folder, name in start.get("files", {}).items():
+        give_name(ROOT / Path(folder).relative_to("/opt/ml"), name)
     report(archive)
     # Whoever watches the log knows by this line that what remains is the upload.
     at_the_end(os.getpid(), say, "ended")
@@ -69,6 +72,15 @@ def lay_out_script(packed, place):
         if entry.filename.startswith("script/"):
             path = Path(packed.extract(entry, place))
             path.chmod(path.stat().st_mode | (entry.external_attr >> 16) & 0o111)
+
+
+def give_name(folder, name):
+    """Call the one file in `folder` as the definition does: it was deployed under its digest."""
+    try:
+        (file,) = folder.iterdir()
+        file.rename(folder / name)
+    except (OSError, ValueError) as error:
+        say("file", level="warning", folder=str(folder), name=name, reason=f"it keeps its name: {error}")
 
 
 def at_the_end(process, function, *arguments):

@@ -33,7 +33,7 @@ class ExtraInput(Part):
     )
     file: Text | None = Field(
         None,
-        description="A file beside the definition, deployed with it; in the container only its suffix stays the same",
+        description="A file beside the definition, deployed with it; it keeps its name in the container",
         examples=["areas/parishes.geojson"],
     )
     path: ContainerPath | None = Field(

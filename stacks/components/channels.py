@@ -49,6 +49,13 @@ class Channels(Construct):
                 self.writable.append(Location.parse(uri.rstrip("/") + "/"))
 
 
+def names_of_files(definition: Definition) -> dict[str, str]:
+    """By folder in the container what the file that is deployed into it is called; its key in S3 is a digest."""
+    inputs = definition.pipeline.processing.inputs
+    paths = {name: definition.input_file_path(name) for name in inputs}
+    return {folder_of(name, inputs[name].path): path.name for name, path in paths.items() if path is not None}
+
+
 def named(given: ExtraInput) -> list[Location]:
     """Where an input that the definition names by its URI lies; none for a file that is deployed with it.
 

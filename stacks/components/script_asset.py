@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ class ScriptAsset(Construct):
     """`file_name` is the name that the archive has in its folder in the container.
 
     `entry` is the file of a script folder that is run; `python` is the image's, `provided` the packages in the image
-    that must not travel although `requirements` would bring them.
+    that must not travel although `requirements` would bring them; `files` the names that files deployed as inputs
+    have in their folders.
     """
 
     def __init__(
@@ -46,10 +48,17 @@ class ScriptAsset(Construct):
         requirements: Path | None = None,
         provided: tuple[str, ...] = (),
         python: str = "",
+        files: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, id)
         with tempfile.TemporaryDirectory(prefix="script-") as staging:
-            _pack(script, entry, _libraries(script, requirements, provided), _pythons(python), Path(staging))
+            listed = _pack(script, entry, _libraries(script, requirements, provided), _pythons(python), Path(staging))
+            start = {
+                "entry": entry if script.is_dir() else script.name,
+                "libraries": listed,
+                "files": dict(files or {}),
+            }
+            Path(staging, "start.json").write_text(json.dumps(start, indent=1))
             # The asset copies what it is given at once.
             asset = assets.Asset(self, "Asset", path=staging)
         self.bucket = asset.s3_bucket_name
@@ -84,8 +93,10 @@ def _pythons(python: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((python, here))) if deploys_to_this_machine() else (python,)
 
 
-def _pack(script: Path, entry: str, libraries: list[Libraries], pythons: tuple[str, ...], staging: Path) -> None:
-    """Lay out in `staging` what becomes the archive."""
+def _pack(
+    script: Path, entry: str, libraries: list[Libraries], pythons: tuple[str, ...], staging: Path
+) -> list[dict[str, Any]]:
+    """Lay out in `staging` what becomes the archive; what the launcher is told of the libraries."""
     shutil.copyfile(LAUNCHER, staging / "__main__.py")
     target = staging / "script"
     if script.is_file() and not is_built_in(script):
@@ -97,9 +108,7 @@ def _pack(script: Path, entry: str, libraries: list[Libraries], pythons: tuple[s
             raise UnusableScript(f"{script} has no {entry} (a script folder is started through it)")
         at_home = NOT_TO_SHIP_OF_BUILT_INS if script.is_file() else NOT_TO_SHIP
         shutil.copytree(folder, target, ignore=shutil.ignore_patterns(*at_home))
-    listed = [_ship(each, pythons, staging) for each in libraries]
-    start = {"entry": entry if script.is_dir() else script.name, "libraries": listed}
-    (staging / "start.json").write_text(json.dumps(start, indent=1))
+    return [_ship(each, pythons, staging) for each in libraries]
 
 
 def _ship(libraries: Libraries, pythons: tuple[str, ...], staging: Path) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Job:
     entry: str = "main.py"
     libraries: list[dict[str, Any]] = field(default_factory=list)
     programs: tuple[str, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
 
     def with_libraries(self, files: dict[str, str], **changes: Any) -> Job:
         """Libraries of these files; `changes` replace members of what start.json says of them."""
@@ -61,7 +62,8 @@ class Job:
         archive = code / "0a1b.zip"
         with zipfile.ZipFile(archive, "w") as packed:
             packed.write(LAUNCHER, "__main__.py")
-            packed.writestr("start.json", json.dumps({"entry": self.entry, "libraries": self.libraries}))
+            start = {"entry": self.entry, "libraries": self.libraries, "files": self.files}
+            packed.writestr("start.json", json.dumps(start))
             for path, text in self.script.items():
                 entry = zipfile.ZipInfo(f"script/{path}")
                 entry.external_attr = (0o755 if path in self.programs else 0o644) << 16

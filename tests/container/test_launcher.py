@@ -61,6 +61,17 @@ print(subprocess.run([Path(__file__).parent / "tool.sh"], capture_output=True, t
     assert ended.out.strip() == "a tool", ended.err
 
 
+def test_a_file_of_the_definition_has_its_own_name_again(job, tmp_path):
+    areas = tmp_path / "processing/areas"
+    areas.mkdir(parents=True)
+    (areas / "04b1fe48.geojson").write_text("{}")
+    named = {"/opt/ml/processing/areas": "parishes.geojson", "/opt/ml/processing/gone": "soil.csv"}
+    ended = job("print('runs')", files=named).start()
+    assert [path.name for path in areas.iterdir()] == ["parishes.geojson"]
+    assert ended.out == "runs\n"
+    assert (ended.events["file"]["name"], ended.events["file"]["level"]) == ("soil.csv", "warning")
+
+
 def test_processes_that_a_script_spawns_find_its_functions(job):
     script = """
 import multiprocessing

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
@@ -115,6 +117,12 @@ def test_a_definitions_own_inputs_and_outputs_go_beside_the_scenes_and_products(
         "LocalPath": "/opt/ml/processing/png",
         "S3UploadMode": "Continuous",
     }
+
+
+def test_the_job_is_told_what_the_files_of_its_inputs_are_called(synthesis: Synthesis) -> None:
+    entry = _job(synthesis.stack("geocadence-dev-zonal"))["AppSpecification"]["ContainerEntrypoint"][1]
+    folder = synthesis.folder / f"asset.{entry.rpartition('/')[2].removesuffix('.zip')}"
+    assert json.loads((folder / "start.json").read_text())["files"] == {"/opt/ml/processing/area": "area.geojson"}
 
 
 def test_preferences_take_the_place_of_the_instance_type(synthesis: Synthesis) -> None:

@@ -89,31 +89,80 @@ def test_the_same_job_is_asked_for_field_by_field(synthesis: Synthesis, pipeline
     }
 
 
-def test_the_definition_says_the_same(synthesis: Synthesis) -> None:
-    """Written out from the definition `zonal` by hand."""
+def test_the_definition_says_the_same_and_nothing_else(synthesis: Synthesis) -> None:
+    """The whole request, written out from the definition `zonal` by hand."""
     arguments, by_machine = of_the_machine(synthesis, "zonal")
     account = Account()
     submit(account, filled(arguments, name=by_machine["ProcessingJobName"], run_id="r1", plan=PLAN))
     said = flat(account.asked[0])
-    for key, value in {
-        ".RoleArn": ROLE,
-        ".AppSpecification.ImageUri": "081189585635.dkr.ecr.us-west-2.amazonaws.com/sagemaker-geospatial-v1-0:latest",
-        ".ProcessingResources.ClusterConfig.InstancePreferences.ml.m5.2xlarge.InstanceType": "ml.m5.2xlarge",
-        ".ProcessingResources.ClusterConfig.InstanceCount": 3,
-        ".ProcessingResources.ClusterConfig.VolumeSizeInGB": 50,
-        ".StoppingCondition.MaxRuntimeInSeconds": 4 * 3600,
-        ".ProcessingInputs.input_data.S3Input.S3Uri": PLAN["input_uri"],
-        ".ProcessingInputs.input_data.S3Input.S3DataDistributionType": "ShardedByS3Key",
-        ".ProcessingInputs.masks.S3Input.S3DataType": "ManifestFile",
-        ".ProcessingInputs.calibration.S3Input.LocalPath": "/opt/ml/processing/tables",
-        ".ProcessingOutputConfig.Outputs.quicklooks.S3Output.S3Uri": "s3://survey-web/looks",
-        ".ProcessingOutputConfig.Outputs.quicklooks.S3Output.S3UploadMode": "Continuous",
-        ".ProcessingOutputConfig.Outputs.statistics.S3Output.S3UploadMode": "EndOfJob",
-        ".Environment.GEOCADENCE_RUN_ID": "r1",
-        ".Environment.GEOCADENCE_PIPELINE": "zonal",
-        ".Tags.geocadence:pipeline.Value": "zonal",
-    }.items():
-        assert said[key] == value, key
+    archive = said[".ProcessingInputs.code.S3Input.S3Uri"]
+    area = said[".ProcessingInputs.area.S3Input.S3Uri"]
+    assert archive.startswith("s3://cdk-hnb659fds-assets-")
+    assert area.startswith("s3://cdk-hnb659fds-assets-")
+    assert area.endswith(".geojson")
+    products = "s3://geocadence-dev-output-123456789012-us-west-2/zonal/"
+    # URI, folder, kind, distribution
+    inputs = {
+        "code": (archive, "input/code", "S3Prefix", "FullyReplicated"),
+        "input_data": (PLAN["input_uri"], "input_data", "S3Prefix", "ShardedByS3Key"),
+        "area": (area, "area", "S3Prefix", "FullyReplicated"),
+        "calibration": ("s3://survey-lists/tables/dark.csv", "tables", "S3Prefix", "FullyReplicated"),
+        "masks": ("s3://survey-lists/masks/manifest.json", "masks", "ManifestFile", "ShardedByS3Key"),
+    }
+    # URI, folder, upload
+    outputs = {
+        "output_data": (products, "output_data", "Continuous"),
+        "statistics": (f"{products}statistics/", "statistics", "EndOfJob"),
+        "quicklooks": ("s3://survey-web/looks", "png", "Continuous"),
+    }
+    processing = "/opt/ml/processing/"
+    entry = ["python3", f"{processing}input/code/{archive.rpartition('/')[2]}"]
+    expected = {
+        "ProcessingJobName": by_machine["ProcessingJobName"],
+        "RoleArn": ROLE,
+        "AppSpecification": {
+            "ImageUri": "081189585635.dkr.ecr.us-west-2.amazonaws.com/sagemaker-geospatial-v1-0:latest",
+            "ContainerEntrypoint": entry,
+        },
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstancePreferences": [{"InstanceType": "ml.m5.2xlarge"}, {"InstanceType": "ml.m6i.2xlarge"}],
+                "InstanceCount": 3,
+                "VolumeSizeInGB": 50,
+            }
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 4 * 3600},
+        "ProcessingInputs": [
+            {
+                "InputName": name,
+                "S3Input": {
+                    "S3Uri": uri,
+                    "LocalPath": processing + folder,
+                    "S3DataType": kind,
+                    "S3InputMode": "File",
+                    "S3DataDistributionType": distribution,
+                    "S3CompressionType": "None",
+                },
+            }
+            for name, (uri, folder, kind, distribution) in inputs.items()
+        ],
+        "ProcessingOutputConfig": {
+            "Outputs": [
+                {
+                    "OutputName": name,
+                    "S3Output": {"S3Uri": uri, "LocalPath": processing + folder, "S3UploadMode": upload},
+                }
+                for name, (uri, folder, upload) in outputs.items()
+            ]
+        },
+        "Environment": {"GEOCADENCE_PIPELINE": "zonal", "GEOCADENCE_RUN_ID": "r1"},
+        "Tags": [
+            {"Key": "geocadence:stage", "Value": "dev"},
+            {"Key": "geocadence:pipeline", "Value": "zonal"},
+            {"Key": "geocadence:run", "Value": "r1"},
+        ],
+    }
+    assert said == flat(expected)
 
 
 TOO_LOW = (

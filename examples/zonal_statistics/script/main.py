@@ -14,8 +14,7 @@ if __name__ == "__main__":
     arguments.add_argument("--column", required=True, help="what the areas are called by")
     column = arguments.parse_args().column
 
-    (file,) = (PROCESSING / "areas").glob("*.geojson")
-    areas = geopandas.read_file(file)
+    areas = geopandas.read_file(PROCESSING / "areas" / "areas.geojson")
     rasters = sorted((PROCESSING / "input_data").rglob("*.tif"))
     print(f"{len(areas)} areas, {len(rasters)} rasters")
 
