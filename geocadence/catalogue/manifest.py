@@ -34,6 +34,7 @@ def read_manifest(uri: str, *, read_s3: Callable[[str], bytes | None]) -> list[s
     # Prefix and key are put together as they are: s3://bucket and a.tif would be the bucket `bucketa.tif`.
     if "/" not in prefix.removeprefix("s3://"):
         raise CatalogueRefused(f"{uri} has the prefix {prefix}, without a slash behind the bucket ({_WANTED})")
+    seen: dict[str, int] = {}
     for n, key in enumerate(keys, start=1):
         if not isinstance(key, str) or not key:
             raise CatalogueRefused(f"{uri} has no key at position {n}, but {json.dumps(key)[:80]} ({_WANTED})")
@@ -41,6 +42,11 @@ def read_manifest(uri: str, *, read_s3: Callable[[str], bytes | None]) -> list[s
             raise CatalogueRefused(
                 f"{uri} has a whole URI at position {n}, {key[:200]} (keys go on where the prefix, {prefix}, ends: "
                 "all objects of a manifest lie in one bucket)"
+            )
+        if seen.setdefault(key, n) != n:
+            raise CatalogueRefused(
+                f"{uri} has {key[:200]} at position {seen[key]} and again at {n} (two instances would work on it: take "
+                "one of them out)"
             )
     return [prefix + key for key in keys]
 

@@ -11,7 +11,7 @@ from geocadence.bucket import Bucket
 from geocadence.catalogue.area import Area
 from geocadence.catalogue.item_collection import read_item_collection
 from geocadence.catalogue.manifest import check_objects, read_manifest
-from geocadence.catalogue.objects import count_objects
+from geocadence.catalogue.objects import check_region, count_objects
 from geocadence.catalogue.query import split
 from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.committed import Committed, read_committed
@@ -256,6 +256,7 @@ def _find_objects(asked: ExecutionInput, kind: str, definition: dict[str, Any], 
             f"`scenes` makes no sense here: the pipeline takes the objects of a {kind}, not scenes (leave the key out)."
         )
     uri = definition["source"][kind]["uri"]
+    check_region(uri, region=sources.region, region_of=sources.region_of_bucket)
     if kind == "prefix":
         return Objects(kind, uri, count_objects(uri, listing=sources.list_s3))
     listed = read_manifest(uri, read_s3=sources.read_s3)

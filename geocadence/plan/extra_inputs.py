@@ -6,6 +6,7 @@ from typing import Any
 
 from geocadence.catalogue.http import CatalogueRefused
 from geocadence.catalogue.manifest import check_objects, read_manifest
+from geocadence.catalogue.objects import check_region
 from geocadence.plan.draft import Sources
 
 
@@ -20,6 +21,7 @@ def check_extra_inputs(processing: dict[str, Any], sources: Sources) -> None:
 
 
 def _check(uri: str, sources: Sources, *, is_manifest: bool) -> None:
+    check_region(uri, region=sources.region, region_of=sources.region_of_bucket)
     if is_manifest:
         listed = read_manifest(uri, read_s3=sources.read_s3)
         check_objects(uri, listed, faults=sources.faults_s3, region=sources.region, region_of=sources.region_of_bucket)

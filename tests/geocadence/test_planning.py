@@ -623,8 +623,27 @@ def test_what_the_role_may_not_read_is_named(plan: Any, inputs: Bucket) -> None:
 
 
 def test_objects_of_another_region_are_refused_with_both_regions(plan: Any, inputs: Bucket) -> None:
+    resolved = listed(inputs)
+    inputs.write_json("manifest.json", [{"prefix": "s3://far/sheets/"}, "a.tif"])
+    far = {"region_of_bucket": lambda bucket: "eu-central-1" if bucket == "far" else "us-west-2"}
     with pytest.raises(InvalidInput, match=r"objects in eu-central-1, and the job runs in us-west-2 .*-c region=eu"):
-        plan(listed(inputs, "a.tif"), region_of_bucket=lambda bucket: "eu-central-1")
+        plan(resolved, **far)
+
+
+@pytest.mark.parametrize("kind", ["prefix", "manifest"])
+def test_a_source_or_a_further_input_of_another_region_is_refused_though_it_can_be_listed(
+    plan: Any, inputs: Bucket, kind: str
+) -> None:
+    lies = r"lies in eu-central-1, and the job runs in us-west-2 .*copy it, or deploy with -c region=eu-central-1"
+    with pytest.raises(InvalidInput, match=f"^s3://far/sheets {lies}"):
+        plan(definition(**{kind: {"uri": "s3://far/sheets"}}), region_of_bucket=lambda bucket: "eu-central-1")
+    resolved = listed(inputs, "a.tif")
+    inputs.write("sheets/a.tif", b"x", content_type="image/tiff")
+    data_type = {"prefix": "S3Prefix", "manifest": "ManifestFile"}[kind]
+    resolved["processing"]["inputs"] = {"areas": {"uri": "s3://far/areas", "data_type": data_type}}
+    far = {"region_of_bucket": lambda bucket: "eu-central-1" if bucket == "far" else "us-west-2"}
+    with pytest.raises(InvalidInput, match=f"^processing.inputs.areas: s3://far/areas {lies}"):
+        plan(resolved, **far)
 
 
 def test_a_bucket_tells_its_region(inputs: Bucket) -> None:
@@ -640,6 +659,10 @@ def test_a_bucket_tells_its_region(inputs: Bucket) -> None:
         (b'[{"prefix": "s3://b/"}, 3]', "has no key at position 1, but 3"),
         (b'[{"prefix": "s3://b"}, "a.tif"]', "has the prefix s3://b, without a slash behind the bucket"),
         (b'[{"prefix": "s3://b/"}, "s3://c/a.tif"]', "has a whole URI at position 1, s3://c/a.tif"),
+        (
+            b'[{"prefix": "s3://b/"}, "a.tif", "b.tif", "a.tif"]',
+            "has a.tif at position 1 and again at 3 (two instances would work on it: take one of them out)",
+        ),
         (None, "is not there"),
     ],
 )
