@@ -20,9 +20,12 @@ def logs(aws_endpoint: str) -> Any:
     credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     client = boto3.client("logs", endpoint_url=aws_endpoint, region_name=REGION, **credentials)
     assert list(JobLog(client, JOB).new_lines()) == [], "no log yet"
-    client.create_log_group(logGroupName=LOG_GROUP)
+    is_there = client.describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]
+    if not is_there:
+        client.create_log_group(logGroupName=LOG_GROUP)
     yield client
-    client.delete_log_group(logGroupName=LOG_GROUP)
+    if not is_there:
+        client.delete_log_group(logGroupName=LOG_GROUP)
 
 
 def write(logs: Any, host: str, lines: list[str]) -> None:
