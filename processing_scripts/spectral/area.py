@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask, rasterize
-from rasterio.transform import Affine
 from rasterio.warp import transform_geom
 from rasterio.windows import Window
 
 from spectral.failures import InputFailure
-from spectral.grids import Grid
+from spectral.grids import Grid, moved, scaled
 
 MEMBER = "geocadence:area"
 # A straight line in degrees is a curve in metres: at steps of 0.01° the difference is below a metre.
@@ -82,14 +81,25 @@ class Clip:
     grid: Grid
 
     def touched(self, size: int) -> np.ndarray:
-        """Which squares of `size` pixels the area touches: bool (rows, columns of squares)."""
+        """Which squares of `size` pixels hold pixels of the area: bool (rows, columns of squares).
+
+        GDAL leaves out squares of which a shape takes a sliver only, so their neighbours are looked at pixel by pixel.
+        """
         shape = -(-self.grid.height // size), -(-self.grid.width // size)
-        transform = self.grid.transform @ Affine.scale(size)
-        return rasterize(self.shapes, shape, transform=transform, all_touched=True, dtype="uint8").astype(bool)
+        transform = scaled(self.grid.transform, size, size)
+        found = rasterize(self.shapes, shape, transform=transform, all_touched=True, dtype="uint8").astype(bool)
+        around = np.pad(found, 1)
+        for axis in (0, 1):
+            around = around | np.roll(around, 1, axis) | np.roll(around, -1, axis)
+        for row, column in np.argwhere(around[1:-1, 1:-1] & ~found):
+            top, left = int(row) * size, int(column) * size
+            window = Window(left, top, min(size, self.grid.width - left), min(size, self.grid.height - top))
+            found[row, column] = self.inside(window).any()
+        return found
 
     def inside(self, window: Window) -> np.ndarray:
         """Which pixels of `window` have their centre inside."""
-        transform = self.grid.transform @ Affine.translation(window.col_off, window.row_off)
+        transform = moved(self.grid.transform, window.col_off, window.row_off)
         return geometry_mask(self.shapes, (window.height, window.width), transform, invert=True)
 
 

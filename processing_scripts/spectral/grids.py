@@ -59,11 +59,11 @@ class Grid:
         larger = round(size / self.transform.a), round(size / -self.transform.e)
         smaller = round(self.transform.a / size), round(-self.transform.e / size)
         if _fits(size, self.transform, larger):
-            scale = Affine.scale(*larger)
-            return Grid(-(-self.width // larger[0]), -(-self.height // larger[1]), self.transform @ scale, self.crs)
-        parts = Affine.scale(*(1 / max(1, count) for count in smaller))
-        if max(smaller) <= _FINEST and _fits(size, self.transform @ parts, (1, 1)):
-            return Grid(self.width * smaller[0], self.height * smaller[1], self.transform @ parts, self.crs)
+            transform = scaled(self.transform, *larger)
+            return Grid(-(-self.width // larger[0]), -(-self.height // larger[1]), transform, self.crs)
+        parts = scaled(self.transform, *(1 / max(1, count) for count in smaller))
+        if max(smaller) <= _FINEST and _fits(size, parts, (1, 1)):
+            return Grid(self.width * smaller[0], self.height * smaller[1], parts, self.crs)
         raise InputFailure(
             f"Pixels of {size:g} don't fit the scene's, which are {self.transform.a:g} × {-self.transform.e:g}: "
             f"--resolution takes whole multiples of these, or whole parts down to 1/{_FINEST}."
@@ -76,6 +76,23 @@ class Grid:
             for row in range(0, self.height, size)
             for column in range(0, self.width, size)
         ]
+
+
+def scaled(transform: Affine, across: float, down: float) -> Affine:
+    """The same corner, pixels so many times as wide and as high.
+
+    Spelled out: affine 3 multiplies by `@`, which affine 2, the companion of older rasterios, does not know.
+    """
+    return Affine(
+        transform.a * across, transform.b * down, transform.c, transform.d * across, transform.e * down, transform.f
+    )
+
+
+def moved(transform: Affine, columns: int, rows: int) -> Affine:
+    """The same pixels from another corner, so many columns and rows away."""
+    west = transform.a * columns + transform.b * rows + transform.c
+    north = transform.d * columns + transform.e * rows + transform.f
+    return Affine(transform.a, transform.b, west, transform.d, transform.e, north)
 
 
 def check_aligned(grid: Grid, other: Grid, *, name: str) -> None:

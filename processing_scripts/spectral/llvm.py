@@ -14,10 +14,11 @@ from threading import Lock
 import numpy as np
 
 try:
+    import llvmlite
     from llvmlite import binding, ir
 
-    # Those before 0.44 have neither the passes nor the pointers used here.
-    FAST = hasattr(binding, "create_pass_builder")
+    # Those before lack the passes used here, or read no pointers without a type.
+    FAST = tuple(map(int, llvmlite.__version__.split(".")[:2])) >= (0, 45)
 except (ImportError, OSError):
     FAST = False
 

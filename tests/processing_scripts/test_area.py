@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from rasterio.crs import CRS
+from rasterio.transform import Affine
 from rasterio.warp import transform
+from rasterio.windows import Window
 from rio_cogeo import cog_validate
 from spectral import codecs
-from spectral.area import Area
+from spectral.area import Area, Clip
+from spectral.grids import Grid, moved
 
 from tests.processing_scripts.factory import NORTH, WEST, Folder, random_dn
 
@@ -149,3 +153,28 @@ def test_a_long_side_keeps_its_course(folder: Folder):
     straight = np.hypot(np.diff(east), np.diff(north))
     assert straight.max() < 1200
     assert len(east) > 400
+
+
+def test_no_pixel_is_lost_in_the_squares_of_which_an_area_takes_a_sliver():
+    grid = Grid(2100, 2100, Affine(10, 0, WEST, 0, -10, NORTH), CRS.from_epsg(32629))
+    random, size = np.random.default_rng(1), 1024
+    for _ in range(150):
+        middle, reach = size + random.uniform(-60, 60, 2), random.uniform(4, 60)
+        angles = np.sort(random.uniform(0, 2 * np.pi, 8))
+        corners = [
+            [WEST + 10 * (middle[0] + reach * np.cos(angle)), NORTH - 10 * (middle[1] + reach * np.sin(angle))]
+            for angle in angles
+        ]
+        clip = Clip(({"type": "Polygon", "coordinates": [[*corners, corners[0]]]},), grid)
+        every = clip.inside(Window(0, 0, grid.width, grid.height))
+        touched = np.kron(clip.touched(size), np.ones((size, size), bool))[: grid.height, : grid.width]
+        assert not (every & ~touched).any()
+
+
+def test_grids_are_scaled_and_moved_as_affine_2_can(monkeypatch):
+    grid = Grid(2100, 2100, Affine(10, 0, WEST, 0, -10, NORTH), CRS.from_epsg(32629))
+    expected = [grid.transform @ Affine.scale(2), grid.transform @ Affine.translation(3, 5)]
+    monkeypatch.delattr(Affine, "__matmul__")
+    assert [grid.at(20).transform, moved(grid.transform, 3, 5)] == expected
+    touched = Area.of(box(10, 10, 90, 90)).on(grid).touched(1024)
+    assert touched.tolist() == [[True, False, False], [False] * 3, [False] * 3]
