@@ -12,7 +12,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,17 +58,10 @@ class Entry:
 def commit_items(outputs: Bucket, pipeline: str, rows: Path, *, gone: Collection[str], scratch: Path) -> None:
     """Bring the table up to date by `rows`, JSON lines; what has one of the ids `gone` makes way."""
     key = items_key(pipeline)
-    before, after, plain = (scratch / name for name in ("before.parquet", "after.parquet", "plain.jsonl"))
+    before, after = scratch / "before.parquet", scratch / "after.parquet"
     for _ in range(_ATTEMPTS):
         etag = outputs.fetch(key, before)
-        known = before if etag else None
-        try:
-            merge(known, rows, after, without=gone, scratch=scratch)
-        except duckdb.Error as error:
-            # A script of others may give a property another type than before, deep inside: plain rows always fit.
-            log.warning("the items' own fields don't fit the table; left out", extra={"error": str(error)[:500]})
-            _write_plain(rows, plain)
-            merge(known, plain, after, without=gone, scratch=scratch)
+        _merge_what_fits(before if etag else None, rows, after, gone=gone, scratch=scratch)
         try:
             outputs.replace_file(key, after, etag=etag, content_type=MEDIA_TYPE)
         except Conflict:
@@ -78,10 +71,29 @@ def commit_items(outputs: Bucket, pipeline: str, rows: Path, *, gone: Collection
     raise RuntimeError(f"{outputs.uri(key)} kept changing while this run tried to add to it")
 
 
-def _write_plain(rows: Path, plain: Path) -> None:
-    with rows.open(encoding="utf-8") as lines, plain.open("w", encoding="utf-8") as file:
+def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, gone: Collection[str], scratch: Path) -> None:
+    """Merge the rows with as much of what Items say of themselves as the table can take.
+
+    A script of others may give a property another type than before, and a product that is not in the table is paid
+    for again by each run: so the row goes in, whatever else has to stay out.
+    """
+    reduced = scratch / "reduced.jsonl"
+    for lines, reduce in ((rows, None), (reduced, _plain), (reduced, _bare)):
+        if reduce is not None:
+            _write_reduced(rows, reduced, reduce)
+        try:
+            merge(before, lines, after, without=gone, scratch=scratch)
+            return
+        except duckdb.Error as error:
+            if reduce is _bare:
+                raise
+            log.warning("the items' own fields don't fit the table; left out", extra={"error": str(error)[:500]})
+
+
+def _write_reduced(rows: Path, reduced: Path, reduce: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    with rows.open(encoding="utf-8") as lines, reduced.open("w", encoding="utf-8") as file:
         for line in lines:
-            file.write(compact(_plain(json.loads(line))) + "\n")
+            file.write(compact(reduce(json.loads(line))) + "\n")
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +105,16 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     ours = {name: value for name, value in row.items() if name in _TOP or name.startswith("geocadence:")}
     scalars = {name: value for name, value in row.items() if isinstance(value, str | int | float)}
     return scalars | ours | {"assets": assets}
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with nothing of its Item but what every row has, and where its files are.
+
+    Names are lower case: to DuckDB `NDVI` and `ndvi` are one, which no row may have twice.
+    """
+    assets = {name.lower(): {"href": str(asset.get("href"))} for name, asset in row["assets"].items() if name}
+    ours = {name: value for name, value in row.items() if name in _TOP or name.startswith("geocadence:")}
+    return ours | {"datetime": row["datetime"], "assets": assets}
 
 
 def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
@@ -115,7 +137,7 @@ def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
         "bbox": dict(zip(("xmin", "ymin", "xmax", "ymax"), bbox, strict=True)) if bbox else None,
         "links": links,
         "assets": {name: _absolute(asset, folder) for name, asset in item["assets"].items() if isinstance(asset, dict)},
-        **{name: value for name, value in properties.items() if name not in _TOP and value is not None},
+        **{name: value for name, value in properties.items() if name and name not in _TOP and value is not None},
         **{name: _moment(properties.get(name)) for name in _TIMES if name == "datetime" or name in properties},
         "geocadence:acquisition": entry.acquisition,
         "geocadence:baseline": entry.baseline,
@@ -161,12 +183,16 @@ def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:
         "stac_extensions": "CAST(stac_extensions AS VARCHAR[])",
         **{name: f"strptime(CAST({name} AS VARCHAR), '{_FORMAT}') :: TIMESTAMPTZ" for name in _TIMES},
     }
-    replaced = ", ".join(f'{cast} AS "{name}"' for name, cast in casts.items() if name in kinds)
+    replaced = ", ".join(f"{cast} AS {_quoted(name)}" for name, cast in casts.items() if name in kinds)
     return f"SELECT * REPLACE ({replaced}) FROM {read}"  # noqa: S608 (all of it is ours)
 
 
 def _as_text(name: str, kind: str) -> str:
-    return f"\"{name}\" ->> '$'" if kind == "JSON" else f'CAST("{name}" AS {_JSON.sub("VARCHAR", kind)})'
+    return f"{_quoted(name)} ->> '$'" if kind == "JSON" else f"CAST({_quoted(name)} AS {_JSON.sub('VARCHAR', kind)})"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _metadata(connection: duckdb.DuckDBPyConnection) -> str:

@@ -48,3 +48,51 @@ def test_more_rows_than_memory_has_room_for_are_merged(tmp_path: Path, monkeypat
     assert ids == [f"S2B_{n:07d}" for n in range(ROWS) if n != 9]
     anew = duckdb.sql(f"SELECT id FROM '{after}' WHERE \"processing:lineage\" = 'anew'").fetchall()  # noqa: S608
     assert anew == [("S2B_0000007",)]
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        ({"mine:x": ["msi"]}, {"mine:x": "msi"}),
+        ({"mine:x": {"y": "1.0"}}, {"mine:x": "mine 1.1"}),
+        ({"mine:x": [1]}, {"mine:x": 5}),
+        (
+            {"assets": {"NDVI": {"href": "s3://b/1"}}},
+            {"assets": {"ndvi": {"href": "s3://b/2"}, "NDVI": {"href": "s3://b/3"}}},
+        ),
+        ({}, {'a"b': "a name with a quote"}),
+    ],
+)
+def test_no_property_keeps_a_product_out(tmp_path: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    outputs = MemoryBucket()
+    for number, own in enumerate((before, now, before)):
+        rows = tmp_path / "rows.jsonl"
+        rows.write_text(json.dumps(row(number) | own) + "\n")
+        items_table.commit_items(outputs, "ndvi", rows, gone=[], scratch=tmp_path)
+
+    (tmp_path / "table.parquet").write_bytes(outputs.body or b"")
+    found = duckdb.sql(f"SELECT id FROM '{tmp_path}/table.parquet'").fetchall()  # noqa: S608
+    assert [name for (name,) in found] == [row(number)["id"] for number in range(3)]
+
+
+def test_two_products_may_disagree_on_a_property_of_any_name(tmp_path: Path) -> None:
+    lines, after = tmp_path / "new.jsonl", tmp_path / "after.parquet"
+    lines.write_text("".join(json.dumps(row(n) | {'a"b': own}) + "\n" for n, own in enumerate(([1], "x"))))
+
+    items_table.merge(None, lines, after, without=[], scratch=tmp_path)
+
+    assert duckdb.sql(f'SELECT "a""b" FROM \'{after}\'').fetchall() == [("[1]",), ("x",)]  # noqa: S608
+
+
+class MemoryBucket:
+    """The three calls that committing takes."""
+
+    body: bytes | None = None
+
+    def fetch(self, key: str, path: Path) -> str | None:
+        if self.body is not None:
+            path.write_bytes(self.body)
+        return None if self.body is None else "etag"
+
+    def replace_file(self, key: str, path: Path, *, etag: str | None, content_type: str) -> None:
+        self.body = path.read_bytes()

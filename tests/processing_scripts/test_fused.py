@@ -151,7 +151,12 @@ def test_nothing_is_compiled_for_a_few_blocks_and_everything_once_there_are_more
 
 
 @pytest.mark.parametrize(
-    "library", ["raise ImportError('none here')", "", "from types import ModuleType as binding, ModuleType as ir"]
+    "library",
+    [
+        "raise ImportError('none here')",
+        "",
+        "from types import ModuleType as binding, ModuleType as ir; __version__ = '0.44.0'",
+    ],
 )
 def test_without_a_usable_llvmlite_numpy_steps_in(tmp_path: Path, library: str):
     """In a process where the import fails, where the package is empty, and where it is too old."""
