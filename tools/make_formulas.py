@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "processing_scripts" / "spectral" / "formulas.json"
 sys.path.insert(0, str(ROOT / "processing_scripts"))
 
-from spectral.bands import BANDS  # noqa: E402 (the path has to be set first)
 from spectral.expression import Formula  # noqa: E402
 from spectral.indices import stays_small  # noqa: E402
+from spectral.symbols import BANDS  # noqa: E402 (the path has to be set first)
 
 # spyndex has one default for a constant's name, whatever the index; L = 1 is right for EVI only. Version 1 of Awesome
 # Spectral Indices, a draft of August 2026 (output/v1 of its repository), gives each index the value of its own

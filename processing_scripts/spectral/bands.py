@@ -3,37 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from spectral.failures import InputFailure
 from spectral.json_values import finite, is_text
-
-if TYPE_CHECKING:
-    from spectral.sensors import Sensor
-
-# A band's symbol in formulas (those of Awesome Spectral Indices) → its common name:
-# https://github.com/stac-extensions/eo#common-band-names. The older `rededge` is left out: it stands for three bands
-# at once.
-BANDS: dict[str, tuple[str, ...]] = {
-    "A": ("coastal",),
-    "B": ("blue",),
-    "G": ("green",),
-    "G1": ("green05",),
-    "Y": ("yellow",),
-    "R": ("red",),
-    "RE1": ("rededge071",),
-    "RE2": ("rededge075",),
-    "RE3": ("rededge078",),
-    "N": ("nir",),
-    "N2": ("nir08",),
-    "WV": ("nir09",),
-    "S1": ("swir16",),
-    "S2": ("swir22",),
-    "T": ("lwir",),
-    "T1": ("lwir11",),
-}
-# In kelvin, the others are reflectance.
-THERMAL = frozenset({"T", "T1"})
+from spectral.sensors import Sensor
 
 _JPEG2000 = "image/jp2"
 _FORM = re.compile(r"([._](tiff?|jp2|cog|[0-9]+m))+$")

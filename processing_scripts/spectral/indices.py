@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from spectral.bands import BANDS, THERMAL
 from spectral.expression import Formula, FormulaError
+from spectral.symbols import BANDS, THERMAL
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,39}")
 _CONSTANT = re.compile(r"(?:([A-Za-z][A-Za-z0-9]{0,39})\.)?([A-Za-z][A-Za-z0-9_]{0,39})")

@@ -11,7 +11,6 @@ import numpy as np
 
 from spectral import mask as masks
 from spectral import radiometry
-from spectral.bands import THERMAL
 from spectral.computing import Computed, compute
 from spectral.engine import Band
 from spectral.failures import check_id
@@ -25,6 +24,7 @@ from spectral.scenes import Scene
 from spectral.sensors import Sensor, sensor_of
 from spectral.settings import Settings
 from spectral.staging import Staging
+from spectral.symbols import THERMAL
 
 
 @dataclass(frozen=True)

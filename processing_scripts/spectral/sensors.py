@@ -20,10 +20,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from spectral.bands import BANDS, THERMAL
 from spectral.classification import scheme_of
 from spectral.failures import InputFailure
 from spectral.mask import FMASK, QA_PIXEL, SCL, Scheme
+from spectral.symbols import BANDS, THERMAL
 
 
 @dataclass(frozen=True, eq=False)
