@@ -147,7 +147,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not codecs.FAST:
         progress.note("fallback", level="warning", reason="imagecodecs doesn't load: the same pixels, more slowly")
     if not llvm.FAST:
-        progress.note("fallback", level="warning", reason="llvmlite doesn't load: the same pixels, more slowly")
+        progress.note("fallback", level="warning", reason=f"{llvm.REASON}: the same pixels, more slowly")
     settings = Settings(
         indices=indices,
         mask=mask,

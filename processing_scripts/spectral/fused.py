@@ -37,8 +37,8 @@ class FusedKernel:
         # numpy has a power of its own, which LLVM's need not be the same as.
         if None in usable.values() or any(np.power in program.operations for program in programs.values()):
             return None
-        module = _module(indices, programs, dtypes)
-        return cls(llvm.compiled(module, _BLOCK), indices, radiometries, usable)
+        block = llvm.compiled(_module(indices, programs, dtypes), _BLOCK)
+        return cls(block, indices, radiometries, usable) if block else None
 
     def __init__(
         self,

@@ -7,20 +7,46 @@ which steps in where `llvmlite` doesn't load, gives the same bytes on any proces
 from __future__ import annotations
 
 import ctypes
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
 
+
+def _runs_what_it_wrote() -> bool:
+    """Whether this process may execute memory that it has written to, which LLVM takes for granted.
+
+    Where it may not (`PR_SET_MDWE`, systemd's `MemoryDenyWriteExecute`, SELinux without `execmem`), LLVM would not
+    raise: the process would die. So the same is asked of the system first, for a page that nothing is done with.
+    """
+    if not hasattr(mmap, "PROT_EXEC"):
+        return True  # Windows has no such rules
+    page = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    held = ctypes.c_char.from_buffer(page)
+    protect = ctypes.CDLL(None).mprotect
+    protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    allowed = protect(ctypes.addressof(held), mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC) == 0
+    del held
+    page.close()
+    return allowed
+
+
+# Why nothing can be compiled; None while nothing speaks against it. `FAST` says the same in short.
+REASON: str | None = None
 try:
     import llvmlite
     from llvmlite import binding, ir
 
     # Those before lack the passes used here, or read no pointers without a type.
-    FAST = tuple(map(int, llvmlite.__version__.split(".")[:2])) >= (0, 45)
-except (ImportError, OSError):
-    FAST = False
+    if tuple(map(int, llvmlite.__version__.split(".")[:2])) < (0, 45):
+        REASON = f"llvmlite {llvmlite.__version__} is older than 0.45"
+    elif not _runs_what_it_wrote():
+        REASON = "this system lets no process execute memory that it wrote (W^X), so llvmlite can't compile"
+except (ImportError, OSError) as error:
+    REASON = f"llvmlite doesn't load ({error})"
+FAST = REASON is None
 
 if FAST:
     I1, I8, I16, I32, I64 = map(ir.IntType, (1, 8, 16, 32, 64))
@@ -103,12 +129,21 @@ def advance(builder: ir.IRBuilder, array: ir.Value, size: ir.Value) -> ir.Value:
     return builder.gep(array, [size], source_etype=I8)
 
 
-def compiled(module: ir.Module, name: str) -> Callable:
-    """The module's function of that name, for this very processor; takes addresses and numbers."""
+def compiled(module: ir.Module, name: str) -> Callable | None:
+    """The module's function of that name, for this very processor; takes addresses and numbers.
+
+    None where compiling fails: `REASON` says why from then on, and nothing is tried again.
+    """
+    global FAST, REASON
     source = str(module)
     with _lock:
         if source not in _compiled:
-            _compiled[source] = _compile(source, name, [argument.type for argument in module.get_global(name).args])
+            try:
+                made = _compile(source, name, [argument.type for argument in module.get_global(name).args])
+            except (RuntimeError, OSError) as error:
+                FAST, REASON = False, f"llvmlite can't compile ({error})"
+                return None
+            _compiled[source] = made
         return _compiled[source][1]
 
 

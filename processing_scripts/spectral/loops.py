@@ -1,6 +1,6 @@
 """What is done to packed indices whatever their formula: counting values, and averaging 2 × 2 pixels, compiled.
 
-Where that is impossible or doesn't pay (`llvm.pays`), `statistics` and `pyramid` do the same by numpy.
+Where that is impossible or doesn't pay (`llvm.pays`), they give None, and `statistics` and `pyramid` do it by numpy.
 """
 
 from __future__ import annotations
@@ -19,28 +19,34 @@ _TABLES = 2
 _SUM_BITS = 40
 
 
-def counts(values: np.ndarray) -> np.ndarray:
+def counts(values: np.ndarray) -> np.ndarray | None:
     """How often each int16 occurs in `values` (rows, columns), in the order of uint16."""
+    count = _counting() if llvm.pays() else None
+    if count is None:
+        return None
     tables = np.zeros((_TABLES, 65536), np.uint32)
-    _counting()(llvm.address(values), values.strides[0], *values.shape, llvm.address(tables))
+    count(llvm.address(values), values.strides[0], *values.shape, llvm.address(tables))
     return tables.sum(axis=0, dtype=np.int64)
 
 
-def averages(values: np.ndarray, depth: int) -> list[np.ndarray]:
+def averages(values: np.ndarray, depth: int) -> list[np.ndarray] | None:
     """The levels of `pyramid.reduced`, of int16."""
+    halves = [_halving(size) for size in (2, 8)[:depth]] if llvm.pays() else [None]
+    if None in halves:
+        return None
     levels: list[np.ndarray] = []
     above = np.ascontiguousarray(values)
     for _ in range(depth):
         shape = above.shape[0] // 2, above.shape[1] // 2
         both, found = np.empty(shape, np.int64), np.empty(shape, np.int16)
-        _halving(above.dtype.itemsize)(*map(llvm.address, (above, both, found)), *shape)
+        halves[bool(levels)](*map(llvm.address, (above, both, found)), *shape)
         levels.append(found)
         above = both
     return levels
 
 
 @cache
-def _counting() -> Callable:
+def _counting() -> Callable | None:
     module = llvm.ir.Module()
     build, (values, stride, rows, columns, tables) = llvm.define(
         module, "count", [llvm.POINTER, llvm.I64, llvm.I64, llvm.I64, llvm.POINTER]
@@ -65,7 +71,7 @@ def _counting() -> Callable:
 
 
 @cache
-def _halving(size: int) -> Callable:
+def _halving(size: int) -> Callable | None:
     """From pixels (int16: 2 bytes) or from sums with their counts (8 bytes)."""
     module = llvm.ir.Module()
     build, (above, both, averages, rows, columns) = llvm.define(

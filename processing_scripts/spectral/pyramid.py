@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from spectral import llvm, loops
+from spectral import loops
 from spectral.values import PACKED_NODATA
 
 # A value above its type's smallest needs 16 bits, four of them 18; the number of valid ones goes above.
@@ -34,8 +34,9 @@ def reduced(values: np.ndarray, nodata: float, depth: int) -> list[np.ndarray]:
     Args:
         values: rows and columns are multiples of 2^depth.
     """
-    if llvm.pays() and values.dtype == np.int16 and nodata == PACKED_NODATA:
-        return loops.averages(values, depth)
+    packed = values.dtype == np.int16 and nodata == PACKED_NODATA
+    if packed and (found := loops.averages(values, depth)) is not None:
+        return found
     levels: list[np.ndarray] = []
     if not depth:
         return levels

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from spectral import llvm
 from spectral.failures import TransientFailure, UnfitInstance, failure_class, file_name_for, without_secrets
 from spectral.produce import Product, produce
 from spectral.progress import Progress
@@ -61,6 +62,7 @@ def work_through(
     scenes, left_out = without_duplicates(scenes)
     reasons: list[tuple[str, str]] = []
     produced = 0
+    compiles = llvm.FAST
     with _staging(output_folder) as staging:
         progress.start(scenes=len(scenes), **facts)
         for scene in left_out:
@@ -73,6 +75,9 @@ def work_through(
         with closing(_outcomes(scenes, settings, staging, progress, sleep)) as outcomes:
             for outcome in outcomes:
                 name = file_name_for(outcome.scene.id)
+                if compiles and not llvm.FAST:
+                    compiles = False
+                    progress.note("fallback", level="warning", reason=f"{llvm.REASON}: the same pixels, more slowly")
                 if outcome.product is None:
                     _check_disk(staging, outcome.error)
                     kind, reason = failure_class(outcome.error), _reason(outcome.error)

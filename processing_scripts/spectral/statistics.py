@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectral import llvm, loops
+from spectral import loops
 from spectral.values import FLOAT_NODATA, PACKED_NODATA, SCALE
 
 PERCENTILES = (2, 25, 50, 75, 98)
@@ -31,7 +31,9 @@ def tally(values: np.ndarray) -> Tally:
     """Count one block's stored values (int16 or float32)."""
     if values.dtype == np.int16:
         # int16 has 65536 values only: their counts hold every statistic exactly.
-        counts = loops.counts(values) if llvm.pays() else _counts(values.view(np.uint16), step=_ROWS)
+        counts = loops.counts(values)
+        if counts is None:
+            counts = _counts(values.view(np.uint16), step=_ROWS)
         return Tally(values.size, counts, (0, 0.0, 0.0), (np.inf, -np.inf))
     held = values[values != FLOAT_NODATA]
     valid = held.astype(np.float64)

@@ -113,9 +113,9 @@ def test_bands_that_are_no_plain_case_are_left_to_numpy(dtype, nodata):
 @settings(max_examples=25, deadline=None)
 @given(values=VALUES)
 def test_overviews_of_any_values_are_the_same(values):
+    found = loops.averages(values, 5)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(llvm, "FAST", False)
-        found = loops.averages(values, 5)
         expected = pyramid.reduced(values, -32768, 5)
     for level, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(level, other)
@@ -124,9 +124,9 @@ def test_overviews_of_any_values_are_the_same(values):
 @settings(max_examples=25, deadline=None)
 @given(values=VALUES, height=st.integers(1, 32), width=st.integers(1, 64))
 def test_any_values_are_counted_the_same(values, height, width):
+    found = loops.counts(values[:height, :width])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(llvm, "FAST", False)
-        found = loops.counts(values[:height, :width])
         expected = statistics.tally(values[:height, :width])
     np.testing.assert_array_equal(found, expected.counts)
 
@@ -169,3 +169,55 @@ def test_without_a_usable_llvmlite_numpy_steps_in(tmp_path: Path, library: str):
         check=True,
     )
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PR_SET_MDWE is Linux's")
+def test_where_memory_that_was_written_is_not_executed_numpy_makes_the_same_file_and_the_log_says_why(folder: Folder):
+    """In a process that forbids itself to (PR_SET_MDWE, Linux 6.3), where LLVM's code would end in SIGSEGV."""
+    folder.scene(red=random_dn((700, 600)), nir=random_dn((700, 600), seed=2))
+    forbid = "ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) and sys.exit(3)"
+    run = "from spectral import cli, llvm; llvm.WORTH = -1; sys.exit(cli.main())"
+    contents, logs = [], []
+    for first in (forbid, "None"):
+        done = subprocess.run(
+            [sys.executable, "-c", f"import ctypes, sys; {first}; {run}", "--indices", "NDVI",
+             "--input", str(folder.input), "--output", str(folder.output)],
+            env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode == 3:
+            pytest.skip("this kernel has no PR_SET_MDWE")
+        assert done.returncode == 0, done.stderr
+        (path,) = folder.output.glob("*/*/S2X/S2X_ndvi.tif")
+        contents.append(path.read_bytes())
+        logs.append(done.stdout + done.stderr)
+    assert contents[0] == contents[1]
+    assert ["W^X" in log for log in logs] == [True, False]
+
+
+def test_where_compiling_fails_numpy_makes_the_same_file_and_the_log_says_so_once(folder: Folder, log, monkeypatch):
+    def fails(*_):
+        raise RuntimeError("this LLVM reads no such module")
+
+    for number in range(3):
+        folder.scene(f"S2X{number}", red=random_dn((600, 600), seed=number), nir=random_dn((600, 600), seed=2))
+
+    def contents() -> list[bytes]:
+        return [path.read_bytes() for path in sorted(folder.output.glob("*/*/*/*_ndvi.tif"))]
+
+    folder.run(stream=log)
+    expected = contents()
+    assert len(expected) == 3
+    assert "fallback" not in log.getvalue()
+    for loop in (loops._counting, loops._halving):
+        loop.cache_clear()
+    with monkeypatch.context() as patch:
+        # Both are set by the failure.
+        patch.setattr(llvm, "FAST", True)
+        patch.setattr(llvm, "REASON", None)
+        patch.setattr(llvm, "_compiled", {})
+        patch.setattr(llvm, "_compile", fails)
+        folder.run(stream=log)
+    for loop in (loops._counting, loops._halving):
+        loop.cache_clear()
+    assert contents() == expected
+    assert log.getvalue().count("this LLVM reads no such module") == 1
