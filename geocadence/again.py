@@ -2,57 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from geocadence.bucket import Bucket
 from geocadence.close.reconcile import Status, reconcile
+from geocadence.committed import read_committed
 from geocadence.execution_input import MAX_SCENES
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout, runs_folder
 from geocadence.products import find_products
 
 LOST = ("failed", "missing")
+# An execution's input has 256 KiB, and its first Task gets it with the run's names around it
+# (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+MAX_BYTES = 240_000
 
 
 class NothingToRetry(Exception):
     """The run can't be retried; the text says why."""
 
 
-def input_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> dict[str, Any]:
-    """The execution input that asks for what a run was to produce and did not, and for nothing else.
+def inputs_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> list[dict[str, Any]]:
+    """The execution inputs that ask for what a run was to produce and nobody has since, and for nothing else.
 
-    A run that was aborted has no record: then it is all that it took, of which what is in place is skipped; of a
-    recompute, which skips nothing, what was not written since its plan. More
-    scenes than an input may name are asked for by the run's window, where what is in place is skipped as well.
+    What was written since its plan is done, whoever wrote it: so a retry of a recompute, which skips nothing, pays for
+    no scene twice. What is done and not in the catalogue (a run was aborted before its close) is asked for as well, and
+    without recompute, as the plan takes it as it is. There are as many inputs as it takes to name all scenes.
     """
     record, plan = outputs.read_json(run.run_json), inputs.read_json(run.plan)
-    if plan is None:
+    planned_at = inputs.modified(run.plan)
+    if plan is None or planned_at is None:
         raise NothingToRetry(f"run {run.run_id} has no plan: nothing was to be done yet (start a run instead)")
     if plan["source"] not in ("stac", "items"):
         raise NothingToRetry(
             f"run {run.run_id} takes the objects of a {plan['source']}, not scenes (start a run instead)"
         )
+    wanted = [decision for decision in plan["decisions"] if decision["batch"] is not None]
     if record is not None:
-        scenes = [scene["id"] for scene in record["scenes"] if scene["status"] in LOST]
-    else:
-        taken = [decision for decision in plan["decisions"] if decision["batch"] is not None]
-        scenes = _unfinished(taken, run, inputs, outputs) if plan["recompute"] else [each["id"] for each in taken]
-    if not scenes:
-        raise NothingToRetry(f"run {run.run_id} produced all that it was to produce")
-    # Those of a recompute have a product, if an old one.
-    again = {"recompute": True} if plan["recompute"] else {}
-    if len(scenes) > MAX_SCENES:
-        return {"window": {key: text for key, text in plan["window"].items() if text}} | again
-    return {"scenes": scenes} | again
+        lost = {scene["id"] for scene in record["scenes"] if scene["status"] in LOST}
+        wanted = [decision for decision in wanted if decision["id"] in lost]
+    scenes = [(decision["id"], parse_instant(decision["datetime"])) for decision in wanted]
+    rows = read_committed(outputs, run.pipeline, scenes={scene for scene, _ in scenes}, acquisitions=())
+    committed = {row.scene: row for row in rows}
+    products = find_products(outputs, pipeline=run.pipeline, scenes=scenes, known=committed, keeps_items=False)
+    results = reconcile(wanted, products=products, planned_at=planned_at)
+    missing = [result.scene for result in results if result.status is not Status.PRODUCED]
+    done = [result.scene for result in results if result.status is Status.PRODUCED]
+    loose = [s for s in done if s not in committed or committed[s].etag != products[s].etag]
+    asked = [
+        *({"scenes": part} | ({"recompute": True} if plan["recompute"] else {}) for part in _parts(missing)),
+        *({"scenes": part} for part in _parts(loose)),
+    ]
+    if not asked:
+        raise NothingToRetry(f"run {run.run_id} produced all that it was to produce, or a run since has")
+    return asked
 
 
-def _unfinished(taken: list[dict[str, Any]], run: RunLayout, inputs: Bucket, outputs: Bucket) -> list[str]:
-    planned_at = inputs.modified(run.plan)
-    wanted = [(decision["id"], parse_instant(decision["datetime"])) for decision in taken]
-    products = find_products(outputs, pipeline=run.pipeline, scenes=wanted)
-    results = reconcile(taken, products=products, planned_at=planned_at) if planned_at else []
-    return [result.scene for result in results if result.status is not Status.PRODUCED]
+def _parts(scenes: list[str]) -> Iterator[list[str]]:
+    """The ids in lists that an execution's input has room for."""
+    part: list[str] = []
+    size = 0
+    for scene in scenes:
+        this = len(json.dumps(scene)) + len(", ")
+        if part and (len(part) == MAX_SCENES or size + this > MAX_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(scene)
+        size += this
+    if part:
+        yield part
 
 
 def drift(plan: Mapping[str, Any], failures: Mapping[str, str]) -> list[dict[str, Any]]:

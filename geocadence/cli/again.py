@@ -6,7 +6,7 @@ import argparse
 from datetime import UTC, datetime
 from typing import Any
 
-from geocadence.again import NothingToRetry, drift, input_for_retry, latest_failures
+from geocadence.again import NothingToRetry, drift, inputs_for_retry, latest_failures
 from geocadence.backfill import cut_windows
 from geocadence.cli import runs
 from geocadence.cli.cloud import target as target_of
@@ -20,13 +20,25 @@ USAGE = 2
 
 
 def retry(options: argparse.Namespace, screen: Screen) -> int:
+    """What is missing; where it is more than one run may name, run after run, whatever becomes of each."""
     target = target_of(options)
     before = find_run(target, options.of)
+    layout = RunLayout(before.pipeline, before.run_id)
     try:
-        asked = input_for_retry(RunLayout(before.pipeline, before.run_id), inputs=target.inputs, outputs=target.outputs)
+        parts = inputs_for_retry(layout, inputs=target.inputs, outputs=target.outputs)
     except NothingToRetry as error:
         return screen.fail(str(error))
-    return runs.start_and_follow(target, before.pipeline, asked, options, screen)
+    ends = []
+    for n, asked in enumerate(parts, start=1):
+        if len(parts) > 1:
+            screen.err.print(f"run {n} of {len(parts)}: {len(asked['scenes'])} scenes", markup=False)
+        ends.append(runs.start_and_follow(target, before.pipeline, asked, options, screen))
+        left = sum(len(part["scenes"]) for part in parts[n:])
+        if left and (options.no_wait or ends[-1] == runs.DETACHED):
+            again = f".venv/bin/geocadence retry {before.run_id}{target.flags}"
+            screen.err.print(f"{left} scenes are left; once this run has ended: {again}", markup=False)
+            break
+    return max(ends)
 
 
 def recompute(options: argparse.Namespace, screen: Screen) -> int:

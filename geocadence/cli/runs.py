@@ -88,9 +88,12 @@ def start_and_follow(
         tell_jobs(target, finished.jobs, screen, run_id=started.run_id)
     if options.out and finished.output.get("report"):
         screen.say(f"fetched to {fetch_run(target, started, out=Path(options.out))}")
-    if asked.get("dry_run") and finished.is_good:
+    if asked.get("scenes") or asked.get("dry_run"):
         document = target.inputs.read_json(RunLayout(started.pipeline, started.run_id).plan) or {}
-        if document.get("refusal"):
+        for decision in document.get("decisions", ()) if asked.get("scenes") else ():
+            if decision["decision"] == "rejected":
+                screen.say(f"{decision['id']}: {decision['reason']}")
+        if finished.is_good and document.get("refusal"):
             return _told_refusal(document, screen)
     return 0 if finished.is_good else 1
 

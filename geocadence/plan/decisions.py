@@ -130,14 +130,19 @@ def take_in(
 def keep_named(
     candidates: list[Decision], rejected: list[Decision], *, scenes: Iterable[str], where: str
 ) -> tuple[list[Decision], list[Decision]]:
-    """Only the decisions on `scenes`; InvalidInput names those that are not there at all."""
+    """Only the decisions on `scenes`; one that is not there is rejected, as catalogues take scenes back.
+
+    Raises InvalidInput, which names them, where none is there at all.
+    """
     wanted = list(scenes)
     known = {decision.scene for decision in (*candidates, *rejected)}
-    if unknown := [scene for scene in wanted if scene not in known]:
+    unknown = [scene for scene in wanted if scene not in known]
+    if len(unknown) == len(wanted):
         named = ", ".join(unknown[:10]) + (f" and {len(unknown) - 10} more" if len(unknown) > 10 else "")
         raise InvalidInput(f"`scenes` names what {where} does not have: {named} (check the ids and the window).")
     keep = set(wanted)
-    return [d for d in candidates if d.scene in keep], [d for d in rejected if d.scene in keep]
+    gone = [Decision(scene, Verdict.REJECTED, f"{where} does not have it (any more)") for scene in unknown]
+    return [d for d in candidates if d.scene in keep], [*(d for d in rejected if d.scene in keep), *gone]
 
 
 def supersede(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from geocadence.bucket import Bucket
 from geocadence.close.batch import reconcile_batch, write_result
@@ -113,3 +116,17 @@ class Pipeline:
     @property
     def now(self) -> str:
         return format_instant(self.clock)
+
+
+def table(pipeline: Pipeline, tmp_path: Path, columns: str = "id") -> list[Any]:
+    """What items.parquet has of these columns; of one column, its values."""
+    path = tmp_path / "items.parquet"
+    assert pipeline.outputs.fetch("ndvi/items.parquet", path)
+    rows = duckdb.sql(f"SELECT {columns} FROM '{path}'").fetchall()  # noqa: S608
+    return [row[0] for row in rows] if "," not in columns else rows
+
+
+def linked(pipeline: Pipeline) -> list[str]:
+    """The ids of the Items that collection.json links to."""
+    links = pipeline.outputs.read_json("ndvi/collection.json")["links"]
+    return [link["href"].rpartition("/")[2].removesuffix(".json") for link in links if link["rel"] == "item"]

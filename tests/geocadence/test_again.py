@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from geocadence import again
-from geocadence.again import NothingToRetry, drift, input_for_retry, latest_failures
+from geocadence.again import NothingToRetry, drift, inputs_for_retry, latest_failures
 from geocadence.bucket import Bucket
 from geocadence.cli import again as verbs
 from geocadence.cli import main
 from geocadence.cli import runs as run_verbs
 from geocadence.follow import Finished, Progress, RunHandle
 from geocadence.layout import RunLayout
-from tests.geocadence.pipeline import Pipeline
+from tests.geocadence.pipeline import Pipeline, table
 from tests.geocadence.scenes import item, scene_id
 
 
@@ -25,8 +27,13 @@ def pipeline(inputs: Bucket, outputs: Bucket) -> Pipeline:
     return Pipeline(inputs, outputs, [item(n) for n in range(5)])
 
 
+def parts(pipeline: Pipeline, planned: dict[str, Any]) -> list[dict[str, Any]]:
+    return inputs_for_retry(RunLayout("ndvi", planned["run_id"]), inputs=pipeline.inputs, outputs=pipeline.outputs)
+
+
 def ask(pipeline: Pipeline, planned: dict[str, Any]) -> dict[str, Any]:
-    return input_for_retry(RunLayout("ndvi", planned["run_id"]), inputs=pipeline.inputs, outputs=pipeline.outputs)
+    (asked,) = parts(pipeline, planned)
+    return asked
 
 
 def test_a_retry_asks_for_what_is_missing_and_nothing_else(pipeline: Pipeline) -> None:
@@ -41,13 +48,20 @@ def test_a_retry_asks_for_what_is_missing_and_nothing_else(pipeline: Pipeline) -
     assert sorted(pipeline.jobs) == [scene_id(n) for n in range(5)]
 
 
-def test_a_retry_of_an_aborted_run_skips_what_it_finished(pipeline: Pipeline) -> None:
+def test_a_retry_of_an_aborted_run_makes_what_is_missing_and_commits_what_it_finished(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
     planned = pipeline.plan("a")
     pipeline.work(planned, but=(scene_id(1),))
     pipeline.abort(planned)
 
-    assert pipeline.run("b", ask(pipeline, planned))["produced"] == 1
+    asked = parts(pipeline, planned)
+    assert asked == [{"scenes": [scene_id(1)]}, {"scenes": [scene_id(n) for n in (0, 2, 3, 4)]}]
+    assert [pipeline.run(f"b{n}", each)["produced"] for n, each in enumerate(asked)] == [1, 0]
     assert sorted(pipeline.jobs) == [scene_id(n) for n in range(5)]
+    assert table(pipeline, tmp_path) == [scene_id(n) for n in range(5)]
+    with pytest.raises(NothingToRetry):
+        ask(pipeline, planned)
 
 
 def test_a_retry_of_a_recompute_computes_again(pipeline: Pipeline) -> None:
@@ -70,13 +84,65 @@ def test_a_retry_of_an_aborted_recompute_leaves_what_it_finished(pipeline: Pipel
     assert sorted(pipeline.jobs) == sorted([scene_id(n) for n in range(5)] * 2)
 
 
-def test_more_scenes_than_an_input_may_name_are_asked_for_by_the_window(
+def test_a_retry_of_a_recompute_pays_for_no_scene_twice(pipeline: Pipeline) -> None:
+    pipeline.run("a")
+    planned = pipeline.plan("b", {"recompute": True})
+    pipeline.work(planned, but=(scene_id(1), scene_id(4)))
+    pipeline.close(planned)
+
+    first = pipeline.plan("c", ask(pipeline, planned))
+    pipeline.work(first, but=(scene_id(4),))
+    pipeline.close(first)
+    assert ask(pipeline, planned) == {"scenes": [scene_id(4)], "recompute": True}
+    pipeline.run("d", ask(pipeline, planned))
+
+    with pytest.raises(NothingToRetry, match="or a run since has"):
+        ask(pipeline, planned)
+    assert Counter(pipeline.jobs) == {scene_id(n): 2 for n in range(5)}
+
+
+def test_more_scenes_than_an_input_may_name_are_asked_for_in_several(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(again, "MAX_SCENES", 4)
-    planned = pipeline.plan("a", {"window": {"start": "2026-11-01", "end": "2026-11-20"}})
+    monkeypatch.setattr(again, "MAX_SCENES", 2)
+    pipeline.run("a")
+    planned = pipeline.plan("b", {"recompute": True})
+    pipeline.close(planned)
 
-    assert ask(pipeline, planned) == {"window": {"start": "2026-11-01T00:00:00Z", "end": "2026-11-20T00:00:00Z"}}
+    asked = parts(pipeline, planned)
+
+    assert [each.pop("scenes") for each in asked] == [
+        [scene_id(0), scene_id(1)],
+        [scene_id(2), scene_id(3)],
+        [scene_id(4)],
+    ]
+    assert asked == [{"recompute": True}] * 3
+
+
+def test_long_ids_do_not_make_an_input_that_step_functions_refuses(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(again, "MAX_BYTES", 100)
+    planned = pipeline.plan("a")
+    pipeline.close(planned)
+
+    asked = parts(pipeline, planned)
+
+    assert [scene for each in asked for scene in each["scenes"]] == [scene_id(n) for n in range(5)]
+    assert max(len(json.dumps(each)) for each in asked) <= 100 + len('{"scenes": []}')
+    # What is around the ids of the largest input, in the execution's and in the first Task's.
+    assert again.MAX_BYTES < 256 * 1024 - 1024
+
+
+def test_a_scene_that_the_source_took_back_keeps_no_other_from_being_retried(pipeline: Pipeline) -> None:
+    planned = pipeline.plan("a")
+    pipeline.close(planned)
+    pipeline.items = [each for each in pipeline.items if each["id"] != scene_id(1)]
+
+    again = pipeline.run("b", ask(pipeline, planned))
+
+    assert again["produced"] == 4
+    assert pipeline.decisions(again)[scene_id(1)] == ("rejected", "items.json does not have it (any more)")
 
 
 def test_a_complete_run_has_nothing_to_retry(pipeline: Pipeline) -> None:
@@ -159,6 +225,33 @@ def test_retry_starts_a_run_of_what_is_missing(pipeline: Pipeline, cloud: Any, c
     assert cloud == [{"scenes": [scene_id(3)]}]
     assert "complete: 1 planned, 1 produced" in capsys.readouterr().out
     assert main(["retry", planned["run_id"][:-1] + "x"]) == 1
+
+
+def test_retry_starts_run_after_run_where_one_may_not_name_all(
+    pipeline: Pipeline, cloud: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(again, "MAX_SCENES", 2)
+    planned = pipeline.plan("a")
+    pipeline.close(planned)
+
+    assert main(["retry", planned["run_id"], "--no-wait"]) == 0
+    left = f"3 scenes are left; once this run has ended: .venv/bin/geocadence retry {planned['run_id']}"
+    assert left in capsys.readouterr().err
+    assert main(["retry", planned["run_id"]]) == 0
+    assert [each["scenes"] for each in cloud] == [
+        [scene_id(0), scene_id(1)],
+        [scene_id(2), scene_id(3)],
+        [scene_id(4)],
+    ]
+
+
+def test_retry_names_what_the_source_has_not_any_more(pipeline: Pipeline, cloud: Any, capsys: Any) -> None:
+    planned = pipeline.plan("a")
+    pipeline.close(planned)
+    pipeline.items = [each for each in pipeline.items if each["id"] != scene_id(1)]
+
+    assert main(["retry", planned["run_id"]]) == 0
+    assert f"{scene_id(1)}: items.json does not have it (any more)" in capsys.readouterr().out
 
 
 def test_recompute_takes_scenes_that_have_a_product(pipeline: Pipeline, cloud: Any, capsys: Any) -> None:

@@ -222,9 +222,18 @@ def test_named_scenes_are_found_whatever_the_window_and_the_filter(plan: Any, st
     assert verdicts(result) == {scene_id(7): "new"}
 
 
-def test_unknown_scenes_are_named(plan: Any, stac_api: str) -> None:
+def test_scenes_that_are_gone_are_named_and_the_others_taken(plan: Any, stac_api: str) -> None:
+    result = plan(definition(stac=stac_source(stac_api)), {"scenes": ["S2X", scene_id(7)]})
+
+    assert verdicts(result) == {scene_id(7): "new", "S2X": "rejected"}
+    assert result["document"]["decisions"][1]["reason"] == (
+        f"collection sentinel-2-c1-l2a of {stac_api} over areas/test.geojson does not have it (any more)"
+    )
+
+
+def test_a_run_of_unknown_scenes_alone_is_refused(plan: Any, stac_api: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        plan(definition(stac=stac_source(stac_api)), {"scenes": [scene_id(7), "S2B_FAR_AWAY", "S2X"]})
+        plan(definition(stac=stac_source(stac_api)), {"scenes": ["S2B_FAR_AWAY", "S2X"]})
 
     assert str(refusal.value) == (
         f"`scenes` names what collection sentinel-2-c1-l2a of {stac_api} over areas/test.geojson does not have: "

@@ -17,25 +17,13 @@ from geocadence.again import drift
 from geocadence.bucket import Bucket
 from geocadence.instants import parse_instant
 from geocadence.plan.claims import read_claims, renew
-from tests.geocadence.pipeline import Pipeline
+from tests.geocadence.pipeline import Pipeline, linked, table
 from tests.geocadence.scenes import commit_product, definition, item, scene_id
 
 
 @pytest.fixture
 def pipeline(inputs: Bucket, outputs: Bucket) -> Pipeline:
     return Pipeline(inputs, outputs, [item(n) for n in range(5)])
-
-
-def table(pipeline: Pipeline, tmp_path: Any, columns: str = "id") -> list[Any]:
-    path = tmp_path / "items.parquet"
-    assert pipeline.outputs.fetch("ndvi/items.parquet", path)
-    rows = duckdb.sql(f"SELECT {columns} FROM '{path}'").fetchall()  # noqa: S608
-    return [row[0] for row in rows] if "," not in columns else rows
-
-
-def linked(pipeline: Pipeline) -> list[str]:
-    links = pipeline.outputs.read_json("ndvi/collection.json")["links"]
-    return [link["href"].rpartition("/")[2].removesuffix(".json") for link in links if link["rel"] == "item"]
 
 
 def counted(counter: str, **changes: Any) -> dict[str, Any]:
