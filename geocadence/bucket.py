@@ -60,7 +60,7 @@ class Bucket:
                 yield Listed(found["Key"], found["Size"], found["LastModified"], found["ETag"])
 
     def exists(self, key: str) -> bool:
-        return any(found.key == key for found in self.listing(key))
+        return self._listed(key) is not None
 
     def fault(self, key: str) -> str | None:
         """Why an object can't be read, in a word or two; None where it can."""
@@ -101,7 +101,16 @@ class Bucket:
 
     def modified(self, key: str) -> datetime | None:
         """When the object was written, as listings say it: a GET's answer knows no more than the second."""
-        return next((found.modified for found in self.listing(key) if found.key == key), None)
+        found = self._listed(key)
+        return found and found.modified
+
+    def etag(self, key: str) -> str | None:
+        """The object's ETag, or None where there is no object."""
+        found = self._listed(key)
+        return found and found.etag
+
+    def _listed(self, key: str) -> Listed | None:
+        return next((found for found in self.listing(key) if found.key == key), None)
 
     def fetch(self, key: str, path: Path) -> str | None:
         """Write the object into a file without holding it; its ETag, or None where there is no object."""
@@ -154,20 +163,23 @@ class Bucket:
         """Write only if the object is still the one with `etag` (None: still absent), else Conflict."""
         self._replace(key, as_json(data), etag=etag, content_type="application/json")
 
-    def replace_file(self, key: str, path: Path, *, etag: str | None, content_type: str) -> None:
-        """The same with a file's content; up to the 5 GB of one request."""
+    def replace_file(self, key: str, path: Path, *, etag: str | None, content_type: str) -> str:
+        """The same with a file's content, up to the 5 GB of one request; the ETag of what is there now."""
         with path.open("rb") as file:
-            self._replace(key, file, etag=etag, content_type=content_type)
+            return self._replace(key, file, etag=etag, content_type=content_type)
 
-    def _replace(self, key: str, body: Any, *, etag: str | None, content_type: str) -> None:
+    def _replace(self, key: str, body: Any, *, etag: str | None, content_type: str) -> str:
         condition = {"IfMatch": etag} if etag is not None else {"IfNoneMatch": "*"}
         try:
-            self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type, **condition)
+            answer = self._client.put_object(
+                Bucket=self.name, Key=key, Body=body, ContentType=content_type, **condition
+            )
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status in (409, 412) or (status == 404 and etag is not None):
                 raise Conflict(key) from error
             raise
+        return answer["ETag"]
 
     def download(self, key: str, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

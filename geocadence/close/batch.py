@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from geocadence.bucket import Bucket
-from geocadence.close.collection import sketch_of
 from geocadence.close.items_table import Entry, row_of
 from geocadence.close.reconcile import Status, read_failures, reconcile
 from geocadence.close.record import scene_entry
@@ -33,7 +32,7 @@ class BatchResult:
     rows: bytes
 
     def read(self) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
-        """The head, `{"failure", "sketch"}`, and the entries."""
+        """The head, `{"failure", "produced"}`, and the entries."""
         lines = gzip.open(io.BytesIO(self.told))  # noqa: SIM115 (of bytes in memory)
         return json.loads(next(lines)), map(json.loads, lines)
 
@@ -54,7 +53,7 @@ def reconcile_batch(
     failures = read_failures(outputs, layout, lost)
     results = [result.explained_by(failures.get(result.scene)) for result in results]
     made = [(r.decision, r.product) for r in results if r.status is Status.PRODUCED and r.product is not None]
-    head = {"failure": failure, "sketch": sketch_of([product.item for _, product in made])}
+    head = {"failure": failure, "produced": len(made)}
     entries = (scene_entry(result, layout.pipeline, region) for result in results)
     rows = (row_of(Entry.of(decision, product, planned.recipe), outputs, layout.pipeline) for decision, product in made)
     return BatchResult(told=packed_lines([head, *entries]), rows=packed_lines(rows))

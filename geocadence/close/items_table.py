@@ -55,19 +55,21 @@ class Entry:
         return cls(product, decision.get("acquisition", product.scene), decision.get("baseline", ""), recipe)
 
 
-def commit_items(outputs: Bucket, pipeline: str, rows: Path, *, gone: Collection[str], scratch: Path) -> None:
-    """Bring the table up to date by `rows`, JSON lines; what has one of the ids `gone` makes way."""
-    key = items_key(pipeline)
-    before, after = scratch / "before.parquet", scratch / "after.parquet"
+def commit_items(
+    outputs: Bucket, pipeline: str, rows: Path, *, gone: Collection[str], after: Path, scratch: Path
+) -> str:
+    """Bring the table up to date by `rows`, JSON lines; what has one of the ids `gone` makes way.
+
+    The table lies in `after` then, and its ETag is returned.
+    """
+    key, before = items_key(pipeline), scratch / "before.parquet"
     for _ in range(_ATTEMPTS):
         etag = outputs.fetch(key, before)
         _merge_what_fits(before if etag else None, rows, after, gone=gone, scratch=scratch)
         try:
-            outputs.replace_file(key, after, etag=etag, content_type=MEDIA_TYPE)
+            return outputs.replace_file(key, after, etag=etag, content_type=MEDIA_TYPE)
         except Conflict:
             log.info("another run changed the table; merging again", extra={"key": key})
-            continue
-        return
     raise RuntimeError(f"{outputs.uri(key)} kept changing while this run tried to add to it")
 
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from geocadence.bucket import Bucket
 from geocadence.close.batch import BatchResult, packed_lines, read_result, reconcile_batch
-from geocadence.close.collection import commit, sketch_of
+from geocadence.close.collection import commit
 from geocadence.close.items_table import Entry, commit_items, row_of
 from geocadence.close.reconcile import Failure, SceneResult, Status
 from geocadence.close.record import failure_entry, scene_entry
@@ -34,16 +34,13 @@ Decision = dict[str, Any]
 
 @dataclass
 class Made:
-    """What a run brought about. Paths lead from the pipeline's folder to Items."""
+    """What a run brought about."""
 
     failure: str  # why a job failed, or one of our own functions
     counts: Counter[str] = field(default_factory=Counter)  # by status
     known: set[str] = field(default_factory=set)  # ids of all scenes of the plan
     committed: set[str] = field(default_factory=set)  # ids that are new in the catalogue
     replaced: set[str] = field(default_factory=set)  # ids that make way for them
-    paths: list[str] = field(default_factory=list)
-    sketches: list[dict[str, Any]] = field(default_factory=list)
-    in_place: dict[str, dict[str, Any]] = field(default_factory=dict)  # Items of earlier runs
     sizes: list[int | None] = field(default_factory=list)  # bytes of the produced scenes' assets
 
     @property
@@ -54,11 +51,10 @@ class Made:
     def lost(self) -> int:
         return self.counts[Status.FAILED] + self.counts[Status.MISSING]
 
-    def add(self, decision: Decision, path: str) -> None:
+    def add(self, decision: Decision) -> None:
         """A product that the catalogue is to have."""
         self.committed.add(decision["id"])
         self.replaced.update(decision.get("replaces", ()))
-        self.paths.append(path)
 
 
 def close_scenes(
@@ -98,22 +94,13 @@ def close_scenes(
             _adopt(decisions(), lines, made, outputs=outputs, pipeline=layout.pipeline)
     if plan["dry_run"]:
         return made, entries
-    for product in shown.values():
-        if product.is_complete and product.item:
-            made.in_place[_path(product, layout.pipeline)] = product.item
-    # First the table, which says what is done; then the collection, whose links lead to what is in place anyway.
+    # First the table, which says what is done; then the collection, which is made from it: also where an earlier close
+    # came no further than the table.
+    table, etag = folder / "items.parquet", None
     if made.committed:
         gone = made.committed | made.replaced
-        commit_items(outputs, layout.pipeline, rows, gone=gone, scratch=folder)
-    commit(
-        outputs,
-        pipeline=layout.pipeline,
-        description=description,
-        produced=made.paths,
-        sketches=made.sketches,
-        in_place=made.in_place,
-        replaced=made.replaced,
-    )
+        etag = commit_items(outputs, layout.pipeline, rows, gone=gone, after=table, scratch=folder)
+    commit(outputs, pipeline=layout.pipeline, description=description, table=table, etag=etag)
     return made, entries
 
 
@@ -137,7 +124,6 @@ def _of_batches(
         with gzip.open(io.BytesIO(result.rows)) as rows:
             shutil.copyfileobj(rows, lines)
         head, entries = result.read()
-        made.sketches.append(head["sketch"])
         made.failure = made.failure or head["failure"]
         why = told.get(batch) or head["failure"] or run_failure
         for entry in entries:
@@ -150,7 +136,7 @@ def _count(decision: Decision, entry: Mapping[str, Any], made: Made) -> None:
     made.counts[entry["status"]] += 1
     made.known.add(decision["id"])
     if entry["status"] == Status.PRODUCED:
-        made.add(decision, entry["product"]["item"])
+        made.add(decision)
         made.sizes.append(decision.get("bytes"))
 
 
@@ -181,9 +167,8 @@ def _adopt(decisions: Iterable[Decision], lines: BinaryIO, made: Made, *, output
         found = [(d, p) for d, p in complete if not _is_committed(d, p, done.get(d["id"]))]
         rows = [row_of(Entry.of(d, p, d.get("recipe", "")), outputs, pipeline) for d, p in found]
         lines.write(gzip.decompress(packed_lines(rows)))
-        made.sketches.append(sketch_of([product.item for _, product in found]))
-        for decision, product in found:
-            made.add(decision, _path(product, pipeline))
+        for decision, _ in found:
+            made.add(decision)
 
 
 def _is_committed(decision: Decision, product: Product, row: Committed | None) -> bool:
@@ -195,7 +180,3 @@ def _products(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> 
     return find_products(
         outputs, pipeline=pipeline, scenes=[(d["id"], parse_instant(d["datetime"])) for d in decisions]
     )
-
-
-def _path(product: Product, pipeline: str) -> str:
-    return product.key.removeprefix(f"{pipeline}/")

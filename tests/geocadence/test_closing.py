@@ -289,28 +289,6 @@ def test_the_collection_grows_and_keeps_what_it_had(pipeline: Pipeline) -> None:
     }
 
 
-def test_two_runs_that_close_at_the_same_time_both_end_up_in_the_collection(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pipeline.plan()
-    commit_product(pipeline.outputs, 0)
-    replace, calls = Bucket.replace_json, []
-
-    def late(bucket: Bucket, key: str, data: Any, *, etag: str | None) -> None:
-        if not calls:
-            calls.append(key)
-            other = json.loads(json.dumps(data))
-            other["links"][-1]["href"] = "./2026/11/other/other.json"
-            bucket.write_json(key, other)
-        replace(bucket, key, data, etag=etag)
-
-    monkeypatch.setattr(Bucket, "replace_json", late)
-    pipeline.close()
-
-    hrefs = [link["href"] for link in pipeline.collection()["links"] if link["rel"] == "item"]
-    assert hrefs == [f"./2026/11/{scene_id(0)}/{scene_id(0)}.json", "./2026/11/other/other.json"]
-
-
 def test_the_collection_is_stac_that_pystac_and_the_validator_accept(
     pipeline: Pipeline, tmp_path: Path, download: Callable[[Bucket, Path], None]
 ) -> None:

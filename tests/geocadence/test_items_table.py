@@ -68,7 +68,7 @@ def test_no_property_keeps_a_product_out(tmp_path: Path, before: dict[str, Any],
     for number, own in enumerate((before, now, before)):
         rows = tmp_path / "rows.jsonl"
         rows.write_text(json.dumps(row(number) | own) + "\n")
-        items_table.commit_items(outputs, "ndvi", rows, gone=[], scratch=tmp_path)
+        items_table.commit_items(outputs, "ndvi", rows, gone=[], after=tmp_path / "after.parquet", scratch=tmp_path)
 
     (tmp_path / "table.parquet").write_bytes(outputs.body or b"")
     found = duckdb.sql(f"SELECT id FROM '{tmp_path}/table.parquet'").fetchall()  # noqa: S608
