@@ -62,21 +62,18 @@ class Bucket:
     def exists(self, key: str) -> bool:
         return self._listed(key) is not None
 
-    def fault(self, key: str) -> str | None:
-        """Why an object can't be read, in a word or two; None where it can."""
+    def look_at(self, key: str) -> int | str:
+        """An object's size in bytes, or in a word or two why it can't be read."""
         try:
-            self._client.head_object(Bucket=self.name, Key=key)
+            return self._client.head_object(Bucket=self.name, Key=key)["ContentLength"]
         except ClientError as error:
             # A HEAD has no body, so the status is all that S3 says.
             return _FAULTS.get(error.response["ResponseMetadata"]["HTTPStatusCode"], str(error))
-        return None
 
-    def faults(self, keys: Iterable[str]) -> dict[str, str]:
-        """The keys that can't be read, and why."""
+    def look_at_many(self, keys: Iterable[str]) -> dict[str, int | str]:
         keys = list(keys)
         with ThreadPoolExecutor(PARALLEL) as pool:
-            found = zip(keys, pool.map(self.fault, keys), strict=True)
-            return {key: why for key, why in found if why is not None}
+            return dict(zip(keys, pool.map(self.look_at, keys), strict=True))
 
     def region(self) -> str | None:
         """Where the bucket lies; None where S3 does not say. It says so even to who may not look inside."""

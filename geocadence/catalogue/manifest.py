@@ -55,19 +55,19 @@ def check_objects(
     manifest: str,
     uris: list[str],
     *,
-    faults: Callable[[Iterable[str]], Mapping[str, str]],
+    look: Callable[[Iterable[str]], Mapping[str, int | str]],
     region: str | None,
     region_of: Callable[[str], str | None],
-) -> None:
-    """CatalogueRefused where the job could not read what the manifest names.
+) -> int:
+    """The bytes of what the manifest names; CatalogueRefused where the job could not read it.
 
     Args:
-        faults: of the given URIs those that can't be read, and why.
+        look: of each of the given URIs its size, or why it can't be read.
         region: the job's.
         region_of: the region of a bucket; None where S3 does not say.
     """
     if not uris:
-        return
+        return 0
     bucket = uris[0].removeprefix("s3://").partition("/")[0]
     there = region_of(bucket)
     if region and there and there != region:
@@ -75,11 +75,13 @@ def check_objects(
             f"{manifest} names objects in {there}, and the job runs in {region} (a job takes its input from its own "
             f"region: copy them, or deploy with -c region={there})"
         )
-    found = faults(uris)
-    if found:
-        named = [f"{uri} ({why})" for uri, why in sorted(found.items())[:_NAMED]]
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    seen = look(uris)
+    wrong = sorted((uri, why) for uri, why in seen.items() if isinstance(why, str))
+    if wrong:
+        named = [f"{uri} ({why})" for uri, why in wrong[:_NAMED]]
+        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise CatalogueRefused(
-            f"{manifest} names {len(found)} of {len(uris)} objects that the job could not read: "
+            f"{manifest} names {len(wrong)} of {len(uris)} objects that the job could not read: "
             f"{', '.join(named)}{more} (put them there, take them out of the manifest, or open them by access.read)"
         )
+    return sum(size for size in seen.values() if isinstance(size, int))

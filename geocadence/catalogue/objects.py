@@ -1,4 +1,4 @@
-"""Bare objects as input: how many an S3 prefix holds, and whether a job can take them from where they lie."""
+"""Bare objects as input: how many a prefix holds, of what size, and whether a job can take them from there."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 from geocadence.catalogue.http import CatalogueRefused
 
 
-def count_objects(uri: str, *, listing: Callable[[str], Iterator[Any]]) -> int:
-    """The objects below an S3 prefix; the empty ones whose key ends in / are folders that a console made."""
-    return sum(1 for found in listing(uri) if not (found.key.endswith("/") and found.size == 0))
+def count_objects(uri: str, *, listing: Callable[[str], Iterator[Any]]) -> tuple[int, int]:
+    """The objects below an S3 prefix, and their bytes; the empty ones whose key ends in / are a console's folders."""
+    sizes = [found.size for found in listing(uri) if not (found.key.endswith("/") and found.size == 0)]
+    return len(sizes), sum(sizes)
 
 
 def check_region(uri: str, *, region: str | None, region_of: Callable[[str], str | None]) -> None:

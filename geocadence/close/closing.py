@@ -22,7 +22,7 @@ from geocadence.close.scenes import Made, close_scenes
 from geocadence.layout import RunLayout
 from geocadence.long_json import read_entries, read_head, write_long
 from geocadence.plan.claims import leave
-from geocadence.plan.estimate import Took, remember
+from geocadence.plan.estimate import OBJECT, SCENE, Took, remember
 from geocadence.report.page import render_report
 
 
@@ -91,7 +91,7 @@ def close_run(
             closed_at=clock(),
         )
         _write_record(record, entries, folder / "run.json", layout, outputs)
-    if took := _took(plan, made, jobs):
+    if took := _took(plan, made, jobs, outcome):
         remember(outputs, layout.pipeline, took)
     leave(inputs, layout.pipeline, ending.run_id)
     return {
@@ -122,17 +122,25 @@ def _failures(outputs: Bucket, layout: RunLayout, *, but: Collection[str] = ()) 
     return [{"scene": scene, "class": failure.failure_class, "reason": failure.reason} for scene, failure in told]
 
 
-def _took(plan: dict[str, Any], made: Made, jobs: Sequence[dict[str, Any]]) -> Took | None:
+def _took(plan: dict[str, Any], made: Made, jobs: Sequence[dict[str, Any]], outcome: Outcome) -> Took | None:
     """What the run's jobs took for what they produced; None where that says nothing of the next run."""
     timed = [job for job in jobs if job["seconds"] and job["instance_count"]]
-    if not made.sizes or not timed or any(job["status"] != "Completed" for job in jobs):
+    if plan["source"] in ("stac", "items"):
+        of, done = SCENE, len(made.sizes)
+        size = sum(size or 0 for size in made.sizes) if all(made.sizes) else None
+    else:
+        # Nobody knows which product is of which object: all of them count, or none.
+        of, done = OBJECT, plan["planned"] if outcome is Outcome.COMPLETE else 0
+        size = plan["estimate"]["bytes"]
+    if not done or not timed or any(job["status"] != "Completed" for job in jobs):
         return None
     return Took(
         run_id=plan["run_id"],
         instance_type=timed[0]["instance_type"],
-        scenes=len(made.sizes),
-        bytes=sum(size or 0 for size in made.sizes) if all(made.sizes) else None,
+        scenes=done,
+        bytes=size,
         instance_seconds=round(sum(job["seconds"] * job["instance_count"] for job in timed), 1),
+        of=of,
     )
 
 

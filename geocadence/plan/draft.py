@@ -19,7 +19,7 @@ from geocadence.execution_input import ExecutionInput, InvalidInput
 from geocadence.plan.batches import MOST_BATCHES, cut, instances_of_a_job
 from geocadence.plan.claims import Claim, held_scenes
 from geocadence.plan.decisions import Decision, decide, keep_named, supersede, take_in
-from geocadence.plan.estimate import Estimate, estimate, read_history, refuse_above
+from geocadence.plan.estimate import OBJECT, SCENE, Estimate, estimate, read_history, refuse_above
 from geocadence.plan.left_behind import attempts
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
@@ -34,7 +34,7 @@ class Sources:
 
     read_s3: Callable[[str], bytes | None]
     list_s3: Callable[[str], Iterator[Any]]
-    faults_s3: Callable[[Iterable[str]], Mapping[str, str]]  # of these URIs those that can't be read, and why
+    look_s3: Callable[[Iterable[str]], Mapping[str, int | str]]  # of each URI its size, or why it can't be read
     region_of_bucket: Callable[[str], str | None]
     region: str | None  # the jobs'
     is_at_work: Callable[[str], bool]  # whether an execution, by its ARN, or a job of it still runs
@@ -115,6 +115,7 @@ class Scenes:
             bytes_=sum(size or 0 for size in sizes) if all(sizes) else None,
             jobs=jobs,
             instances=instances,
+            of=SCENE,
         )
         return Draft(
             self.kind,
@@ -133,6 +134,7 @@ class Objects:
     kind: str
     uri: str
     count: int
+    bytes: int
 
     def draft(
         self,
@@ -150,7 +152,14 @@ class Objects:
         jobs = 1 if planned and not asked.dry_run else 0
         instances = _instances(asked, definition, planned, jobs)
         expected = _expect(
-            definition, outputs, price, scenes=planned, bytes_=None, jobs=min(planned, 1), instances=instances
+            definition,
+            outputs,
+            price,
+            scenes=planned,
+            bytes_=self.bytes if planned else None,
+            jobs=min(planned, 1),
+            instances=instances,
+            of=OBJECT,
         )
         refusal = _refusal(asked, definition, expected, jobs=jobs, is_of_scenes=False)
         return Draft(
@@ -167,6 +176,7 @@ def _expect(
     bytes_: int | None,
     jobs: int,
     instances: int,
+    of: str,
 ) -> Estimate:
     """What the run will take."""
     processing, types = definition["processing"], _types(definition)
@@ -175,6 +185,7 @@ def _expect(
         bytes_=bytes_,
         jobs=jobs,
         instances=instances,
+        of=of,
         instance_types=types,
         history=read_history(outputs, definition["name"]),
         usd_per_hour=_rate(processing.get("hourly_rate"), types, price),
@@ -258,10 +269,10 @@ def _find_objects(asked: ExecutionInput, kind: str, definition: dict[str, Any], 
     uri = definition["source"][kind]["uri"]
     check_region(uri, region=sources.region, region_of=sources.region_of_bucket)
     if kind == "prefix":
-        return Objects(kind, uri, count_objects(uri, listing=sources.list_s3))
+        return Objects(kind, uri, *count_objects(uri, listing=sources.list_s3))
     listed = read_manifest(uri, read_s3=sources.read_s3)
-    check_objects(uri, listed, faults=sources.faults_s3, region=sources.region, region_of=sources.region_of_bucket)
-    return Objects(kind, uri, len(listed))
+    size = check_objects(uri, listed, look=sources.look_s3, region=sources.region, region_of=sources.region_of_bucket)
+    return Objects(kind, uri, len(listed), size)
 
 
 def _instances(asked: ExecutionInput, definition: dict[str, Any], objects: int, jobs: int) -> int:

@@ -17,6 +17,8 @@ from geocadence.layout import throughput_key
 DEFAULT_SECONDS_A_SCENE = 60
 DEFAULT_SECONDS_TO_START = 180
 RUNS_KEPT = 20
+# What a run is made of: a scene and a bare object are not alike.
+SCENE, OBJECT = "scene", "object"
 _ATTEMPTS = 5
 
 
@@ -26,16 +28,18 @@ class Took:
 
     run_id: str
     instance_type: str
-    scenes: int
+    scenes: int  # or objects
     bytes: int | None  # of the scenes' assets; None where a catalogue does not say
     instance_seconds: float
+    of: str = SCENE
 
 
 @dataclass(frozen=True)
 class Estimate:
     """What a run will take. `cost_usd` is None where no price is known."""
 
-    scenes: int
+    of: str
+    scenes: int  # or objects
     bytes: int | None
     instance_hours: float
     basis: str
@@ -52,17 +56,18 @@ def estimate(
     bytes_: int | None,
     jobs: int,
     instances: int,
+    of: str,
     instance_types: Sequence[str],
     history: Sequence[Took],
     usd_per_hour: float | None,
 ) -> Estimate:
     """By bytes where all runs and this one know theirs, else by scenes; by the stated default before there are any."""
-    alike = [took for took in history if took.instance_type in instance_types and took.scenes]
+    alike = [took for took in history if took.instance_type in instance_types and took.of == of and took.scenes]
     named = " or ".join(instance_types)
     if not alike:
         seconds = scenes * DEFAULT_SECONDS_A_SCENE + jobs * instances * DEFAULT_SECONDS_TO_START
         basis = (
-            f"no run on {named} has closed yet: {DEFAULT_SECONDS_A_SCENE} s a scene and "
+            f"no run on {named} has closed yet: {DEFAULT_SECONDS_A_SCENE} s {_each(of)} and "
             f"{DEFAULT_SECONDS_TO_START} s to start an instance are assumed"
         )
     elif bytes_ and all(took.bytes for took in alike):
@@ -72,10 +77,14 @@ def estimate(
     else:
         per_scene = sum(took.instance_seconds for took in alike) / sum(took.scenes for took in alike)
         seconds = per_scene * scenes
-        basis = f"{per_scene:.1f} instance-seconds a scene in the last {len(alike)} runs on {named}"
+        basis = f"{per_scene:.1f} instance-seconds {_each(of)} in the last {len(alike)} runs on {named}"
     hours = seconds / 3600
     cost = round(hours * usd_per_hour, 2) if usd_per_hour is not None else None
-    return Estimate(scenes, bytes_, round(hours, 3), basis, usd_per_hour, cost)
+    return Estimate(of, scenes, bytes_, round(hours, 3), basis, usd_per_hour, cost)
+
+
+def _each(of: str) -> str:
+    return {SCENE: "a scene", OBJECT: "an object"}[of]
 
 
 def refuse_above(limit: float | None, expected: Estimate, *, instance_types: Sequence[str]) -> None:
@@ -89,7 +98,7 @@ def refuse_above(limit: float | None, expected: Estimate, *, instance_types: Seq
         )
     if expected.cost_usd > limit:
         raise InvalidInput(
-            f"The run would cost about {expected.cost_usd:.2f} USD ({expected.scenes} scenes, "
+            f"The run would cost about {expected.cost_usd:.2f} USD ({expected.scenes} {expected.of}s, "
             f"{expected.instance_hours:.1f} instance-hours at {expected.usd_per_hour:g} USD; {expected.basis}), above "
             f"limits.max_cost_usd, {limit:g} (take a shorter window, name the scenes, or raise the limit in the "
             "definition)."

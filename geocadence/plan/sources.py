@@ -34,18 +34,18 @@ def sources_in_s3(
         with _as_refusal(uri):
             yield from Bucket(s3, bucket).listing(prefix)
 
-    def faults(uris: Iterable[str]) -> dict[str, str]:
+    def look(uris: Iterable[str]) -> dict[str, int | str]:
         by_bucket: dict[str, list[str]] = defaultdict(list)
         for uri in uris:
             bucket, key = split_s3_uri(uri)
             by_bucket[bucket].append(key)
-        found = ((Bucket(s3, bucket), Bucket(s3, bucket).faults(keys)) for bucket, keys in by_bucket.items())
-        return {bucket.uri(key): why for bucket, wrong in found for key, why in wrong.items()}
+        found = ((Bucket(s3, bucket), Bucket(s3, bucket).look_at_many(keys)) for bucket, keys in by_bucket.items())
+        return {bucket.uri(key): seen for bucket, there in found for key, seen in there.items()}
 
     return Sources(
         read_s3=read,
         list_s3=listing,
-        faults_s3=faults,
+        look_s3=look,
         region_of_bucket=lambda bucket: Bucket(s3, bucket).region(),
         region=region,
         is_at_work=is_at_work,

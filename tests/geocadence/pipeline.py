@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,8 @@ class Pipeline:
         product = source | {"collection": "ndvi", "properties": kept, "links": [], "assets": {"ndvi": asset}}
         self.outputs.write_json(key, product | {"stac_version": "1.1.0"})
 
-    def close(self, planned: dict[str, Any]) -> dict[str, Any]:
+    def close(self, planned: dict[str, Any], *, jobs: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+        """`jobs` are what SageMaker tells of those that there were."""
         ending = Ending(planned["run_id"], planned["arn"], planned["plan"], planned["batches"], 0, "")
         result = close_run(
             ending,
@@ -95,7 +97,7 @@ class Pipeline:
             region="us-west-2",
             inputs=self.inputs,
             outputs=self.outputs,
-            read_jobs=lambda: [],
+            read_jobs=lambda: jobs,
             clock=lambda: self.clock,
         )
         self.at_work.discard(planned["arn"])

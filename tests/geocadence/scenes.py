@@ -118,8 +118,8 @@ def sources_in(bucket: Bucket, *, region: str | None = "us-west-2", **changes: A
     given = {
         "read_s3": lambda uri: bucket.read(bucket.key(uri) or ""),
         "list_s3": lambda uri: bucket.listing(bucket.key(uri) or ""),
-        "faults_s3": lambda uris: {
-            bucket.uri(key): why for key, why in bucket.faults(bucket.key(uri) or uri for uri in uris).items()
+        "look_s3": lambda uris: {
+            bucket.uri(key): seen for key, seen in bucket.look_at_many(bucket.key(uri) or uri for uri in uris).items()
         },
         "region_of_bucket": lambda name: bucket.region(),
         "region": region,

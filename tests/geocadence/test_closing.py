@@ -373,7 +373,14 @@ def test_what_a_run_took_is_kept_for_the_next_estimate(pipeline: Pipeline) -> No
     pipeline.close(seen=[job()])
 
     assert pipeline.outputs.read_json("ndvi/runs/throughput.json") == [
-        {"run_id": RUN, "instance_type": "ml.m5.4xlarge", "scenes": 5, "bytes": None, "instance_seconds": 2880.0}
+        {
+            "run_id": RUN,
+            "instance_type": "ml.m5.4xlarge",
+            "scenes": 5,
+            "bytes": None,
+            "instance_seconds": 2880.0,
+            "of": "scene",
+        }
     ]
 
 

@@ -476,6 +476,7 @@ def test_before_the_first_run_a_stated_default_is_the_estimate(plan: Any) -> Non
     estimate = plan(definition(items=items_source([item(n) for n in range(4)])))["document"]["estimate"]
 
     assert estimate == {
+        "of": "scene",
         "scenes": 4,
         "bytes": None,
         "instance_hours": round((4 * 60 + 3 * 180) / 3600, 3),
@@ -628,7 +629,7 @@ def test_what_the_role_may_not_read_is_named(plan: Any, inputs: Bucket) -> None:
     uri = inputs.uri("sheets/secret.tif")
 
     with pytest.raises(InvalidInput, match=r"secret\.tif \(access denied\) .*open them by access\.read"):
-        plan(listed(inputs, "secret.tif"), faults_s3=lambda uris: dict.fromkeys([uri], "access denied"))
+        plan(listed(inputs, "secret.tif"), look_s3=lambda uris: dict.fromkeys([uri], "access denied"))
 
 
 def test_objects_of_another_region_are_refused_with_both_regions(plan: Any, inputs: Bucket) -> None:
