@@ -17,6 +17,7 @@ from geocadence.execution_input import InvalidInput
 from geocadence.follow import RunHandle, look, output_of
 from geocadence.layout import RunLayout, backfill_run_name, is_run_id, run_id_of
 from geocadence.target import Target, TargetError
+from geocadence.undeployed import not_deployed
 
 _RUNNING = ("RUNNING", "PENDING_REDRIVE")
 _MISSING = ("StateMachineDoesNotExist", "ExecutionDoesNotExist", "InvalidArn")
@@ -95,7 +96,7 @@ def start_backfill(target: Target, pipeline: str, asked: dict[str, Any]) -> tupl
         if error.response["Error"]["Code"] not in _MISSING:
             raise TargetError(f"the backfill could not be started: {error}") from error
         if pipeline not in target.state_machines():
-            raise target.not_deployed(pipeline) from error
+            raise not_deployed(target, pipeline) from error
         raise TargetError(
             f"the pipeline {pipeline} has no backfills: its source has no scenes, which have a time "
             "(if its definition says stac or items, deploy it again)"

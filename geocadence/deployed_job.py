@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from geocadence.target import Target, TargetError
+from geocadence.undeployed import not_deployed
 
 _MISSING = ("StateMachineDoesNotExist", "InvalidArn")
 # The expressions of a job that are a run's to say, as `stacks` writes them.
@@ -28,7 +29,7 @@ def deployed_request(target: Target, pipeline: str) -> dict[str, Any]:
         )
     except ClientError as error:
         if error.response["Error"]["Code"] in _MISSING:
-            raise target.not_deployed(pipeline) from error
+            raise not_deployed(target, pipeline) from error
         raise
     definition = json.loads(machine["definition"])
     states = definition["States"]["ProcessBatches"]["ItemProcessor"]["States"]

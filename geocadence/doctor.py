@@ -13,6 +13,7 @@ from geocadence.definition import Definition
 from geocadence.definition.images import BUILT, GEOSPATIAL, GEOSPATIAL_REGION, EcrImage, may_change
 from geocadence.quotas import Quota, quota_name, read_quotas
 from geocadence.target import Target
+from geocadence.undeployed import not_deployed
 
 # The parameter that `cdk bootstrap` leaves: https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping.html
 BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
@@ -109,7 +110,7 @@ def _deployment(target: Target, definition: Definition) -> Finding:
         )
     except (ClientError, BotoCoreError) as error:
         if _code(error) in _NONE:
-            return Finding(what, State.BAD, str(target.not_deployed(definition.name)))
+            return Finding(what, State.BAD, str(not_deployed(target, definition.name)))
         return _unknown(what, error)
     return Finding(what, State.GOOD, machine["name"])
 

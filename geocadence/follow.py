@@ -27,6 +27,7 @@ from geocadence.layout import (
 )
 from geocadence.report.page import render_report
 from geocadence.target import Target, TargetError
+from geocadence.undeployed import not_deployed
 
 GOOD_OUTCOMES = ("complete", "empty")
 _RUNNING = ("RUNNING", "PENDING_REDRIVE")
@@ -96,7 +97,7 @@ def start(target: Target, pipeline: str, execution_input: dict[str, Any] | None 
         )
     except ClientError as error:
         if error.response["Error"]["Code"] in _MISSING:
-            raise target.not_deployed(pipeline) from error
+            raise not_deployed(target, pipeline) from error
         raise TargetError(f"the execution could not be started: {error}") from error
     return handle(target, answer["executionArn"])
 

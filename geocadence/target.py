@@ -131,14 +131,12 @@ class Target:
             name.removeprefix(self.prefix): arn for name, arn in sorted(found.items()) if name.startswith(self.prefix)
         }
 
-    def not_deployed(self, pipeline: str) -> TargetError:
-        where = "the local cloud" if self.is_local else f"stage {self.stage} in {self.region} of account {self.account}"
-        try:
-            there = f" (there: {', '.join(self.state_machines()) or 'none'})"
-        except (BotoCoreError, ClientError):  # who may start an execution need not be allowed to list
-            there = ""
-        remedy = f"make run PIPELINE={pipeline}" if self.is_local else f"make deploy STAGE={self.stage}"
-        return TargetError(f"the pipeline {pipeline} is not deployed to {where}{there}; `{remedy}` deploys it")
+    @property
+    def place(self) -> str:
+        """The target in words."""
+        if self.is_local:
+            return "the local cloud"
+        return f"stage {self.stage} in {self.region} of account {self.account}"
 
     @property
     def flags(self) -> str:

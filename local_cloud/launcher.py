@@ -23,6 +23,7 @@ EMULATOR = ROOT / ".local" / "emulator"
 USUAL_PORT = 4566
 START_LIMIT = 60.0
 STOP_LIMIT = 15.0
+_MODULE = "local_cloud.gateway"
 # The certificates' names: a company's own roots stay trusted for what jobs download.
 PASSED_ON = {"PATH", "HOME", "LANG", "LC_ALL", *EXTRA_ROOTS}
 PROXIES = {"http_proxy", "https_proxy", "all_proxy"}
@@ -40,9 +41,11 @@ def up(*, folder: Path = FOLDER, port: int | None = None, wait_scale: float = 1.
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.chmod(0o700)
     with _only_one(folder):
-        running = load(folder)
-        if running is not None and _is_alive(running):
-            return _patiently(running)
+        running = _running(folder)
+        if running is not None:
+            answering = _patiently(running)
+            answering.save()
+            return answering
         return _start(folder, _free_port(port), wait_scale, tied_to)
 
 
@@ -52,18 +55,32 @@ def down(folder: Path = FOLDER) -> bool:
     if not folder.is_dir():
         return False
     with _only_one(folder):
-        cloud = load(folder)
-        running = cloud is not None and _is_alive(cloud)
-        if running:
-            processes.stop(cloud.pid, patience=STOP_LIMIT)
+        running = _running(folder)
+        if running is not None:
+            processes.stop(running.pid, patience=STOP_LIMIT)
         state_file(folder).unlink(missing_ok=True)
-        return running
+        return running is not None
 
 
 def status(folder: Path = FOLDER) -> Cloud | None:
     """The cloud that runs in `folder` and answers; None when there is none, whatever a state file says."""
-    cloud = load(folder.resolve())
-    return cloud if cloud is not None and _is_alive(cloud) and _answers(cloud.endpoint, _own_ca(cloud.folder)) else None
+    cloud = _running(folder.resolve())
+    return cloud if cloud is not None and _answers(cloud.endpoint, _own_ca(cloud.folder)) else None
+
+
+def _running(folder: Path) -> Cloud | None:
+    """The cloud whose process works in `folder`, answering or not.
+
+    The state file names it. Where that was lost, cut off or is another process's, the process table does: a cloud
+    that nobody finds could not be stopped any more, and would keep its port.
+    """
+    cloud = load(folder)
+    if cloud is not None and _is_alive(cloud):
+        return cloud
+    words = f"-m {_MODULE} --folder {folder} --port "
+    for pid, line in processes.started_as(words).items():
+        return _cloud(folder, port=int(line.partition(words)[2].split()[0]), pid=pid)
+    return None
 
 
 def _patiently(cloud: Cloud) -> Cloud:
@@ -80,16 +97,14 @@ def _start(folder: Path, port: int, wait_scale: float, tied_to: int | None) -> C
     python = EMULATOR / "bin" / "python"
     if not python.exists():
         raise CloudError(f"{python} is missing: the local cloud needs its own environment. Run `make run` once.")
-    log = folder / "cloud.log"
     (folder / "aws-config").write_text(
         f"[default]\nregion = {REGION}\naws_access_key_id = test\naws_secret_access_key = test\n"
     )
-    endpoint = f"https://127.0.0.1:{port}"
-    command = [python, "-m", "local_cloud.gateway", "--folder", folder, "--port", str(port)]
+    command = [python, "-m", _MODULE, "--folder", folder, "--port", str(port)]
     command += ["--region", REGION, "--account", ACCOUNT, "--wait-scale", str(wait_scale)]
     command += ["--container-python", ROOT / ".local" / "container" / "bin" / "python"]
     command += ["--tied-to", str(tied_to)] if tied_to is not None else []
-    with log.open("wb") as output:
+    with _log(folder).open("wb") as output:
         process = subprocess.Popen(
             [os.fspath(part) for part in command],
             cwd=folder,
@@ -100,22 +115,26 @@ def _start(folder: Path, port: int, wait_scale: float, tied_to: int | None) -> C
             start_new_session=True,
         )
     try:
-        _wait_until_it_answers(process, endpoint, folder)
+        _wait_until_it_answers(process, _endpoint(port), folder)
     except BaseException:  # an interrupted start must not leave a cloud that no state file knows
         processes.stop(process.pid, patience=1)
         raise
-    cloud = Cloud(
-        endpoint=endpoint,
+    cloud = _cloud(folder, port=port, pid=process.pid)
+    cloud.save()
+    return cloud
+
+
+def _cloud(folder: Path, *, port: int, pid: int) -> Cloud:
+    return Cloud(
+        endpoint=_endpoint(port),
         region=REGION,
         account=ACCOUNT,
         ca_bundle=folder / "tls" / "ca-bundle.pem",
-        pid=process.pid,
-        started=processes.start_time(process.pid) or 0.0,
-        log=log,
+        pid=pid,
+        started=processes.start_time(pid) or 0.0,
+        log=_log(folder),
         folder=folder,
     )
-    cloud.save()
-    return cloud
 
 
 def _wait_until_it_answers(process: subprocess.Popen, endpoint: str, folder: Path) -> None:
@@ -128,7 +147,7 @@ def _wait_until_it_answers(process: subprocess.Popen, endpoint: str, folder: Pat
         else:
             time.sleep(0.1)
             continue
-        raise CloudError(f"the local cloud {problem}. Its log ends:\n{_tail(folder / 'cloud.log')}")
+        raise CloudError(f"the local cloud {problem}. Its log ends:\n{_tail(_log(folder))}")
 
 
 def _gateway_environment() -> dict[str, str]:
@@ -141,6 +160,14 @@ def _gateway_environment() -> dict[str, str]:
     if node is not None and node.submodule_search_locations:
         kept["PATH"] = f"{Path(node.submodule_search_locations[0]) / 'bin'}{os.pathsep}{kept.get('PATH', os.defpath)}"
     return {**kept, **without_proxy(), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def _endpoint(port: int) -> str:
+    return f"https://127.0.0.1:{port}"
+
+
+def _log(folder: Path) -> Path:
+    return folder / "cloud.log"
 
 
 def _own_ca(folder: Path) -> Path:

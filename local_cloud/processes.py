@@ -60,6 +60,13 @@ def command_line(pid: int) -> str:
     return ""
 
 
+def started_as(words: str) -> dict[int, str]:
+    """The command lines that hold `words`, by process; without those of what another of them started."""
+    parents = dict(_parents())
+    found = {pid: line for pid in parents if words in (line := command_line(pid))}
+    return {pid: line for pid, line in found.items() if parents[pid] not in found}
+
+
 def stop(pid: int, *, patience: float) -> None:
     """End process `pid` and all that it started: asked first, killed after `patience` seconds."""
     family = {member: start_time(member) for member in [pid, *descendants(pid)]}

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from geocadence.cli.cloud import target as target_of
-from geocadence.cli.definitions import pipelines_folder
 from geocadence.cli.screen import Screen
 from geocadence.definition import Definition, DefinitionErrors, load_pipeline, load_pipelines
+from geocadence.definition.files import pipelines_folder
 from geocadence.doctor import State, examine
 from geocadence.target import Target, TargetError
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from geocadence.cli.screen import Screen
 from geocadence.definition import DefinitionErrors, definition_schema
-from geocadence.definition.files import PROJECT_ROOT
+from geocadence.definition.files import definition_files, pipelines_folder
 from geocadence.definition.loading import load_files
 from geocadence.definition.problems import dotted
-
-PIPELINES = "pipelines"
 
 
 def validate(options: argparse.Namespace, screen: Screen) -> int:
@@ -43,15 +41,10 @@ def schema(options: argparse.Namespace, screen: Screen) -> int:
     return 0
 
 
-def pipelines_folder() -> Path:
-    here = Path(PIPELINES)
-    return here if here.is_dir() else PROJECT_ROOT / PIPELINES
-
-
 def _definition_files(paths: list[Path]) -> list[Path]:
     files: list[Path] = []
     for path in paths:
-        found = sorted([*path.glob("*.yaml"), *path.glob("*.yml")]) if path.is_dir() else [path]
+        found = definition_files(path) if path.is_dir() else [path]
         if not found:
             raise FileNotFoundError(f"{path} holds no definitions (expected *.yaml)")
         files += [file for file in found if file not in files]

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from geocadence.cli.cloud import target as target_of
-from geocadence.cli.definitions import pipelines_folder
 from geocadence.cli.job_lines import tell_jobs, with_phases
 from geocadence.cli.runs import DETACHED, USAGE, execution_input
 from geocadence.cli.screen import Screen
 from geocadence.close.jobs import describe
 from geocadence.definition import Definition, DefinitionErrors, load_pipeline
+from geocadence.definition.files import pipelines_folder
 from geocadence.job_log import JobLog
 from geocadence.submission import prepare, start_job
 from geocadence.target import Target

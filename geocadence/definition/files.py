@@ -8,6 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PIPELINES = "pipelines"
 BUILT_IN_SCRIPTS = "processing_scripts"
 # What of a script's folder stays at home. Hidden files may hold what is nobody else's business.
 NOT_TO_SHIP = ("__pycache__", "*.pyc", ".*")
@@ -15,6 +16,17 @@ NOT_TO_SHIP = ("__pycache__", "*.pyc", ".*")
 NOT_TO_SHIP_OF_BUILT_INS = (*NOT_TO_SHIP, "tests", "test_*.py", "*.md", "ruff.toml")
 # Makes a product of each scene that it finds; several instances that find the same would write the same.
 BUILT_IN_OF_SCENES = "spectral_index"
+
+
+def pipelines_folder() -> Path:
+    """Where definitions are: `pipelines/` of the current folder, else the project's."""
+    here = Path(PIPELINES)
+    return here if here.is_dir() else PROJECT_ROOT / PIPELINES
+
+
+def definition_files(folder: Path) -> list[Path]:
+    """What of a folder is a definition."""
+    return sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
 
 
 def find_file(name: str, *, folder: Path, root: Path) -> Path | None:

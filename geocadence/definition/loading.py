@@ -14,6 +14,7 @@ from geocadence.definition.checks import contradictions
 from geocadence.definition.files import (
     PROJECT_ROOT,
     code_digest,
+    definition_files,
     files_digest,
     find_file,
     find_script,
@@ -121,7 +122,7 @@ def load_pipelines(folder: Path, *, root: Path = PROJECT_ROOT) -> list[Definitio
     """All definitions of a folder (`*.yaml`), by file name; DefinitionErrors speaks for all files."""
     if not folder.is_dir():
         raise DefinitionErrors([Problem(shown(folder), 1, (), "is no folder (expected one with *.yaml definitions)")])
-    return load_files(sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]), root=root)
+    return load_files(definition_files(folder), root=root)
 
 
 def load_files(paths: Iterable[Path], *, root: Path = PROJECT_ROOT) -> list[Definition]:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stacks.components.uv import ROOT, deploys_to_this_machine, made_once, pack, uv, without_bookkeeping
+from stacks.components.uv import ROOT, deploys_to_this_machine, made_once, pack, tell, uv, without_bookkeeping
 from stacks.refused import Refused
 
 CACHE = ROOT / ".local" / "functions"
@@ -74,6 +74,7 @@ def function_dependencies() -> Path:
     """The folder that the layer's `python/` is made of."""
 
     def make(folder: Path) -> None:
+        tell("the functions' libraries")
         done = uv(
             *("pip", "install", "--quiet", "--require-hashes", "--no-compile-bytecode"),
             *("--only-binary", ":all:", *_target()),

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stacks.components.uv import ROOT, made_once, pack, uv, without_bookkeeping
+from geocadence.definition.files import shown
+from stacks.components.uv import ROOT, made_once, pack, tell, uv, without_bookkeeping
 from stacks.refused import Refused
 
 CACHE = ROOT / ".local" / "libraries"
@@ -68,6 +69,7 @@ class Libraries:
         digest = hashlib.sha256(f"{settings}\n{text}".encode()).hexdigest()
 
         def make(folder: Path) -> None:
+            tell(f"the libraries of {shown(self.requirements)} for Python {python}")
             lock, installed = folder / _LOCK, folder / "installed"
             self._lock(python, lock, lines)
             self._install(python, lock, installed)

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -28,6 +29,11 @@ def uv(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[
     command = [_program(), *arguments, *options]
     environment = os.environ | cache_settings()
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+
+
+def tell(gathered: str) -> None:
+    """Say what a synthesis is about to gather: the first one takes most of a minute, and would pass for hung."""
+    sys.stderr.write(f"gathering {gathered} (once; kept in .local)\n")
 
 
 def without_bookkeeping(folder: Path) -> None:

@@ -134,6 +134,37 @@ def test_a_state_file_that_names_another_process_is_stale(tmp_path: Path, cloud:
     assert local_cloud.status(tmp_path) is None
 
 
+@pytest.mark.parametrize("left", ["{", '{"pid": 1}', None], ids=["cut off", "of something else", "gone"])
+def test_a_cloud_whose_state_file_was_lost_is_found_by_its_process(tmp_path: Path, left: str | None) -> None:
+    state = tmp_path / "state.json"
+
+    def lose() -> None:
+        state.write_text(left) if left is not None else state.unlink()
+
+    cloud = local_cloud.up(folder=tmp_path)
+    try:
+        lose()
+        assert local_cloud.status(tmp_path) == cloud
+        assert local_cloud.up(folder=tmp_path) == cloud
+        assert json.loads(state.read_text())["pid"] == cloud.pid
+        lose()
+        assert local_cloud.down(tmp_path)
+        assert processes.start_time(cloud.pid) is None
+    finally:
+        processes.stop(cloud.pid, patience=1)
+
+
+def test_a_cloud_is_not_taken_for_that_of_another_folder(tmp_path: Path) -> None:
+    one = local_cloud.up(folder=tmp_path / "one")
+    try:
+        assert local_cloud.status(tmp_path) is None
+        assert local_cloud.status(tmp_path / "on") is None
+        assert not local_cloud.down(tmp_path)
+        assert processes.start_time(one.pid) == one.started
+    finally:
+        local_cloud.down(one.folder)
+
+
 def test_a_cloud_that_can_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -66,6 +66,25 @@ def requirements(project: Path, text: str) -> Path:
     return path
 
 
+def test_what_takes_long_the_first_time_is_told_before_it_begins(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    asked = requirements(project, "tiles\n")
+    monkeypatch.chdir(project)
+
+    def told_before(*arguments: str, cwd: Path):
+        assert "gathering the libraries of requirements.txt for Python 3.11" in capsys.readouterr().err
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as slow, pytest.raises(KeyboardInterrupt):
+        slow.setattr(libraries, "uv", told_before)
+        Libraries(asked).zips(("3.11",))
+    Libraries(asked).zips(("3.11",))
+    capsys.readouterr()
+    Libraries(asked).zips(("3.11",))
+    assert capsys.readouterr().err == ""
+
+
 def names(path: Path) -> set[str]:
     with zipfile.ZipFile(path) as packed:
         return {name.partition("/")[0] for name in packed.namelist()}
