@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from geocadence.bucket import PARALLEL, Bucket
+from geocadence.sessions import new_session
 
 DEFAULT_REGION = "us-west-2"
 _OF_BACKFILLS = "_backfill"
@@ -49,7 +50,7 @@ class Target:
     def on_aws(cls, *, stage: str = "dev", region: str | None = None) -> Target:
         """The stage in the account of the credentials that this machine has."""
         try:
-            session = boto3.Session(region_name=region or DEFAULT_REGION)
+            session = new_session(region_name=region or DEFAULT_REGION)
             account = session.client("sts").get_caller_identity()["Account"]
         except (BotoCoreError, ClientError) as error:
             raise TargetError(
@@ -68,8 +69,8 @@ class Target:
         core.set_config_variable("config_file", environment["AWS_CONFIG_FILE"])
         core.set_config_variable("credentials_file", environment["AWS_SHARED_CREDENTIALS_FILE"])
         core.set_config_variable("profile", environment["AWS_PROFILE"])
-        session = boto3.Session(
-            botocore_session=core,
+        session = new_session(
+            core,
             region_name=cloud.region,
             aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from geocadence.bucket import PARALLEL, Bucket
 from geocadence.layout import split_s3_uri
+from geocadence.sessions import new_session
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -44,7 +44,7 @@ class Settings:
 def client(service: str) -> Any:
     """One client a process: Lambda keeps them for later calls."""
     retries = {"mode": "adaptive", "max_attempts": 8}
-    return boto3.client(service, config=Config(max_pool_connections=PARALLEL, retries=retries))
+    return new_session().client(service, config=Config(max_pool_connections=PARALLEL, retries=retries))
 
 
 def read_definition(uri: str) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.config import Config
 
 from geocadence.bucket import PARALLEL, Bucket
@@ -23,6 +22,7 @@ from geocadence.layout import RunLayout
 from geocadence.plan.batch_objects import write_batch
 from geocadence.plan.planning import Run, plan_run
 from geocadence.plan.sources import sources_in_s3
+from geocadence.sessions import new_session
 
 PIPELINE = "continent"
 EXECUTION = f"arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-{PIPELINE}:"
@@ -56,7 +56,7 @@ def definition(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def run_step(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    s3 = boto3.client(
+    s3 = new_session().client(
         "s3",
         endpoint_url=settings["s3"],
         region_name="us-west-2",
