@@ -21,8 +21,9 @@ from geocadence.bucket import Bucket, Listed
 from geocadence.committed import Committed
 from geocadence.layout import month_folder
 
-# Scenes whose keys one listing looks for, and listings at the same time.
-_RANGE = 1000
+# Scenes whose keys one listing looks for, and listings at the same time. Each listing's last page is read in vain in
+# part; a page has a thousand keys, a product some three.
+_RANGE = 4000
 _LISTINGS = 8
 # Items of one listing that are held at the same time.
 _ITEMS_AT_ONCE = 100
@@ -68,7 +69,7 @@ def find_products(
 
     def look(part: tuple[str, list[str]]) -> list[Product]:
         found = _in_range(output, *part, known=known or {})
-        return list(found) if keeps_items else [replace(product, item={}) for product in found]
+        return [product if keeps_items or not product.item else replace(product, item={}) for product in found]
 
     with ThreadPoolExecutor(_LISTINGS) as pool:
         return {product.scene: product for part in pool.map(look, ranges) for product in part}
