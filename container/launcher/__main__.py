@@ -51,7 +51,7 @@ def main():
     at_the_end(os.getpid(), shutil.rmtree, place, True)
     with zipfile.ZipFile(archive) as packed:
         start = json.loads(packed.read("start.json"))
-        lay_out_script(packed, Path(place))
+        lay_out(packed, Path(place), below="script/")
         try:
             for libraries in start["libraries"]:
                 add(libraries, packed, Path(place))
@@ -59,17 +59,20 @@ def main():
             return refuse(str(error))
     for folder, name in start.get("files", {}).items():
         give_name(ROOT / Path(folder).relative_to("/opt/ml"), name)
-    report(archive)
+    try:
+        report(archive)
+    except Exception as error:  # noqa: BLE001  (packages may say anything of themselves; a line of log is worth no job)
+        say("job", level="warning", reason=f"what is here can't be told: {type(error).__name__}: {error}")
     # Whoever watches the log knows by this line that what remains is the upload.
     at_the_end(os.getpid(), say, "ended")
     run(Path(place, "script", start["entry"]))
     return 0
 
 
-def lay_out_script(packed, place):
-    """The script's files as they were; zipfile itself leaves out which of them are programs."""
+def lay_out(packed, place, below=""):
+    """The files as they were; zipfile itself leaves out which of them are programs."""
     for entry in packed.infolist():
-        if entry.filename.startswith("script/"):
+        if entry.filename.startswith(below):
             path = Path(packed.extract(entry, place))
             path.chmod(path.stat().st_mode | (entry.external_attr >> 16) & 0o111)
 
@@ -123,7 +126,7 @@ def add(libraries, packed, place):
         folder = place / "libraries" / Path(chosen).stem
         packed.extract(chosen, place)
         with zipfile.ZipFile(place / chosen) as inner:
-            inner.extractall(folder)
+            lay_out(inner, folder)
         (place / chosen).unlink()
         sys.path.insert(1, str(folder))
         if not libraries["required"]:
@@ -134,9 +137,16 @@ def add(libraries, packed, place):
         say("libraries", level="warning", name=name, used=False, reason=str(error))
         return
     # For processes that the script starts.
-    paths = [str(folder)] + [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]
-    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+    put_first("PYTHONPATH", folder)
+    if (folder / "bin").is_dir():
+        put_first("PATH", folder / "bin", os.defpath)
     say("libraries", name=name, used=True)
+
+
+def put_first(variable, folder, default=""):
+    """Have `folder` looked into before whatever else the environment's `variable` lists."""
+    listed = os.environ.get(variable, default).split(os.pathsep)
+    os.environ[variable] = os.pathsep.join([str(folder)] + [part for part in listed if part])
 
 
 def is_installed(package):

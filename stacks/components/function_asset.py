@@ -84,6 +84,7 @@ def function_dependencies() -> Path:
             raise NoDependencies(f"the functions' dependencies could not be resolved from {LOCK}:\n{done.stderr}")
         # The asset's hash must not differ from run to run.
         without_bookkeeping(folder)
+        shutil.rmtree(folder / "bin", ignore_errors=True)
         for tests in [path for path in folder.rglob("tests") if path.is_dir()]:
             shutil.rmtree(tests)
 

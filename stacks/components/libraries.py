@@ -27,6 +27,8 @@ PLATFORM = f"{MACHINE}-manylinux_{GLIBC[0]}_{GLIBC[1]}"
 _LOCK = "requirements.lock"
 _ZIP = "libraries.zip"
 _ONLY_WHEELS = ("--only-binary", ":all:", "--python-platform", PLATFORM)
+# Of how they are packed; zips of an older manner are made anew.
+_MANNER = 2
 _NAME = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
 _INCLUDE = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[ =]\s*(?P<file>\S+)")
 _INDEX = re.compile(r"--(index-url|extra-index-url|find-links|no-index)\b|-[if]\b")
@@ -62,7 +64,7 @@ class Libraries:
         return {python: self._gathered(python, lines) / _ZIP for python in pythons}
 
     def _gathered(self, python: str, lines: list[_Line]) -> Path:
-        settings = f"{python} {PLATFORM} {sorted(self.provided)}"
+        settings = f"{_MANNER} {python} {PLATFORM} {sorted(self.provided)}"
         # A folder of wheels may hold others tomorrow.
         wheels = [path.name for line in lines if line.wheels for path in sorted(line.wheels.glob("*.whl"))]
         text = "\n".join([*(line.text for line in lines), *wheels])

@@ -108,15 +108,16 @@ def _pack(
             raise UnusableScript(f"{script} has no {entry} (a script folder is started through it)")
         at_home = NOT_TO_SHIP_OF_BUILT_INS if script.is_file() else NOT_TO_SHIP
         shutil.copytree(folder, target, ignore=shutil.ignore_patterns(*at_home))
-    return [_ship(each, pythons, staging) for each in libraries]
+    return [_ship(each, pythons, staging, number) for number, each in enumerate(libraries)]
 
 
-def _ship(libraries: Libraries, pythons: tuple[str, ...], staging: Path) -> dict[str, Any]:
+def _ship(libraries: Libraries, pythons: tuple[str, ...], staging: Path, number: int) -> dict[str, Any]:
     """Put the zips of `libraries` into `staging`; what the launcher is told of them."""
     zips, packages = {}, set()
     (staging / "libraries").mkdir(exist_ok=True)
     for python, path in libraries.zips(pythons).items():
-        zips[python] = f"libraries/{libraries.requirements.stem}-{python}.zip"
+        # Numbered, since a file of requirements may bear the name of another.
+        zips[python] = f"libraries/{number}-{libraries.requirements.stem}-{python}.zip"
         shutil.copyfile(path, staging / zips[python])
         packages |= packages_in(path)
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,12 @@ from stacks.refused import Refused
 from tools.setup import cache_settings, certificate_options
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+# How installers begin a Python program: by this machine's Python, through a shell where its path is long or has blanks.
+# In a container the one that runs the job is the first on PATH.
+_THIS_PYTHON = re.compile(rb"\A#!(?:/bin/sh\n'''exec' .*\n' '''|.*python.*)\n")
+_OF_A_PROGRAM = re.compile(r"^(bin/[^,\n]+),[^,\n]*,[^,\n]*$", re.MULTILINE)
 
 
 class NoUv(Refused):
@@ -37,9 +44,22 @@ def tell(gathered: str) -> None:
 
 
 def without_bookkeeping(folder: Path) -> None:
-    """Remove from an installed `folder` what differs from one installation to the next."""
-    for left in (*folder.glob("bin"), *folder.glob(".lock"), *folder.glob("*.dist-info/direct_url.json")):
-        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    """Take out of an installed `folder` what differs from one machine to the next, such as the path of its Python."""
+    for left in (*folder.glob(".lock"), *folder.glob("*.dist-info/direct_url.json")):
+        left.unlink()
+    for program in folder.glob("bin/*"):
+        content = program.read_bytes()
+        if (portable := _THIS_PYTHON.sub(b"#!/usr/bin/env python3\n", content, count=1)) != content:
+            mode = program.stat().st_mode
+            # Not in place: uv links what it installs to its cache.
+            program.unlink()
+            program.write_bytes(portable)
+            program.chmod(mode)
+    for record in folder.glob("*.dist-info/RECORD"):
+        # Of programs the digest and size, which are those before.
+        lines = _OF_A_PROGRAM.sub(r"\1,,", record.read_text(encoding="utf-8"))
+        record.unlink()
+        record.write_text(lines, encoding="utf-8")
 
 
 def pack(folder: Path, target: Path, *, below: str = "") -> None:
@@ -47,9 +67,10 @@ def pack(folder: Path, target: Path, *, below: str = "") -> None:
     with zipfile.ZipFile(target, "w") as archive:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
-                # No times, which would differ from machine to machine.
+                # No times, nor who else may write, which would differ from machine to machine.
                 entry = zipfile.ZipInfo(f"{below}{path.relative_to(folder).as_posix()}")
-                entry.external_attr, entry.compress_type = 0o644 << 16, zipfile.ZIP_DEFLATED
+                mode = 0o755 if path.stat().st_mode & 0o111 else 0o644
+                entry.external_attr, entry.compress_type = mode << 16, zipfile.ZIP_DEFLATED
                 # Of compiled libraries level 6 makes a tenth less, in three times as long.
                 archive.writestr(entry, path.read_bytes(), compresslevel=1)
 

@@ -48,8 +48,7 @@ class Job:
         """Libraries of these files; `changes` replace members of what start.json says of them."""
         name = f"{len(self.libraries)}.zip"
         with zipfile.ZipFile(self.folder / name, "w") as packed:
-            for path, text in files.items():
-                packed.writestr(path, text)
+            _write(packed, files, self.programs)
         machine = platform.machine()
         told = {"name": "requirements.txt", "required": True, "packages": ["nobody-has-this"], "machine": machine}
         told |= {"glibc": [2, 5], "zips": {HERE: name}}
@@ -64,10 +63,7 @@ class Job:
             packed.write(LAUNCHER, "__main__.py")
             start = {"entry": self.entry, "libraries": self.libraries, "files": self.files}
             packed.writestr("start.json", json.dumps(start))
-            for path, text in self.script.items():
-                entry = zipfile.ZipInfo(f"script/{path}")
-                entry.external_attr = (0o755 if path in self.programs else 0o644) << 16
-                packed.writestr(entry, text)
+            _write(packed, self.script, self.programs, below="script/")
             for name in {name for each in self.libraries for name in each["zips"].values()}:
                 packed.write(self.folder / name, name)
         return archive
@@ -92,6 +88,13 @@ class Job:
             message.read_text() if message.exists() else None,
             {line["event"]: line for line in lines},
         )
+
+
+def _write(packed: zipfile.ZipFile, files: dict[str, str], programs: tuple[str, ...], below: str = "") -> None:
+    for path, text in files.items():
+        entry = zipfile.ZipInfo(f"{below}{path}")
+        entry.external_attr = (0o755 if path in programs else 0o644) << 16
+        packed.writestr(entry, text)
 
 
 @pytest.fixture

@@ -178,6 +178,22 @@ subprocess.run([sys.executable, "-c", "import colorama; print(colorama.NAME)"], 
     assert ended.events["libraries"]["used"] is True
 
 
+def test_programs_of_libraries_are_found_by_their_names_before_the_containers_own(job):
+    script = (
+        "import subprocess, sys\nfor name in ('tool', 'sh'): print(subprocess.check_output([name], text=True).strip())"
+    )
+    files = {"bin/tool": "#!/bin/sh\necho a tool\n", "bin/sh": "#!/bin/bash\necho theirs\n", "a/data": ""}
+    ended = job(script, programs=("bin/tool", "bin/sh")).with_libraries(files).start()
+    assert ended.out.split("\n")[:2] == ["a tool", "theirs"], ended.err
+
+
+def test_a_program_within_a_package_can_be_started(job):
+    script = "import node, subprocess\nsubprocess.run([node.__path__[0] + '/bin/run'], check=True)"
+    files = {"node/__init__.py": "", "node/bin/run": "#!/bin/sh\necho ran\n"}
+    ended = job(script, programs=("node/bin/run",)).with_libraries(files).start()
+    assert ended.out == "ran\n", ended.err
+
+
 def test_a_library_never_goes_before_the_scripts_own_module(job):
     files = {"main.py": "import bands\nprint(bands.WHOSE)", "bands.py": "WHOSE = 'mine'"}
     assert job(files).with_libraries({"bands.py": "WHOSE = 'theirs'"}).start().out == "mine\n"
@@ -277,6 +293,26 @@ def test_a_rasterio_that_does_not_load_is_told_and_does_not_stop_the_script(job)
     ended = job("print('runs')").with_libraries(files).start()
     assert ended.out == "runs\n"
     assert "libexpat.so.1" in ended.events["rasterio"]["reason"]
+
+
+def test_what_is_odd_about_a_container_costs_a_line_and_never_the_script(job, tmp_path):
+    odd = {"numpy-1.dist-info/METADATA": "Metadata-Version: 2.1\nName: numpy\n"}
+    ended = job("print('runs')").with_libraries(odd).start()
+    assert (ended.code, ended.out) == (0, "runs\n"), ended.err
+    assert ended.events["job"]["level"] == "warning"
+    assert "can't be told" in ended.events["job"]["reason"]
+
+
+def test_an_input_that_can_not_be_counted_never_stops_the_script(job, tmp_path):
+    data = tmp_path / "processing/input_data"
+    data.mkdir(parents=True)
+    (data / "gone.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "config").mkdir()
+    inputs = [{"InputName": "input_data", "S3Input": {"LocalPath": str(data)}}]
+    (tmp_path / "config/processingjobconfig.json").write_text(json.dumps({"ProcessingInputs": inputs}))
+    ended = job("print('runs')").start()
+    assert (ended.code, ended.out) == (0, "runs\n"), ended.err
+    assert "FileNotFoundError" in ended.events["job"]["reason"]
 
 
 def test_outside_of_a_container_it_starts_all_the_same(job):

@@ -1,6 +1,6 @@
 """Libraries that travel with a script: which wheels, for which Pythons, and what is said where there are none.
 
-The index is a folder of wheels made here, so that no test waits for another's.
+The index is a folder of wheels made here, so that no test waits for another's, but the one of a real wheel.
 """
 
 from __future__ import annotations
@@ -43,7 +43,17 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def wheel(folder: Path, name: str, tag: str, module: str, needs: str = "", version: str = "1.0") -> None:
+def wheel(
+    folder: Path,
+    name: str,
+    tag: str,
+    module: str,
+    needs: str = "",
+    version: str = "1.0",
+    command: str = "",
+    programs: dict[str, str] | None = None,
+) -> None:
+    """`command` becomes a console script that calls the module's `main`; `programs` are files with the x bit."""
     info = f"{name}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
     metadata += f"Requires-Dist: {needs}\nProvides-Extra: colour\n" if needs else ""
@@ -52,11 +62,16 @@ def wheel(folder: Path, name: str, tag: str, module: str, needs: str = "", versi
         f"{info}/METADATA": metadata,
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: false\nTag: {tag}\n",
     }
+    if command:
+        files[f"{info}/entry_points.txt"] = f"[console_scripts]\n{command} = {name}:main\n"
+    files |= programs or {}
     digests = {path: base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()) for path, text in files.items()}
     lines = [f"{path},sha256={digests[path].decode().rstrip('=')},{len(text)}" for path, text in files.items()]
     with zipfile.ZipFile(folder / "index" / f"{name}-{version}-{tag}.whl", "w") as packed:
         for path, text in files.items():
-            packed.writestr(path, text)
+            entry = zipfile.ZipInfo(path)
+            entry.external_attr = (0o755 if path in (programs or {}) else 0o644) << 16
+            packed.writestr(entry, text)
         packed.writestr(f"{info}/RECORD", "\n".join([*lines, f"{info}/RECORD,,"]) + "\n")
 
 
@@ -111,6 +126,32 @@ def test_the_same_requirements_make_the_same_bytes_anywhere(
     first = given.zips(("3.10",))["3.10"].read_bytes()
     monkeypatch.setattr(libraries, "CACHE", tmp_path / "another machine")
     assert given.zips(("3.10",))["3.10"].read_bytes() == first
+
+
+TOOL = {"viewer-1.0.data/scripts/tool": "#!/bin/sh\necho a tool\n", "viewer/run": "#!/bin/sh\necho ran\n"}
+
+
+def test_programs_travel_as_programs_and_without_this_machines_paths(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(project, "viewer", "py3-none-any", "def main(): print('viewed')", command="view", programs=TOOL)
+    given = Libraries(requirements(project, "viewer\n"))
+    path = given.zips((HERE,))[HERE]
+    with zipfile.ZipFile(path) as packed:
+        modes = {entry.filename: entry.external_attr >> 16 for entry in packed.infolist()}
+        record = packed.read("viewer-1.0.dist-info/RECORD").decode()
+        assert packed.read("bin/view").startswith(b"#!/usr/bin/env python3\n")
+        assert packed.read("bin/tool") == b"#!/bin/sh\necho a tool\n"
+    assert {name for name, mode in modes.items() if mode == 0o755} == {"bin/view", "bin/tool", "viewer/run"}
+    assert set(modes.values()) == {0o755, 0o644}
+    assert {"bin/view,,", "bin/tool,,"} <= set(record.splitlines())
+
+    # Another machine's Python lies where blanks are in the path, which installers write in a way of its own.
+    first, folder = path.read_bytes(), tmp_path / "a folder of mine"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    monkeypatch.setenv("VIRTUAL_ENV", str(folder))
+    monkeypatch.setattr(libraries, "CACHE", tmp_path / "another machine")
+    assert given.zips((HERE,))[HERE].read_bytes() == first
 
 
 def test_a_second_synthesis_asks_nobody(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,6 +295,21 @@ def test_a_script_imports_what_travels_with_it(project: Path) -> None:
     assert done.stdout == HERE.replace(".", "") + "\n", done.stderr
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the libraries travel for x86_64")
+def test_a_script_calls_programs_of_what_travels_with_it_by_their_names(project: Path) -> None:
+    """A real wheel's, too: ninja, which is compiled."""
+    wheel(project, "viewer", "py3-none-any", "def main(): print('viewed')", command="view", programs=TOOL)
+    (project / "main.py").write_text(
+        "import subprocess, viewer\n"
+        "for command in (['view'], ['tool'], [viewer.__path__[0] + '/run'], ['ninja', '--version']):\n"
+        "    print(subprocess.check_output(command, text=True).strip())\n"
+    )
+    file = project / "requirements.txt"
+    file.write_text(f"--find-links {project}/index\nviewer\nninja==1.13.0\n")
+    done = _run(_archive(project, script=project / "main.py", requirements=file, python=HERE))
+    assert done.stdout.splitlines() == ["viewed", "a tool", "ran", "1.13.0.git.kitware.jobserver-pipe-1"], done.stderr
+
+
 def test_only_what_goes_to_the_local_cloud_holds_this_machines_python_too(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -291,6 +347,21 @@ def test_a_built_in_scripts_own_libraries_are_no_condition(project: Path, monkey
     assert (told["name"], told["required"], set(told["zips"])) == ("requirements.txt", False, {"3.10"})
     assert told["packages"] == ["bands", "tiles"]
     assert start["entry"] == "spectral_index.py"
+
+
+def test_requirements_of_ones_own_may_bear_the_name_of_ours(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "ours").mkdir()
+    ours = project / "ours" / "codecs.txt"
+    ours.write_text(f"--no-index\n--find-links {project}/index\nbands\n")
+    mine = requirements(project, "tiles\n").rename(project / "codecs.txt")
+    monkeypatch.setitem(script_asset.LIBRARIES_OF_BUILT_INS, "spectral_index", ours)
+    archive = _archive(project, script=script_asset.BUILT_IN / "spectral_index.py", requirements=mine, python="3.10")
+    with zipfile.ZipFile(archive) as packed:
+        first, second = json.loads(packed.read("start.json"))["libraries"]
+        for told in (first, second):
+            (project / "inner.zip").write_bytes(packed.read(told["zips"]["3.10"]))
+            assert libraries.packages_in(project / "inner.zip") == set(told["packages"])
+    assert (first["packages"], second["packages"]) == (["bands"], ["bands", "tiles"])
 
 
 def test_the_built_in_scripts_codecs_travel_without_another_numpy(synthesis: Synthesis) -> None:
