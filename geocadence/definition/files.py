@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
+
+from geocadence.definition.requirements import requirements_digest
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PIPELINES = "pipelines"
 BUILT_IN_SCRIPTS = "processing_scripts"
 # What of a script's folder stays at home. Hidden files may hold what is nobody else's business.
-NOT_TO_SHIP = ("__pycache__", "*.pyc", ".*")
+_NOT_TO_SHIP = ("__pycache__", "*.pyc", ".*")
 # Of the built-in scripts' folder, which is ours to know; what a user's script reads of its own folder is not.
-NOT_TO_SHIP_OF_BUILT_INS = (*NOT_TO_SHIP, "tests", "test_*.py", "*.md", "ruff.toml")
+_NOT_TO_SHIP_OF_BUILT_INS = (*_NOT_TO_SHIP, "tests", "test_*.py", "*.md", "ruff.toml")
 # Makes a product of each scene that it finds; several instances that find the same would write the same.
 BUILT_IN_OF_SCENES = "spectral_index"
+
+
+class UnusableFile(Exception):
+    """Something in a script's folder that can't travel; the text names it and says what to do."""
 
 
 def pipelines_folder() -> Path:
@@ -49,22 +55,61 @@ def is_built_in_of_scenes(name: str, *, folder: Path, root: Path) -> bool:
     return path is not None and path.resolve() == (root / BUILT_IN_SCRIPTS / f"{BUILT_IN_OF_SCENES}.py").resolve()
 
 
-def code_digest(script: Path, *, root: Path, beside: Path | None = None) -> str:
-    """A digest of the code that travels to the job with a script: one file, a folder, or all built-in ones.
+def is_built_in(script: Path, *, root: Path) -> bool:
+    """Whether `script` is one of the built-in ones, which travel together."""
+    return script.is_file() and script.resolve().parent == (root / BUILT_IN_SCRIPTS).resolve()
 
-    `beside` names the libraries that travel too.
+
+def files_to_ship(script: Path, *, root: Path) -> list[tuple[str, Path]]:
+    """What travels to a job as a script, each file with its name there: one file, a folder, or all built-in ones.
+
+    Links are followed, wherever they lead: what they mean travels under their names.
+
+    Raises:
+        UnusableFile: a link leads nowhere, or in a circle; or something is no file.
     """
-    built_in = script.is_file() and script.resolve().parent == (root / BUILT_IN_SCRIPTS).resolve()
+    built_in = is_built_in(script, root=root)
+    if script.is_file() and not built_in:
+        return [(script.name, script)]
     folder = script.parent if built_in else script
-    at_home = NOT_TO_SHIP_OF_BUILT_INS if built_in else NOT_TO_SHIP
+    found = _files_below(folder, at_home=_NOT_TO_SHIP_OF_BUILT_INS if built_in else _NOT_TO_SHIP)
+    return [(path.relative_to(folder).as_posix(), path) for path in found]
+
+
+def _files_below(folder: Path, *, at_home: tuple[str, ...], within: tuple[Path, ...] = ()) -> Iterator[Path]:
+    real = folder.resolve()
+    if real in within:
+        raise UnusableFile(f"{_shown_link(folder)} is a link to a folder that it lies in (take it out)")
+    for path in sorted(folder.iterdir()):
+        if any(fnmatch(path.name, pattern) for pattern in at_home):
+            continue
+        if path.is_dir():
+            yield from _files_below(path, at_home=at_home, within=(*within, real))
+        elif path.is_file():
+            yield path
+        elif path.exists():
+            raise UnusableFile(
+                f"{_shown_link(path)} is neither a file nor a folder (take it out of the script's folder)"
+            )
+        else:
+            raise UnusableFile(
+                f"{_shown_link(path)} is a link to {path.readlink()}, where there is nothing (take it out of the "
+                "script's folder, or have it lead to what the script needs)"
+            )
+
+
+def _shown_link(path: Path) -> str:
+    """`path` itself, not what it leads to."""
+    return f"{shown(path.parent)}/{path.name}"
+
+
+def code_digest(script: Path, *, root: Path, beside: Path | None = None) -> str:
+    """A digest of the code that travels to the job with a script, and of `beside`: the libraries that travel too."""
     digest = hashlib.sha256(script.name.encode())
-    files = [script] if script.is_file() and not built_in else sorted(p for p in folder.rglob("*") if p.is_file())
-    for path in files:
-        parts = path.relative_to(folder).parts if path != script or built_in else ()
-        if not any(fnmatch(part, pattern) for part in parts for pattern in at_home):
-            digest.update("/".join(parts).encode() + b"\0" + path.read_bytes() + b"\0")
+    for name, path in files_to_ship(script, root=root):
+        digest.update((name if path != script else "").encode() + b"\0" + path.read_bytes() + b"\0")
     if beside is not None:
-        digest.update(b"\0" + beside.read_bytes())
+        digest.update(b"\0" + beside.read_bytes() + requirements_digest(beside).encode())
     return digest.hexdigest()[:16]
 
 

@@ -14,6 +14,8 @@ from geocadence.definition.channels import channel_problems, instance_problems
 from geocadence.definition.files import (
     BUILT_IN_OF_SCENES,
     BUILT_IN_SCRIPTS,
+    UnusableFile,
+    files_to_ship,
     find_file,
     find_script,
     is_built_in_of_scenes,
@@ -21,6 +23,7 @@ from geocadence.definition.files import (
 from geocadence.definition.model import Limits
 from geocadence.definition.plain import Finding, at
 from geocadence.definition.processing import Processing
+from geocadence.definition.requirements import UnusableRequirements, read_requirements
 
 # CreateProcessingJob's environment holds 100 entries; GEOCADENCE_RUN_ID and GEOCADENCE_PIPELINE are among them.
 _MAX_ENVIRONMENT = 98
@@ -58,15 +61,29 @@ def _script(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]
         yield key, f"{script} is no Python file (expected a .py file or a folder)"
     elif path.is_file() and "entry" in data["processing"]:
         yield ("processing", "entry"), f"makes no sense here: {script} is one file (leave the key out)"
+    elif path.is_dir():
+        try:
+            files_to_ship(path, root=root)
+        except UnusableFile as error:
+            yield key, f"can't travel to a job: {error}"
 
 
 def _requirements(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
-    name = at(data, "processing", "requirements", kind=str)
-    if name and find_file(name, folder=folder, root=root) is None:
+    key = ("processing", "requirements")
+    name = at(data, *key, kind=str)
+    if not name:
+        return
+    path = find_file(name, folder=folder, root=root)
+    if path is None:
         yield (
-            ("processing", "requirements"),
+            key,
             f"{name} is not there (expected a requirements file, relative to the definition or to the project)",
         )
+        return
+    try:
+        read_requirements(path)
+    except UnusableRequirements as error:
+        yield key, str(error)
 
 
 def _more_instances_than_scenes(data: dict[str, Any]) -> Iterator[Finding]:

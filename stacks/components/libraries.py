@@ -11,11 +11,17 @@ import hashlib
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from geocadence.definition.files import shown
+from geocadence.definition.requirements import (
+    Line,
+    UnusableRequirements,
+    digests_of_wheels,
+    normal,
+    read_requirements,
+)
 from stacks.components.uv import ROOT, made_once, pack, tell, uv, without_bookkeeping
 from stacks.refused import Refused
 
@@ -30,11 +36,8 @@ _ONLY_WHEELS = ("--only-binary", ":all:", "--python-platform", PLATFORM)
 # Of how they are packed; zips of an older manner are made anew.
 _MANNER = 2
 _NAME = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
-_INCLUDE = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[ =]\s*(?P<file>\S+)")
 _INDEX = re.compile(r"--(index-url|extra-index-url|find-links|no-index)\b|-[if]\b")
-_WHEELS = re.compile(r"(?P<option>--find-links|-f)[ =]\s*(?P<place>\S+)")
 _HASH = re.compile(r"--hash[ =]\s*(?P<hash>\S+)")
-_FOLDER = re.compile(r"-e\b|--editable\b|\.|/|file:")
 _TO_BLAME = re.compile(r"(?:you require|depends on) (?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
@@ -60,14 +63,15 @@ class Libraries:
         Raises:
             NoWheels: a requirement has none, or can't be resolved.
         """
-        lines = list(_lines(self.requirements))
+        try:
+            lines = read_requirements(self.requirements)
+        except UnusableRequirements as error:
+            raise NoWheels(str(error)) from error
         return {python: self._gathered(python, lines) / _ZIP for python in pythons}
 
-    def _gathered(self, python: str, lines: list[_Line]) -> Path:
+    def _gathered(self, python: str, lines: list[Line]) -> Path:
         settings = f"{_MANNER} {python} {PLATFORM} {sorted(self.provided)}"
-        # A folder of wheels may hold others tomorrow.
-        wheels = [path.name for line in lines if line.wheels for path in sorted(line.wheels.glob("*.whl"))]
-        text = "\n".join([*(line.text for line in lines), *wheels])
+        text = "\n".join([*(line.text for line in lines), *digests_of_wheels(lines)])
         digest = hashlib.sha256(f"{settings}\n{text}".encode()).hexdigest()
 
         def make(folder: Path) -> None:
@@ -81,7 +85,7 @@ class Libraries:
 
         return made_once(CACHE / digest[:16], make)
 
-    def _lock(self, python: str, lock: Path, lines: list[_Line]) -> None:
+    def _lock(self, python: str, lock: Path, lines: list[Line]) -> None:
         done = uv(
             *("pip", "compile", "--quiet", "--no-header", "--generate-hashes", *_ONLY_WHEELS),
             *("--python-version", python, *(f"--no-emit-package={name}" for name in self.provided)),
@@ -91,7 +95,7 @@ class Libraries:
         if done.returncode:
             raise NoWheels(self._told(python, done.stderr, lines))
         # Where to look is no part of what uv writes down, nor does it keep to the hashes that it is given.
-        options = [line.option for line in lines if _INDEX.match(line.text)]
+        options = [_option(line) for line in lines if _INDEX.match(line.text)]
         lock.write_text("\n".join([*options, _with_given_hashes(lock.read_text(), lines)]))
 
     def _install(self, python: str, lock: Path, folder: Path) -> None:
@@ -104,10 +108,10 @@ class Libraries:
             raise NoWheels(f"{self.requirements}: its libraries could not be gathered:\n{done.stderr}")
         without_bookkeeping(folder)
 
-    def _told(self, python: str, said: str, lines: list[_Line]) -> str:
+    def _told(self, python: str, said: str, lines: list[Line]) -> str:
         """What uv said, with the lines that are to blame before it."""
         said = "\n".join(line for line in said.splitlines() if not line.startswith("warning"))
-        blamed = {_normal(match["name"]) for match in _TO_BLAME.finditer(" ".join(said.split()))}
+        blamed = {normal(match["name"]) for match in _TO_BLAME.finditer(" ".join(said.split()))}
         # Of an address that can't be had uv says the address alone.
         where = [
             line for line in lines if line.name in blamed or (line.name and line.text.rpartition(" @ ")[2] in said)
@@ -127,36 +131,14 @@ def packages_in(archive: Path) -> set[str]:
     return {folder.partition("-")[0] for folder in folders if folder.endswith(".dist-info")}
 
 
-@dataclass(frozen=True)
-class _Line:
-    file: Path
-    number: int
-    text: str
-
-    @property
-    def place(self) -> str:
-        return f"{self.file}:{self.number}"
-
-    @property
-    def name(self) -> str | None:
-        match = _NAME.match(self.text)
-        return _normal(match["name"]) if match else None
-
-    @property
-    def wheels(self) -> Path | None:
-        """The folder of wheels that the line names, if it does."""
-        match = _WHEELS.match(self.text)
-        return (self.file.parent / match["place"]).resolve() if match and "://" not in match["place"] else None
-
-    @property
-    def option(self) -> str:
-        """The line as it means the same in another folder."""
-        return f"--find-links {self.wheels}" if self.wheels else self.text
+def _option(line: Line) -> str:
+    """The line as it means the same in another folder."""
+    return f"--find-links {line.folder_of_wheels}" if line.folder_of_wheels else line.text
 
 
-def _with_given_hashes(lock: str, lines: list[_Line]) -> str:
+def _with_given_hashes(lock: str, lines: list[Line]) -> str:
     """`lock`, in which a package that requirements name with its hashes has no others."""
-    given: dict[str, tuple[_Line, set[str]]] = {}
+    given: dict[str, tuple[Line, set[str]]] = {}
     named = None
     for line in lines:
         named = line if line.name else named
@@ -165,7 +147,7 @@ def _with_given_hashes(lock: str, lines: list[_Line]) -> str:
     kept, held, name = [], set(), ""
     for line in lock.splitlines():
         match = None if line.startswith(" ") else _NAME.match(line)
-        name = _normal(match["name"]) if match else name
+        name = normal(match["name"]) if match else name
         found = _HASH.search(line)
         if found and name in given and found["hash"] not in given[name][1]:
             continue
@@ -178,33 +160,3 @@ def _with_given_hashes(lock: str, lines: list[_Line]) -> str:
                 f"{line.place}: {line.text}: the index has no file with a hash that is named (only those travel)"
             )
     return "\n".join(kept) + "\n"
-
-
-def _lines(file: Path, within: tuple[Path, ...] = ()) -> Iterator[_Line]:
-    """The lines that say something, of `file` and of the files that it includes."""
-    try:
-        content = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise NoWheels(f"{file} is no text in UTF-8 ({error}): save it as such") from error
-    for number, raw in enumerate(content.splitlines(), start=1):
-        text = re.sub(r"(^|\s)#.*", "", raw).rstrip("\\ \t").lstrip()
-        if not text:
-            continue
-        if _FOLDER.match(text):
-            raise NoWheels(
-                f"{file}:{number}: {text} is no package of an index (only wheels travel: put modules of your own into "
-                "the script's folder)"
-            )
-        yield _Line(file, number, text)
-        if match := _INCLUDE.match(text):
-            included = file.parent / match["file"]
-            if not included.is_file():
-                raise NoWheels(f"{file}:{number}: {match['file']} is not there")
-            if included.resolve() in (*within, file.resolve()):
-                raise NoWheels(f"{file}:{number}: {match['file']} includes itself (take the line out)")
-            yield from _lines(included, (*within, file.resolve()))
-
-
-def _normal(name: str) -> str:
-    """https://packaging.python.org/en/latest/specifications/name-normalization/"""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -17,7 +17,7 @@ from typing import Any
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from geocadence.definition.files import NOT_TO_SHIP, NOT_TO_SHIP_OF_BUILT_INS
+from geocadence.definition.files import UnusableFile, files_to_ship, is_built_in
 from stacks.components.libraries import GLIBC, MACHINE, Libraries, packages_in
 from stacks.components.uv import ROOT, deploys_to_this_machine
 from stacks.refused import Refused
@@ -72,15 +72,10 @@ class UnusableScript(Refused):
     """A script that a job could not start."""
 
 
-def is_built_in(script: Path) -> bool:
-    """Whether `script` is one of the modules of `processing_scripts/`, which travel together."""
-    return script.is_file() and script.resolve().parent == BUILT_IN
-
-
 def _libraries(script: Path, requirements: Path | None, provided: tuple[str, ...]) -> list[Libraries]:
     """Later ones go before earlier ones where the script looks for its imports."""
     found = []
-    if is_built_in(script) and script.stem in LIBRARIES_OF_BUILT_INS:
+    if is_built_in(script, root=ROOT) and script.stem in LIBRARIES_OF_BUILT_INS:
         found.append(Libraries(LIBRARIES_OF_BUILT_INS[script.stem], is_required=False, provided=IN_EVERY_IMAGE))
     if requirements is not None:
         found.append(Libraries(requirements, provided=provided))
@@ -98,16 +93,17 @@ def _pack(
 ) -> list[dict[str, Any]]:
     """Lay out in `staging` what becomes the archive; what the launcher is told of the libraries."""
     shutil.copyfile(LAUNCHER, staging / "__main__.py")
-    target = staging / "script"
-    if script.is_file() and not is_built_in(script):
-        target.mkdir()
-        shutil.copyfile(script, target / script.name)
-    else:
-        folder = BUILT_IN if script.is_file() else script
-        if script.is_dir() and not (script / entry).is_file():
-            raise UnusableScript(f"{script} has no {entry} (a script folder is started through it)")
-        at_home = NOT_TO_SHIP_OF_BUILT_INS if script.is_file() else NOT_TO_SHIP
-        shutil.copytree(folder, target, ignore=shutil.ignore_patterns(*at_home))
+    if script.is_dir() and not (script / entry).is_file():
+        raise UnusableScript(f"{script} has no {entry} (a script folder is started through it)")
+    try:
+        files = files_to_ship(script, root=ROOT)
+    except UnusableFile as error:
+        raise UnusableScript(str(error)) from error
+    for name, path in files:
+        target = staging / "script" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # With its mode: programs stay programs.
+        shutil.copy(path, target)
     return [_ship(each, pythons, staging, number) for number, each in enumerate(libraries)]
 
 

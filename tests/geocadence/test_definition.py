@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
@@ -45,21 +46,86 @@ def test_a_local_item_collection_is_inlined(tmp_path: Path) -> None:
     assert resolved["source"]["items"]["collection"]["features"] == [{"id": "a"}]
 
 
-@pytest.mark.parametrize("file", ["legend.md", "test_pattern.py", "tests/golden.txt"])
-def test_a_change_in_any_file_that_travels_with_a_folder_is_another_script(tmp_path: Path, file: str) -> None:
+@pytest.fixture
+def scripted(tmp_path: Path) -> Callable[[], str]:
+    """A definition whose script is a folder and has requirements; the digest of what travels."""
     (tmp_path / "script.py" / "tests").mkdir(parents=True)
     (tmp_path / "script.py" / "__main__.py").touch()
+    (tmp_path / "script.py" / "requirements.txt").write_text("bands\n")
     (tmp_path / "p.yaml").write_text(
-        "name: p\nsource: {prefix: {uri: s3://bucket/images/}}\nprocessing: {script: script.py}\n"
+        "name: p\nsource: {prefix: {uri: s3://bucket/images/}}\n"
+        "processing: {script: script.py, requirements: script.py/requirements.txt}\n"
     )
+    return lambda: load_pipeline(tmp_path / "p.yaml").resolved()["processing"]["code_digest"]
 
-    def digest() -> str:
-        return load_pipeline(tmp_path / "p.yaml").resolved()["processing"]["code_digest"]
 
-    before = digest()
+@pytest.mark.parametrize("file", ["legend.md", "test_pattern.py", "tests/golden.txt"])
+def test_a_change_in_any_file_that_travels_with_a_folder_is_another_script(
+    tmp_path: Path, scripted: Callable[[], str], file: str
+) -> None:
+    before = scripted()
     (tmp_path / "script.py" / file).write_text("read by the script")
 
-    assert digest() != before
+    assert scripted() != before
+
+
+def test_a_change_behind_a_link_is_another_script(tmp_path: Path, scripted: Callable[[], str]) -> None:
+    (tmp_path / "shared" / "bands").mkdir(parents=True)
+    module = tmp_path / "shared" / "bands" / "red.py"
+    module.write_text("RED = 3")
+    (tmp_path / "script.py" / "bands").symlink_to("../shared/bands")
+    before = scripted()
+    module.write_text("RED = 4")
+
+    assert scripted() != before
+
+
+@pytest.mark.parametrize(
+    "line", ["-r more.txt", "-c more.txt", "-rmore.txt", "--requirement=more.txt", "--constraint more.txt"]
+)
+def test_a_change_in_a_file_that_requirements_include_is_another_script(
+    tmp_path: Path, scripted: Callable[[], str], line: str
+) -> None:
+    (tmp_path / "script.py" / "requirements.txt").write_text("bands\n-r ../first.txt\n")
+    (tmp_path / "first.txt").write_text(f"{line}\n")
+    (tmp_path / "more.txt").write_text("bands<2\n")
+    before = scripted()
+    (tmp_path / "more.txt").write_text("bands<3\n")
+
+    assert scripted() != before
+
+
+@pytest.mark.parametrize("line", ["--find-links ../wheels", "-f ../wheels", "--find-links=file://{}/wheels"])
+def test_another_wheel_in_a_folder_of_ones_own_is_another_script(
+    tmp_path: Path, scripted: Callable[[], str], line: str
+) -> None:
+    (tmp_path / "script.py" / "requirements.txt").write_text(f"bands\n{line.format(tmp_path)}\n")
+    (tmp_path / "wheels").mkdir()
+    before = scripted()
+    (tmp_path / "wheels" / "bands-1.0-py3-none-any.whl").write_bytes(b"first")
+    built = scripted()
+    (tmp_path / "wheels" / "bands-1.0-py3-none-any.whl").write_bytes(b"built again, of the same version")
+
+    assert len({before, built, scripted()}) == 3
+
+
+def test_a_wheel_that_is_named_by_its_path_is_part_of_the_script(tmp_path: Path, scripted: Callable[[], str]) -> None:
+    wheel = tmp_path / "bands-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"first")
+    (tmp_path / "script.py" / "requirements.txt").write_text(f"bands @ file://{wheel}\n")
+    before = scripted()
+    wheel.write_bytes(b"second")
+
+    assert scripted() != before
+
+
+def test_products_of_scripts_that_did_not_change_keep_their_recipe(tmp_path: Path, scripted: Callable[[], str]) -> None:
+    """Digests of earlier versions: where they changed, every product would be made anew."""
+    assert scripted() == "19333d2d67f1ceb5"
+    (tmp_path / "mine.py").write_text("print(1)\n")
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("name: p\nsource: {prefix: {uri: s3://bucket/images/}}\nprocessing: {script: mine.py}\n")
+    assert load_pipeline(path).resolved()["processing"]["code_digest"] == "1152a062f710e18d"
 
 
 def test_the_resolved_definition_is_json(tmp_path: Path) -> None:

@@ -266,6 +266,51 @@ def test_what_is_no_mapping_is_refused(project: Path, text: str) -> None:
     assert error.startswith("pipelines/ndvi-weekly.yaml:1: is no ")
 
 
+@pytest.mark.parametrize(
+    ("links", "error"),
+    [
+        (
+            {"model.bin": "../weights.bin"},
+            "mine/model.bin is a link to ../weights.bin, where there is nothing (take it out of the script's folder, or "
+            "have it lead to what the script needs)",
+        ),
+        (
+            {"a": "b", "b": "a"},
+            "mine/a is a link to b, where there is nothing (take it out of the script's folder, or have it lead to what "
+            "the script needs)",
+        ),
+        ({"bands/up": "../../mine"}, "mine/bands/up is a link to a folder that it lies in (take it out)"),
+        ({"null": "/dev/null"}, "mine/null is neither a file nor a folder (take it out of the script's folder)"),
+    ],
+)
+def test_what_can_not_travel_with_a_script_is_named(project: Path, links: dict[str, str], error: str) -> None:
+    (project / "mine" / "bands").mkdir(parents=True)
+    (project / "mine" / "__main__.py").touch()
+    for name, target in links.items():
+        (project / "mine" / name).symlink_to(target)
+    place = "pipelines/ndvi-weekly.yaml:10: processing.script: can't travel to a job: "
+    assert errors_of(project, GOOD.replace("script: spectral_index", "script: mine")) == [place + error]
+
+
+def test_links_that_a_script_does_not_take_along_may_lead_nowhere(project: Path) -> None:
+    (project / "mine").mkdir()
+    (project / "mine" / "__main__.py").touch()
+    (project / "mine" / ".venv").symlink_to("/nowhere")
+    path = project / "pipelines/ndvi-weekly.yaml"
+    path.write_text(GOOD.replace("script: spectral_index", "script: mine"))
+
+    load_pipeline(path, root=project)
+
+
+def test_what_is_wrong_with_requirements_is_named_before_anything_is_gathered(project: Path) -> None:
+    (project / "libraries.txt").write_text("bands\n-r gone.txt\n")
+    place = "pipelines/ndvi-weekly.yaml:11: processing.requirements: "
+    given = "script: spectral_index\n  requirements: libraries.txt"
+    assert errors_of(project, GOOD.replace("script: spectral_index", given)) == [
+        f"{place}{project}/libraries.txt:2: gone.txt is not there"
+    ]
+
+
 def test_a_loopback_api_is_fine_for_the_local_stage_alone(project: Path) -> None:
     local = GOOD.replace("https://earth-search.aws.element84.com/v1", "http://127.0.0.1:7822")
     path = project / "pipelines/ndvi-weekly.yaml"

@@ -75,6 +75,33 @@ def test_a_folder_that_cannot_be_started_is_refused(tmp_path: Path) -> None:
         ScriptAsset(stack, "Script", script=tmp_path / "script")
 
 
+def test_what_a_link_leads_to_travels_under_its_name(tmp_path: Path) -> None:
+    stack = cdk.Stack(app := cdk.App(outdir=str(tmp_path / "out"), analytics_reporting=False), "Stack")
+    (tmp_path / "shared" / "bands").mkdir(parents=True)
+    (tmp_path / "shared" / "bands" / "red.py").write_text("RED = 3")
+    (tmp_path / "tool.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "tool.sh").chmod(0o755)
+    (tmp_path / "script").mkdir()
+    (tmp_path / "script" / "__main__.py").touch()
+    (tmp_path / "script" / "bands").symlink_to(tmp_path / "shared" / "bands")
+    (tmp_path / "script" / "tool").symlink_to("../tool.sh")
+    asset = ScriptAsset(stack, "Script", script=tmp_path / "script")
+    app.synth()
+    folder = tmp_path / "out" / f"asset.{asset.file_name.removesuffix('.zip')}" / "script"
+    assert (folder / "bands" / "red.py").read_text() == "RED = 3"
+    assert (folder / "tool").stat().st_mode & 0o111
+    assert not [path for path in folder.rglob("*") if path.is_symlink()]
+
+
+def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
+    stack = cdk.Stack(cdk.App(outdir=str(tmp_path / "out"), analytics_reporting=False), "Stack")
+    (tmp_path / "script").mkdir()
+    (tmp_path / "script" / "__main__.py").touch()
+    (tmp_path / "script" / "model.bin").symlink_to("gone.bin")
+    with pytest.raises(UnusableScript, match=r"model\.bin is a link to gone\.bin, where there is nothing"):
+        ScriptAsset(stack, "Script", script=tmp_path / "script")
+
+
 # Lambda's Python brings boto3 and what it needs, and nothing else.
 LAMBDA_BRINGS = ("boto3", "botocore", "s3transfer", "jmespath", "six.py")
 

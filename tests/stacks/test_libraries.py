@@ -223,6 +223,14 @@ def test_another_wheel_in_a_folder_is_a_change(project: Path) -> None:
         assert packed.read("bands/__init__.py") == b"PYTHON = 'newer'"
 
 
+def test_a_wheel_built_again_under_its_old_name_is_a_change(project: Path) -> None:
+    given = Libraries(requirements(project, "bands\n"))
+    given.zips(("3.10",))
+    wheel(project, "bands", "cp310-cp310-manylinux_2_17_x86_64", "PYTHON = 'again'")
+    with zipfile.ZipFile(given.zips(("3.10",))["3.10"]) as packed:
+        assert packed.read("bands/__init__.py") == b"PYTHON = 'again'"
+
+
 def test_markers_and_extras_are_those_of_the_container(project: Path) -> None:
     lines = "tiles; python_version < '3.11'\nmodern; python_version >= '3.11'\nbands; sys_platform == 'win32'\n"
     assert "modern" not in names(Libraries(requirements(project, lines)).zips(("3.10",))["3.10"])

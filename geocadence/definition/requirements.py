@@ -1,0 +1,114 @@
+"""A requirements file, line by line, with the files that it includes and the wheels here that it may take."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_NAME = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
+_INCLUDE = re.compile(r"(?:(?:-r|-c)[ =]?|(?:--requirement|--constraint)[ =])\s*(?P<file>\S+)")
+_WHEELS = re.compile(r"(?:-f[ =]?|--find-links[ =])\s*(?:file://)?(?P<place>\S+)")
+_WHEEL = re.compile(r"\S.*@ *file://(?P<place>/\S+\.whl)")
+_FOLDER = re.compile(r"-e\b|--editable\b|\.|/|file:")
+
+
+class UnusableRequirements(Exception):
+    """A requirements file that can't be read, or asks for what can't travel; the text names it and the line."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line that says something, and the file that it stands in."""
+
+    file: Path
+    number: int
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.number}"
+
+    @property
+    def name(self) -> str | None:
+        """The package, by its one name of many."""
+        match = _NAME.match(self.text)
+        return normal(match["name"]) if match else None
+
+    @property
+    def included(self) -> Path | None:
+        """The file of requirements or constraints that the line names, if it does."""
+        match = _INCLUDE.match(self.text)
+        return self.file.parent / match["file"] if match else None
+
+    @property
+    def folder_of_wheels(self) -> Path | None:
+        match = _WHEELS.match(self.text)
+        return (self.file.parent / match["place"]).resolve() if match and "://" not in match["place"] else None
+
+    @property
+    def wheels(self) -> list[Path]:
+        """The wheels on this machine that the line names, or may choose from."""
+        if self.folder_of_wheels:
+            return sorted(self.folder_of_wheels.glob("*.whl"))
+        match = _WHEEL.match(self.text)
+        return [Path(match["place"])] if match and Path(match["place"]).is_file() else []
+
+
+def read_requirements(file: Path) -> list[Line]:
+    """The lines of `file` and of the files that it includes.
+
+    Raises:
+        UnusableRequirements: one is not there, includes itself, is no text, or names a folder.
+    """
+    return list(_lines(file))
+
+
+def requirements_digest(file: Path) -> str:
+    """A digest of all that decides, on this machine, what the requirements bring: files and wheels; "" of a file alone.
+
+    Raises:
+        UnusableRequirements: as `read_requirements`.
+    """
+    lines = read_requirements(file)
+    files = [line.included.read_bytes() for line in lines if line.included]
+    parts = [hashlib.sha256(content).hexdigest() for content in files] + digests_of_wheels(lines)
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest() if parts else ""
+
+
+def digests_of_wheels(lines: list[Line]) -> list[str]:
+    """Names and digests: a folder of wheels may hold others tomorrow, under the same names."""
+    found = [path for line in lines for path in line.wheels]
+    return [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in found]
+
+
+def normal(name: str) -> str:
+    """https://packaging.python.org/en/latest/specifications/name-normalization/"""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _lines(file: Path, within: tuple[Path, ...] = ()) -> Iterator[Line]:
+    try:
+        content = file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnusableRequirements(f"{file} is no text in UTF-8 ({error}): save it as such") from error
+    for number, raw in enumerate(content.splitlines(), start=1):
+        text = re.sub(r"(^|\s)#.*", "", raw).rstrip("\\ \t").lstrip()
+        if not text:
+            continue
+        if _FOLDER.match(text):
+            raise UnusableRequirements(
+                f"{file}:{number}: {text} is no package of an index (only wheels travel: put modules of your own into "
+                "the script's folder)"
+            )
+        line = Line(file, number, text)
+        yield line
+        if line.included:
+            name = _INCLUDE.match(text)["file"]
+            if not line.included.is_file():
+                raise UnusableRequirements(f"{line.place}: {name} is not there")
+            if line.included.resolve() in (*within, file.resolve()):
+                raise UnusableRequirements(f"{line.place}: {name} includes itself (take the line out)")
+            yield from _lines(line.included, (*within, file.resolve()))
