@@ -144,17 +144,29 @@ def _preview(item: dict[str, Any], folder: str) -> str | None:
 
 
 def statistics(item: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Mean and valid share of each data asset, as STAC's band statistics give them."""
+    """Values and valid share of each data asset, from STAC's statistics, which are of the numbers as stored."""
     found = {}
     for name, asset in item["assets"].items():
         bands = asset.get("bands") or asset.get("raster:bands")
         described = [asset, *(bands if isinstance(bands, list) else [])]
-        given = next((d["statistics"] for d in described if isinstance(d, dict) and d.get("statistics")), None)
-        names = ("mean", "minimum", "maximum", "valid_percent")
-        numbers = {key: given[key] for key in names if _is_number(given.get(key))} if isinstance(given, dict) else {}
+        within = next((d for d in described if isinstance(d, dict) and isinstance(d.get("statistics"), dict)), {})
+        given = within.get("statistics", {})
+        numbers = {
+            key: _value(given[key], within) for key in ("mean", "minimum", "maximum") if _is_number(given.get(key))
+        }
+        if _is_number(share := given.get("valid_percent")):
+            numbers["valid_percent"] = share
         if numbers:
             found[name] = numbers
     return found
+
+
+def _value(stored: float, band: dict[str, Any]) -> float:
+    """What a stored number stands for; `scale` and `offset` are the extension's names of before STAC 1.1."""
+    scale, offset = (band.get(f"raster:{name}", band.get(name)) for name in ("scale", "offset"))
+    value = stored * (scale if _is_number(scale) else 1) + (offset if _is_number(offset) else 0)
+    # Binary fractions show as 0.5894020000000001.
+    return float(f"{value:.12g}")
 
 
 def _outline(geometry: Any) -> list[list[list[float]]]:

@@ -10,6 +10,7 @@ from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
 
 from spectral.indices import Index
+from spectral.values import SCALE
 
 LARGEST = 512
 
@@ -91,6 +92,9 @@ def _srgb(lab: np.ndarray) -> np.ndarray:
 def _range(index: Index, statistics: dict) -> tuple[float, float]:
     if index.domain != "own" and index.name in _FIXED_RANGE:
         return _FIXED_RANGE[index.name]
-    percentiles = statistics.get("percentiles", {"p2": 0.0, "p98": 1.0})
-    low, high = percentiles["p2"], percentiles["p98"]
+    if "percentiles" not in statistics:
+        return 0.0, 1.0
+    low, high = statistics["percentiles"]["p2"], statistics["percentiles"]["p98"]
+    if index.packed:
+        low, high = round(low * SCALE, 4), round(high * SCALE, 4)
     return (low, high) if high > low else (low, low + 1.0)

@@ -1,4 +1,7 @@
-"""Statistics of an index: of the values as stored, so that they hold for whoever reads the file."""
+"""Statistics of an index: of the numbers as they are stored, which is what STAC's raster extension means by them.
+
+Viewers stretch their colours by them, and they read the file's pixels: of a packed index integers, values × 10,000.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spectral import loops
-from spectral.values import FLOAT_NODATA, PACKED_NODATA, SCALE
+from spectral.values import FLOAT_NODATA, PACKED_NODATA
 
 PERCENTILES = (2, 25, 50, 75, 98)
 _BUCKETS = 40
@@ -70,7 +73,7 @@ class Statistics:
 
     def result(self) -> dict:
         """STAC's `statistics` of a band (minimum, maximum, mean, stddev, count, valid_percent), with `percentiles`
-        and `histogram`; without pixels only the last two of the former.
+        and `histogram`, all in stored numbers; without pixels only the last two of the former.
 
         Exact for packed indices. Of float32 the percentiles are exact to 0.4 %, and the histogram, for want of
         bounds, reaches from the lowest to the highest percentile.
@@ -92,18 +95,16 @@ class Statistics:
         edges = np.linspace(low, high + 1, _BUCKETS + 1)
         buckets = np.histogram(steps[present], bins=edges, weights=counts[present])[0]
         return {
-            "minimum": _rounded(low * SCALE),
-            "maximum": _rounded(high * SCALE),
-            "mean": _rounded(mean * SCALE),
-            "stddev": _rounded(variance**0.5 * SCALE),
+            "minimum": low,
+            "maximum": high,
+            "mean": round(mean, 2),
+            "stddev": round(variance**0.5, 2),
             **result,
-            "percentiles": {
-                f"p{p}": _rounded(int(steps[place]) * SCALE) for p, place in zip(PERCENTILES, places, strict=True)
-            },
+            "percentiles": {f"p{p}": int(steps[place]) for p, place in zip(PERCENTILES, places, strict=True)},
             "histogram": {
                 "count": _BUCKETS,
-                "min": _rounded(low * SCALE),
-                "max": _rounded((high + 1) * SCALE),
+                "min": low,
+                "max": high + 1,
                 "buckets": [int(bucket) for bucket in buckets],
             },
         }
@@ -134,10 +135,6 @@ class Statistics:
 
     def _shares(self, count: int) -> dict:
         return {"count": count, "valid_percent": round(100 * count / self.pixels, 4) if self.pixels else 0.0}
-
-
-def _rounded(value: float) -> float:
-    return round(float(value), 6)
 
 
 def _counts(keys: np.ndarray, *, step: int) -> np.ndarray:

@@ -365,6 +365,29 @@ def test_the_record_tells_of_the_run_and_its_jobs(pipeline: Pipeline) -> None:
     assert product["statistics"] == {"ndvi": {"mean": 0.61, "valid_percent": 87.5}}
 
 
+@pytest.mark.parametrize(
+    "band",
+    [
+        {"bands": [{"raster:scale": 1e-4, "raster:offset": -0.1, "statistics": {"mean": 6894.02, "valid_percent": 8}}]},
+        {"raster:bands": [{"scale": 1e-4, "offset": -0.1, "statistics": {"mean": 6894.02, "valid_percent": 8}}]},
+        {"bands": [{"raster:scale": "?", "statistics": {"mean": 0.589402, "valid_percent": 8}}]},
+    ],
+    ids=["STAC 1.1", "STAC 1.0", "unscaled"],
+)
+def test_values_are_what_a_products_stored_numbers_stand_for(pipeline: Pipeline, band: dict[str, Any]) -> None:
+    pipeline.plan()
+    scene = commit_product(pipeline.outputs, 0)
+    key = f"ndvi/2026/11/{scene}/{scene}.json"
+    item = pipeline.outputs.read_json(key)
+    item["assets"]["ndvi"] = {"href": item["assets"]["ndvi"]["href"], **band}
+    pipeline.outputs.write_json(key, item)
+
+    pipeline.close()
+
+    product = pipeline.record()["scenes"][0]["product"]
+    assert product["statistics"] == {"ndvi": {"mean": 0.589402, "valid_percent": 8}}
+
+
 def test_what_a_run_took_is_kept_for_the_next_estimate(pipeline: Pipeline) -> None:
     pipeline.plan()
     for n in range(5):
