@@ -17,8 +17,12 @@ from geocadence.instants import parse_instant
 
 Item = dict[str, Any]
 
-# S2B_MSIL2A_20261107T112119_N0511_R037_T29SNB_20261107T134500: without baseline and processing time
-_ESA = re.compile(r"(S2[A-D])_MSI(L1C|L2A)_(\d{8}T\d{6})_N\d{4}_(R\d{3})_T(\d\d[A-Z]{3})_\d{8}T\d{6}(?:\.SAFE)?")
+# S2B_MSIL2A_20261107T112119_N0511_R037_T29SNB_20261107T134500: without baseline, which Planetary Computer leaves out of
+# its ids, and processing time
+_ESA = re.compile(
+    r"(?P<satellite>S2[A-D])_MSI(?P<level>L1C|L2A)_(?P<datatake>\d{8}T\d{6})_(?:N(?P<baseline>\d{4})_)?"
+    r"(?P<orbit>R\d{3})_T(?P<tile>\d\d[A-Z]{3})_(?P<processed>\d{8}T\d{6})(?:\.SAFE)?"
+)
 # S2B_29SNB_20261107_0_L2A: without the counter, which tells neither parts, versions nor orbits apart
 _COUNTED = re.compile(r"(S2[A-D])_(\d{1,2}[A-Z]{3})_(\d{8})_\d+_(L1C|L2A)")
 # LC09_L2SP_203033_20261107_20261109_02_RT: without processing date and category, which goes from RT to T1
@@ -34,7 +38,7 @@ def acquisition_of(item: Item, instant: datetime) -> str:
     """The same for all Items of one acquisition (satellite, tile and pass); the id where its like is not known."""
     scene = item["id"]
     if match := _ESA.fullmatch(scene):
-        return "_".join(match.groups())
+        return "_".join(match.group("satellite", "level", "datatake", "orbit", "tile"))
     if match := _COUNTED.fullmatch(scene):
         satellite, tile, day, level = match.groups()
         datatake = item["properties"].get("s2:datatake_id")
@@ -48,10 +52,16 @@ def acquisition_of(item: Item, instant: datetime) -> str:
 
 
 def baseline_of(item: Item) -> str:
-    """The processing baseline, or what else says the version of the processing; "" where nothing does."""
+    """The processing baseline, or what else says the version of the processing; "" where nothing does.
+
+    What the id alone says is comparable within its catalogue: a date of processing is above any number of a baseline.
+    """
     properties = item["properties"]
     if found := properties.get("s2:processing_baseline") or properties.get("processing:version"):
         return str(found)
+    if match := _ESA.fullmatch(item["id"]):
+        number = match["baseline"]
+        return f"{number[:2]}.{number[2:]}" if number else match["processed"]
     match = _LANDSAT.fullmatch(item["id"])
     return item["id"].split("_")[4] if match else ""
 

@@ -423,6 +423,28 @@ def test_one_acquisition_listed_under_two_ids_is_one_product(pipeline: Pipeline,
     )
 
 
+@pytest.mark.parametrize("says_baseline", [True, False])
+def test_a_newer_version_of_planetary_computers_replaces(
+    pipeline: Pipeline, tmp_path: Any, says_baseline: bool
+) -> None:
+    """Its ids name the time of processing and no baseline: where the Item says none either, the time decides."""
+
+    def processed(at: str, baseline: str) -> dict[str, Any]:
+        told = {"s2:processing_baseline": baseline} if says_baseline else {}
+        scene = f"S2B_MSIL2A_20261103T112119_R037_T29SNB_{at}"
+        return item(2, id=scene, properties=item(2)["properties"] | told)
+
+    old, new = processed("20261103T134500", "05.10"), processed("20270206T080531", "05.11")
+    pipeline.items = [old]
+    pipeline.run("a")
+    pipeline.items = [new, old]
+    pipeline.run("b")
+
+    assert table(pipeline, tmp_path) == linked(pipeline) == [new["id"]]
+    pipeline.items = [old]
+    assert pipeline.run("c")["outcome"] == "empty"
+
+
 def test_both_parts_of_a_split_tile_are_kept(pipeline: Pipeline, tmp_path: Any) -> None:
     def part(counter: str, west: float, **properties: Any) -> dict[str, Any]:
         ring = [[west, 38.0], [west + 0.5, 38.0], [west + 0.5, 39.0], [west, 39.0], [west, 38.0]]
