@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ OUTPUT = {
 
 class FakeTarget:
     flags = " --local"
+    inputs = SimpleNamespace(read_json=lambda key: None)
 
 
 @pytest.fixture
@@ -210,9 +212,22 @@ def test_a_plan_counts_what_the_source_has(
         def read_json(self, key: str) -> dict[str, Any]:
             return document
 
-    monkeypatch.setattr(FakeTarget, "inputs", Inputs(), raising=False)
+    monkeypatch.setattr(FakeTarget, "inputs", Inputs())
     assert main(["plan", "ndvi"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == told
+
+
+def test_scenes_asked_for_by_name_and_rejected_are_told_with_the_reason(
+    cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    decisions = [
+        {"id": "S2B_1", "decision": "new", "reason": "no product yet"},
+        {"id": "S2B_2", "decision": "rejected", "reason": "the API does not have it (any more)"},
+    ]
+    monkeypatch.setattr(FakeTarget, "inputs", SimpleNamespace(read_json=lambda key: {"decisions": decisions}))
+
+    assert main(["run", "ndvi", "--scene", "S2B_1", "--scene", "S2B_2"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "S2B_2: the API does not have it (any more)"
 
 
 def test_without_credentials_a_sentence_says_what_to_do(no_aws: None, capsys: Any) -> None:
