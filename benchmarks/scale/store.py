@@ -81,8 +81,15 @@ class Client:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
         return {"Body": io.BytesIO(found.body), "ETag": found.etag, "LastModified": found.modified}
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_: Any) -> None:
-        self._store.put(f"{Bucket}/{Key}", Body)
+    def put_object(
+        self, *, Bucket: str, Key: str, Body: Any, IfMatch: str | None = None, IfNoneMatch: str | None = None, **_: Any
+    ) -> None:
+        body = Body if isinstance(Body, bytes) else Body.read()
+        try:
+            self._store.put(f"{Bucket}/{Key}", body, match=IfMatch, none_match=IfNoneMatch)
+        except Conditions as error:
+            answer = {"Error": {"Code": "PreconditionFailed"}, "ResponseMetadata": {"HTTPStatusCode": 412}}
+            raise ClientError(answer, "PutObject") from error
 
     def get_paginator(self, _: str) -> Client:
         return self

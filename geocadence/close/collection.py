@@ -20,6 +20,7 @@ from geocadence.bucket import Bucket, Conflict
 from geocadence.catalogue.geoparquet import connect
 from geocadence.close.items_table import MEDIA_TYPE
 from geocadence.layout import collection_key, items_key
+from geocadence.tries import tries
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,6 @@ _TIMES = ("datetime", "start_datetime", "end_datetime")
 _TEXTS = ("title", "description", "type")
 # The field in the collection's asset `items` that tells which state of the table it was made from.
 _STATE = "geocadence:etag"
-_ATTEMPTS = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,7 +40,7 @@ def commit(outputs: Bucket, *, pipeline: str, description: str, table: Path, eta
     `table` is where the table may lie: the state of it that has this ETag does already.
     """
     key = collection_key(pipeline)
-    for _ in range(_ATTEMPTS):
+    for _ in tries():
         # The collection first: were it read last, it might show a newer state of the table than the one looked at, and
         # be taken back to that.
         body, read = outputs.read_with_etag(key)

@@ -28,10 +28,10 @@ from geocadence.instants import parse_instant
 from geocadence.layout import collection_key, items_key
 from geocadence.long_json import compact
 from geocadence.products import Product
+from geocadence.tries import tries
 
 log = logging.getLogger(__name__)
 
-_ATTEMPTS = 12
 MEDIA_TYPE = "application/vnd.apache.parquet"
 _TOP = {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets", "collection"}
 # The only columns of time: other texts stay texts, whatever they look like.
@@ -63,7 +63,7 @@ def commit_items(
     The table lies in `after` then, and its ETag is returned.
     """
     key, before = items_key(pipeline), scratch / "before.parquet"
-    for _ in range(_ATTEMPTS):
+    for _ in tries():
         etag = outputs.fetch(key, before)
         _merge_what_fits(before if etag else None, rows, after, gone=gone, scratch=scratch)
         try:

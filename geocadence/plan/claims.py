@@ -17,8 +17,7 @@ from typing import Any
 
 from geocadence.bucket import Bucket, Conflict
 from geocadence.layout import RunLayout, claims_key
-
-ATTEMPTS = 12
+from geocadence.tries import tries
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def renew(inputs: Bucket, pipeline: str, run_id: str) -> bool:
     For a claim that is older than what shows that its owner lives: who looked in between, and has not entered yet, is
     refused by this write, looks again, and finds the owner alive.
     """
-    for _ in range(ATTEMPTS):
+    for _ in tries():
         read = read_claims(inputs, pipeline)
         others = read.others(run_id)
         if len(others) == len(read.runs):
@@ -88,7 +87,7 @@ def renew(inputs: Bucket, pipeline: str, run_id: str) -> bool:
 
 def leave(inputs: Bucket, pipeline: str, run_id: str) -> None:
     """Take a run's claim back, if it has one."""
-    for _ in range(ATTEMPTS):
+    for _ in tries():
         read = read_claims(inputs, pipeline)
         others = read.others(run_id)
         if len(others) == len(read.runs):

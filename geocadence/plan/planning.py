@@ -22,13 +22,14 @@ from geocadence.execution_input import ExecutionInput, InvalidInput, read_execut
 from geocadence.instants import format_instant
 from geocadence.layout import RunLayout, claims_key
 from geocadence.long_json import compact, write_long
-from geocadence.plan.claims import ATTEMPTS, Claim, read_claims, replace_claims
+from geocadence.plan.claims import Claim, read_claims, replace_claims
 from geocadence.plan.decisions import counts
 from geocadence.plan.draft import Draft, Sources, find
 from geocadence.plan.extra_inputs import check_extra_inputs
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.slices import write_slices
+from geocadence.tries import tries
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ def plan_run(
             found = find(asked, kind, definition, sources, shelf)
         except CatalogueRefused as error:
             raise InvalidInput(str(error)) from error
-        for _ in range(ATTEMPTS):
+        for _ in tries():
             claims = read_claims(inputs, pipeline)
             others = {claim: sources.is_at_work(claim.execution_arn) for claim in claims.others(run.run_id)}
             live, dead = ([claim for claim, works in others.items() if works is which] for which in (True, False))
