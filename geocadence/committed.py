@@ -44,6 +44,10 @@ class Committed:
     def geometry(self) -> dict[str, Any] | None:
         return json.loads(shapely.to_geojson(shapely.from_wkb(self.footprint))) if self.footprint else None
 
+    @property
+    def area(self) -> float:
+        return float(shapely.from_wkb(self.footprint).area) if self.footprint else 0.0
+
 
 def read_committed(
     outputs: Bucket, pipeline: str, *, scenes: Collection[str], acquisitions: Collection[str]

@@ -83,13 +83,14 @@ class Client:
 
     def put_object(
         self, *, Bucket: str, Key: str, Body: Any, IfMatch: str | None = None, IfNoneMatch: str | None = None, **_: Any
-    ) -> None:
+    ) -> dict[str, Any]:
         body = Body if isinstance(Body, bytes) else Body.read()
         try:
-            self._store.put(f"{Bucket}/{Key}", body, match=IfMatch, none_match=IfNoneMatch)
+            made = self._store.put(f"{Bucket}/{Key}", body, match=IfMatch, none_match=IfNoneMatch)
         except Conditions as error:
             answer = {"Error": {"Code": "PreconditionFailed"}, "ResponseMetadata": {"HTTPStatusCode": 412}}
             raise ClientError(answer, "PutObject") from error
+        return {"ETag": made.etag}
 
     def get_paginator(self, _: str) -> Client:
         return self

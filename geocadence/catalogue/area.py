@@ -60,13 +60,20 @@ def cut_at_antimeridian(geometry: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(shapely.to_geojson(part)) for part in whole]
 
 
-def overlap(one: Any, other: Any) -> float | None:
-    """The share of the smaller footprint (GeoJSON) that both have in common; None where either covers nothing."""
-    shapes = _shape(one), _shape(other)
-    if shapes[0] is None or shapes[1] is None:
+def share_covered(footprint: Any, *, by: Sequence[Any]) -> float | None:
+    """The share of a footprint (GeoJSON) that others cover together; None where that can't be told.
+
+    It can't where one of them is no geometry, or the footprint has no area.
+    """
+    if not by:
+        return 0.0
+    ground, *others = (_shape(each) for each in (footprint, *by))
+    there = [other for other in others if other is not None]
+    if ground is None or not ground.area or len(there) < len(others):
         return None
-    smaller = min(shapes[0].area, shapes[1].area)
-    return float(shapes[0].intersection(shapes[1]).area / smaller) if smaller else None
+    # One footprint may have been unrolled to the other side of the antimeridian than another.
+    cover = shapely.union_all([translate(other, turn) for other in there for turn in (-_TURN, 0, _TURN)])
+    return float(cover.intersection(ground).area / ground.area)
 
 
 def _shape(geometry: Any) -> BaseGeometry | None:

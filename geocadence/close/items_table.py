@@ -3,7 +3,8 @@
 It is the catalogue's one truth: a product is committed when its row is in. DuckDB merges what is new into what was
 there, by the columns' names and out of memory where it has to, and the result takes the place of the file that was
 read and of no other (a conditional write), so that readers see the one or the other, and two runs that close at the
-same time both end up in it.
+same time both end up in it. Rows leave where newer ones of the same acquisition cover them, by what is in the table
+then and not by what a plan had in mind: a version that never came about replaces nothing.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from shapely.geometry import shape
 
 from geocadence.bucket import Bucket, Conflict
 from geocadence.catalogue.geoparquet import connect
+from geocadence.committed import Committed
 from geocadence.instants import parse_instant
 from geocadence.layout import collection_key, items_key
 from geocadence.long_json import compact
+from geocadence.plan.versions import leaving
 from geocadence.products import Product
 from geocadence.tries import tries
 
@@ -57,20 +60,44 @@ class Entry:
 
 def commit_items(
     outputs: Bucket, pipeline: str, rows: Path, *, gone: Collection[str], after: Path, scratch: Path
-) -> str:
+) -> str | None:
     """Bring the table up to date by `rows`, JSON lines; what has one of the ids `gone` makes way.
 
-    The table lies in `after` then, and its ETag is returned.
+    So does what newer rows of its acquisition cover, whoever made it; without rows that is all that is done. The table
+    lies in `after` then, and its ETag is returned: None where there is none yet.
     """
-    key, before = items_key(pipeline), scratch / "before.parquet"
+    key, before, settled = items_key(pipeline), scratch / "before.parquet", scratch / "settled.parquet"
+    is_new = rows.stat().st_size > 0
     for _ in tries():
         etag = outputs.fetch(key, before)
-        _merge_what_fits(before if etag else None, rows, after, gone=gone, scratch=scratch)
+        if is_new:
+            _merge_what_fits(before if etag else None, rows, after, gone=gone, scratch=scratch)
+        elif etag:
+            before.replace(after)
+        else:
+            return None
+        if outdone := leaving(_of_split_acquisitions(after, scratch)):
+            leave_out(outdone, after, settled, scratch=scratch)
+            settled.replace(after)
+        elif not is_new:
+            return etag
         try:
             return outputs.replace_file(key, after, etag=etag, content_type=MEDIA_TYPE)
         except Conflict:
             log.info("another run changed the table; merging again", extra={"key": key})
     raise RuntimeError(f"{outputs.uri(key)} kept changing while this run tried to add to it")
+
+
+def _of_split_acquisitions(table: Path, scratch: Path) -> list[Committed]:
+    """The rows of acquisitions that have more than one."""
+    with connect(scratch=scratch) as connection:
+        found = connection.execute(
+            'WITH rows AS (SELECT id, "geocadence:acquisition" AS of_one, "geocadence:baseline", geometry '
+            "FROM read_parquet(?)) "
+            "FROM rows WHERE of_one IN (SELECT of_one FROM rows GROUP BY of_one HAVING count(*) > 1)",
+            [str(table)],
+        ).fetchall()
+    return [Committed(scene, of_one, made_from or "", "", "", (), lies) for scene, of_one, made_from, lies in found]
 
 
 def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, gone: Collection[str], scratch: Path) -> None:
@@ -152,20 +179,36 @@ def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
 def merge(before: Path | None, lines: Path, after: Path, *, without: Collection[str], scratch: Path) -> None:
     """Write `after`: the rows of `before` but those of the ids `without`, and the new ones, in the order of time."""
     with connect(scratch=scratch) as connection:
-        connection.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS id", [sorted(without)])
-        connection.execute(f"CREATE TEMP VIEW fresh AS {_fresh(connection, lines)}")
-        parts = ["SELECT * FROM fresh"]
+        parts = [_fresh(connection, lines)]
         if before is not None:
-            old = f"SELECT * FROM read_parquet({_text(before)}) WHERE id NOT IN (SELECT id FROM gone)"  # noqa: S608
-            parts.insert(0, old)
-        rows = " UNION ALL BY NAME ".join(parts)
-        connection.execute(f"CREATE TEMP VIEW merged AS {rows}")
-        metadata = _metadata(connection).replace("'", "''")
-        connection.execute(
-            f"COPY (SELECT * FROM merged ORDER BY datetime, id) TO {_text(after)} "  # noqa: S608
-            f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 10240, KV_METADATA {{geo: '{metadata}', "
-            "'stac-geoparquet': '{\"version\":\"1.0.0\"}'})"
-        )
+            parts.insert(0, _but(connection, without, before))
+        _write(connection, " UNION ALL BY NAME ".join(parts), after)
+
+
+def leave_out(ids: Collection[str], table: Path, after: Path, *, scratch: Path) -> None:
+    """Write `after`: the table without these ids."""
+    with connect(scratch=scratch) as connection:
+        _write(connection, _but(connection, ids, table), after)
+
+
+def _but(connection: duckdb.DuckDBPyConnection, ids: Collection[str], table: Path) -> str:
+    """The query for a table's rows but those of some ids."""
+    connection.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS id", [sorted(ids)])
+    return f"SELECT * FROM {_table(table)} WHERE id NOT IN (SELECT id FROM gone)"  # noqa: S608
+
+
+def _write(connection: duckdb.DuckDBPyConnection, rows: str, after: Path) -> None:
+    connection.execute(f"CREATE TEMP VIEW merged AS {rows}")
+    metadata = _metadata(connection).replace("'", "''")
+    connection.execute(
+        f"COPY (SELECT * FROM merged ORDER BY datetime, id) TO {_text(after)} "  # noqa: S608
+        f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 10240, KV_METADATA {{geo: '{metadata}', "
+        "'stac-geoparquet': '{\"version\":\"1.0.0\"}'})"
+    )
+
+
+def _table(path: Path) -> str:
+    return f"read_parquet({_text(path)})"
 
 
 def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:

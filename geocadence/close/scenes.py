@@ -40,7 +40,6 @@ class Made:
     counts: Counter[str] = field(default_factory=Counter)  # by status
     known: set[str] = field(default_factory=set)  # ids of all scenes of the plan
     committed: set[str] = field(default_factory=set)  # ids that are new in the catalogue
-    replaced: set[str] = field(default_factory=set)  # ids that make way for them
     sizes: list[int | None] = field(default_factory=list)  # bytes of the produced scenes' assets
 
     @property
@@ -54,7 +53,6 @@ class Made:
     def add(self, decision: Decision) -> None:
         """A product that the catalogue is to have."""
         self.committed.add(decision["id"])
-        self.replaced.update(decision.get("replaces", ()))
 
 
 def close_scenes(
@@ -97,9 +95,8 @@ def close_scenes(
     # First the table, which says what is done; then the collection, which is made from it: also where an earlier close
     # came no further than the table.
     table, etag = folder / "items.parquet", None
-    if made.committed:
-        gone = made.committed | made.replaced
-        etag = commit_items(outputs, layout.pipeline, rows, gone=gone, after=table, scratch=folder)
+    if made.committed or plan.get("unsettled"):
+        etag = commit_items(outputs, layout.pipeline, rows, gone=made.committed, after=table, scratch=folder)
     commit(outputs, pipeline=layout.pipeline, description=description, table=table, etag=etag)
     return made, entries
 
@@ -154,7 +151,10 @@ def _shown(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> dic
 
 
 def _adopt(decisions: Iterable[Decision], lines: BinaryIO, made: Made, *, outputs: Bucket, pipeline: str) -> None:
-    """Products that a run made and never came to commit; those that another run has committed by now are left."""
+    """Products that a run made and never came to commit.
+
+    Those that another run has committed or made anew by now are left.
+    """
     wanted = [decision for decision in decisions if decision.get("adopted")]
     if not wanted:
         return
@@ -164,7 +164,8 @@ def _adopt(decisions: Iterable[Decision], lines: BinaryIO, made: Made, *, output
     while some := list(islice(left, _AT_ONCE)):
         products = _products(some, outputs, pipeline)
         complete = ((d, p) for d in some if (p := products.get(d["id"])) is not None and p.is_complete)
-        found = [(d, p) for d, p in complete if not _is_committed(d, p, done.get(d["id"]))]
+        as_planned = ((d, p) for d, p in complete if p.etag == d.get("etag"))
+        found = [(d, p) for d, p in as_planned if not _is_committed(d, p, done.get(d["id"]))]
         rows = [row_of(Entry.of(d, p, d.get("recipe", "")), outputs, pipeline) for d, p in found]
         lines.write(gzip.decompress(packed_lines(rows)))
         for decision, _ in found:

@@ -3,8 +3,9 @@
 `<pipeline>/runs/claims.json` in the input bucket names the runs that have taken scenes and not closed yet; what each
 has taken stands beside its plan. A run reads them, then looks at the products, and enters only over the state that it
 has read (a conditional write): of two that plan at the same time one is refused, looks again, and leaves the other its
-scenes; a run that closes meanwhile changes the file too. There is no time limit to
-guess: a claim holds as long as its execution runs or one of its jobs does, which Step Functions and SageMaker know.
+scenes; a run that closes meanwhile changes the file too. What it
+is to commit that others left is taken as well. There is no time limit to guess: a claim holds as long as its execution
+runs or one of its jobs does, which Step Functions and SageMaker know.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def read_claims(inputs: Bucket, pipeline: str) -> Claims:
 
 
 def held_scenes(inputs: Bucket, pipeline: str, live: Iterable[Claim]) -> dict[str, str]:
-    """What the runs at work have taken: scene id, and acquisition, → run."""
+    """What the runs at work have taken, or are to commit: scene id, and acquisition, → run."""
     held: dict[str, str] = {}
     for claim in live:
         for name in inputs.read_json(RunLayout(pipeline, claim.run_id).taken) or ():

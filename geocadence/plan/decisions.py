@@ -10,24 +10,22 @@ from datetime import datetime
 from enum import StrEnum, unique
 from typing import Any
 
-from geocadence.catalogue.area import Area, overlap
+from geocadence.catalogue.area import Area
 from geocadence.committed import Committed
 from geocadence.execution_input import InvalidInput, Window
 from geocadence.instants import format_instant, parse_instant
-from geocadence.plan.fitness import against
+from geocadence.plan.fitness import beyond, without_data
 from geocadence.plan.identity import NEVER, acquisition_of, baseline_of, changed_at, version
 from geocadence.plan.left_behind import Attempt, Attempts, recipe_left
 from geocadence.plan.recipe import what_changed
 from geocadence.plan.shelf import Place, Shelf
+from geocadence.plan.versions import covering, covers
 from geocadence.plan.weight import bytes_of
 from geocadence.products import Product
 from geocadence.scene_ids import MAX_LENGTH, is_safe_id
 
 Item = dict[str, Any]
 
-# Two Items of one acquisition that share so much of the smaller one's footprint are one; parts of a split tile hardly
-# touch.
-_SAME_GROUND = 0.5
 _ADOPTED = "its product is in place (and not in the catalogue yet)"
 _ADOPTED_ANEW = "its product is in place (and newer than what the catalogue says of it)"
 
@@ -57,8 +55,9 @@ class Decision:
     baseline: str = ""
     changed: datetime | None = None
     bytes: int | None = None
+    beyond: str = ""  # the query's threshold that it is beyond of
     replaces: tuple[str, ...] = ()  # committed products of the same acquisition under other ids
-    is_adopted: bool = False  # its product is in place, and the run's close puts it into the catalogue
+    adopted: Product | None = None  # what is in place, where the run's close is to put it into the catalogue
     recipe: str = ""  # by which the product to be adopted was made, where that is known
     held_by: str = ""  # the run that is working on it
 
@@ -81,7 +80,7 @@ class Decision:
             "bbox": self.bbox,
             **(known if self.acquisition else {}),
             **({"replaces": list(self.replaces)} if self.replaces else {}),
-            **({"adopted": True, "recipe": self.recipe} if self.is_adopted else {}),
+            **({"adopted": True, "recipe": self.recipe, "etag": self.adopted.etag} if self.adopted else {}),
             **({"held_by": self.held_by} if self.held_by else {}),
         }
 
@@ -97,7 +96,8 @@ def take_in(
     """Candidates (still `new`, in the catalogue's order) and those rejected for what they are.
 
     Of several Items with one id the one with the newest processing baseline stays, then the one updated last,
-    then the first. What is outside of a given window was not asked for and is left out.
+    then the first. What is outside of a given window was not asked for and is left out. Being beyond a threshold is
+    noted only: an acquisition is judged by its newest version.
     """
     kept: dict[str, Decision] = {}
     rejected: list[tuple[int, Decision]] = []
@@ -112,9 +112,10 @@ def take_in(
         found = _candidate(item)
         if window is not None and found.instant is not None and not window.holds(found.instant):
             continue
-        if (reason := against(item, thresholds or {})) is not None:
+        if (reason := without_data(item)) is not None:
             rejected.append((n, replace(found, verdict=Verdict.REJECTED, reason=reason)))
             continue
+        found = replace(found, beyond=beyond(item, thresholds or {}))
         before = kept.get(found.scene)
         if before is None or _age(found) > _age(before):
             if before is not None:
@@ -150,8 +151,9 @@ def supersede(
 ) -> tuple[list[Decision], list[Decision]]:
     """One product an acquisition: the newest baseline, here and in the catalogue (`committed`, by acquisition).
 
-    Parts of a split tile are of one acquisition and lie beside each other: each stays. A candidate that outdoes
-    committed products of other ids replaces them.
+    Only what newer ones cover makes way for them: parts of a split tile are of one acquisition and lie beside each
+    other. Of one baseline the one updated last is taken, of a whole and a part of it the whole. A candidate that
+    outdoes committed products of other ids replaces them.
     """
     of_one = defaultdict(list)
     for candidate in candidates:
@@ -163,21 +165,50 @@ def supersede(
         if len(rivals) == 1 and all(known.scene == rivals[0].scene for known in products):
             kept += rivals
             continue
+        ground = {rival.scene: _footprint(rival, shelf) for rival in rivals}
         stay: list[Decision] = []
         for rival in sorted(rivals, key=_age, reverse=True):
-            better = next((s for s in stay if _is_one(rival, s, shelf)), None)
-            if better is not None:
-                rejected.append(replace(rival, verdict=Verdict.REJECTED, reason=_superseded(rival, better)))
-                continue
-            others = [known for known in products if known.scene != rival.scene]
-            newer = next((k for k in others if _outdoes(k, rival) and _covers(k, rival, shelf)), None)
-            if newer is not None:
-                reason = f"superseded by {newer.scene}, which is in the catalogue ({_named(newer.baseline)})"
+            others = [(known, known.geometry) for known in products if known.scene != rival.scene]
+            newer = [(known, lies) for known, lies in others if known.version >= rival.version]
+            here = [(better, ground[better.scene]) for better in stay]
+            if better := covering(ground[rival.scene], here):
+                rejected.append(_outdone_by(rival, better))
+            elif there := covering(ground[rival.scene], newer):
+                where = f"which is in the catalogue ({_named(there[0].baseline)})"
+                reason = f"superseded by {_listed(there)}, {where}"
                 rejected.append(replace(rival, verdict=Verdict.REJECTED, reason=reason))
-                continue
-            old = tuple(k.scene for k in others if k.version < rival.version or _covers(k, rival, shelf))
-            stay.append(replace(rival, replaces=old))
+            elif both := covering(ground[rival.scene], [*newer, *here]):
+                reason = f"superseded by {_listed(both)}, in the catalogue and here"
+                rejected.append(replace(rival, verdict=Verdict.REJECTED, reason=reason))
+            else:
+                old = [(known, lies) for known, lies in others if known.version <= rival.version]
+                replaced = (known.scene for known, lies in old if covers([ground[rival.scene]], lies))
+                stay.append(replace(rival, replaces=tuple(replaced)))
+        for part in list(stay):
+            wholes = [(s, ground[s.scene]) for s in stay if s is not part and s.version == part.version]
+            if whole := covering(ground[part.scene], wholes):
+                stay.remove(part)
+                rejected.append(_outdone_by(part, whole))
         kept += stay
+    return kept, rejected
+
+
+def within_thresholds(
+    candidates: Iterable[Decision], *, committed: Mapping[str, Committed]
+) -> tuple[list[Decision], list[Decision]]:
+    """Thresholds decide on what comes into the catalogue; what is there is kept up to date whatever they say.
+
+    The clouds over an acquisition are what they were, and processing anew makes 61 % of 59 %: a catalogue whose older
+    products stayed for that would be one of many baselines.
+    """
+    kept: list[Decision] = []
+    rejected: list[Decision] = []
+    for candidate in candidates:
+        is_there = candidate.scene in committed or candidate.replaces
+        if not candidate.beyond or is_there:
+            kept.append(candidate)
+        else:
+            rejected.append(replace(candidate, verdict=Verdict.REJECTED, reason=candidate.beyond))
     return kept, rejected
 
 
@@ -206,11 +237,9 @@ def decide(
             recipe=recipe,
             recompute=recompute,
         )
-        is_adopted = reason in (_ADOPTED, _ADOPTED_ANEW)
+        adopted = product if reason in (_ADOPTED, _ADOPTED_ANEW) else None
         decisions.append(
-            replace(
-                candidate, verdict=verdict, reason=reason, is_adopted=is_adopted, recipe=made_by, held_by=holder or ""
-            )
+            replace(candidate, verdict=verdict, reason=reason, adopted=adopted, recipe=made_by, held_by=holder or "")
         )
     return decisions
 
@@ -326,32 +355,22 @@ def _outdone(older: Decision, kept: Decision) -> Decision:
     return Decision(older.scene, Verdict.REJECTED, f"the catalogue listed it more than once; {taken}")
 
 
-def _superseded(rival: Decision, better: Decision) -> str:
-    if rival.version != better.version:
+def _outdone_by(rival: Decision, better: Sequence[Decision]) -> Decision:
+    taken = _listed(better)
+    if rival.version != better[0].version:
         this = _shown(rival.baseline) or "none"
-        return f"superseded by {better.scene}, of {_named(better.baseline)} (this one's is {this})"
-    return f"superseded by {better.scene}, of the same acquisition and processing baseline"
+        reason = f"superseded by {taken}, of {_named(better[0].baseline)} (this one's is {this})"
+    else:
+        reason = f"superseded by {taken}, of the same acquisition and processing baseline"
+    return replace(rival, verdict=Verdict.REJECTED, reason=reason)
 
 
-def _is_one(rival: Decision, better: Decision, shelf: Shelf) -> bool:
-    if rival.version != better.version:
-        return True
-    footprints = [shelf.get(each.place).get("geometry") if each.place else None for each in (rival, better)]
-    shared = overlap(*footprints)
-    return shared is None or shared >= _SAME_GROUND
+def _listed(those: Sequence[Decision | Committed]) -> str:
+    return " and ".join(each.scene for each in those)
 
 
-def _outdoes(known: Committed, rival: Decision) -> bool:
-    return known.version >= rival.version
-
-
-def _covers(known: Committed, rival: Decision, shelf: Shelf) -> bool:
-    """Whether a committed product and a candidate are of the same ground; of another version, they are."""
-    if known.version != rival.version:
-        return True
-    geometry = shelf.get(rival.place).get("geometry") if rival.place else None
-    shared = overlap(known.geometry, geometry)
-    return shared is None or shared >= _SAME_GROUND
+def _footprint(candidate: Decision, shelf: Shelf) -> Any:
+    return shelf.get(candidate.place).get("geometry") if candidate.place else None
 
 
 def _named(baseline: str) -> str:

@@ -18,11 +18,12 @@ from geocadence.committed import Committed, read_committed
 from geocadence.execution_input import ExecutionInput, InvalidInput
 from geocadence.plan.batches import MOST_BATCHES, cut, instances_of_a_job
 from geocadence.plan.claims import Claim, held_scenes
-from geocadence.plan.decisions import Decision, decide, keep_named, supersede, take_in
+from geocadence.plan.decisions import Decision, decide, keep_named, supersede, take_in, within_thresholds
 from geocadence.plan.estimate import OBJECT, SCENE, Estimate, estimate, read_history, refuse_above
 from geocadence.plan.left_behind import attempts
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
+from geocadence.plan.versions import leaving
 from geocadence.products import find_products
 
 Item = dict[str, Any]
@@ -56,6 +57,12 @@ class Draft:
     note: str = ""
     expected: Estimate | None = None
     refusal: str = ""  # of a dry run: why a run that is none would be refused
+    holds: list[Decision] = field(default_factory=list)  # what no other run may take before this one has closed
+    is_unsettled: bool = False  # the catalogue has an older version beside the newer ones that cover it
+
+    @property
+    def has_claim(self) -> bool:
+        return bool(self.jobs or self.holds)
 
 
 @dataclass(frozen=True)
@@ -88,8 +95,9 @@ class Scenes:
         by_acquisition: dict[str, list[Committed]] = defaultdict(list)
         for row in rows:
             by_acquisition[row.acquisition].append(row)
-        candidates, superseded = supersede(self.candidates, committed=by_acquisition, shelf=shelf)
         committed = {row.scene: row for row in rows}
+        candidates, superseded = supersede(self.candidates, committed=by_acquisition, shelf=shelf)
+        candidates, beyond = within_thresholds(candidates, committed=committed)
         wanted = [(d.scene, d.instant) for d in candidates if d.instant is not None]
         decisions = decide(
             candidates,
@@ -122,10 +130,12 @@ class Scenes:
             len(taken),
             len(batches),
             instances,
-            decisions + self.rejected + superseded,
+            decisions + self.rejected + superseded + beyond,
             batches,
             expected=expected,
             refusal=_refusal(asked, definition, expected, jobs=jobs, is_of_scenes=True),
+            holds=[] if asked.dry_run else [d for d in decisions if d.is_taken or d.adopted],
+            is_unsettled=bool(leaving(rows)),
         )
 
 

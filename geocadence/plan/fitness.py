@@ -15,17 +15,22 @@ _NO_DATA = ("s2:nodata_pixel_percentage",)
 _WORDS = {"lt": "below", "lte": "at most", "gt": "above", "gte": "at least"}
 
 
-def against(item: Item, thresholds: Mapping[str, Mapping[str, float]]) -> str | None:
-    """Why the scene is not worth a job; None where nothing speaks against it."""
-    properties = item["properties"]
+def without_data(item: Item) -> str | None:
+    """The sentence for a scene that has no data at all, which is no version of anything."""
     for name in _NO_DATA:
-        share = properties.get(name)
+        share = item["properties"].get(name)
         if isinstance(share, int | float) and share >= 100:
             return f"it has no data ({name} is {share:g})"
+    return None
+
+
+def beyond(item: Item, thresholds: Mapping[str, Mapping[str, float]]) -> str:
+    """The sentence for a scene beyond a threshold; "" where it is within all of them."""
+    properties = item["properties"]
     for name, comparisons in thresholds.items():
         for comparison, wanted in comparisons.items():
             value = properties.get(name)
             if not compares(value, comparison, wanted):
                 found = f"its {name} is {value:g}" if isinstance(value, int | float) else f"it says no number as {name}"
                 return f"{found} (the query asks for {_WORDS[comparison]} {wanted:g})"
-    return None
+    return ""

@@ -1,7 +1,8 @@
 """What runs that ended without a close left behind: the recipe that their products were made by.
 
 Such a run still stands among the claims, and its plan knows the recipe. A product was made by the last of them that
-had planned it by then: none plans a scene while a job of another may still write it.
+had planned it by then: none plans a scene while a job of another may still write it. What a run was to commit for
+others, and never came to, it hands on with the recipe that it knew.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from geocadence.bucket import Bucket
+from geocadence.instants import format_instant, parse_instant
 from geocadence.layout import RunLayout
 from geocadence.long_json import read_head
 from geocadence.plan.claims import Claim
@@ -42,9 +44,20 @@ def attempts(inputs: Bucket, pipeline: str, dead: Iterable[Claim]) -> Attempts:
             if planned_at is None or inputs.fetch(layout.plan, path) is None:
                 continue
             attempt = Attempt(planned_at, read_head(path)["recipe"])
+        adopted = inputs.read_json(layout.adopted) or {}
         for scene in inputs.read_json(layout.taken) or ():
-            found[scene].append(attempt)
+            found[scene].append(_handed_on(adopted[scene]) if scene in adopted else attempt)
     return found
+
+
+def to_hand_on(product: Product, recipe: str) -> list[str]:
+    """What the next run has to know of a product that this one is to commit, if it never comes to it."""
+    return [format_instant(product.modified), recipe]
+
+
+def _handed_on(known: list[str]) -> Attempt:
+    """As if planned when it was made."""
+    return Attempt(parse_instant(known[0]), known[1])
 
 
 def recipe_left(tried: Sequence[Attempt], product: Product) -> str:

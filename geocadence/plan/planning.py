@@ -26,6 +26,7 @@ from geocadence.plan.claims import Claim, read_claims, replace_claims
 from geocadence.plan.decisions import counts
 from geocadence.plan.draft import Draft, Sources, find
 from geocadence.plan.extra_inputs import check_extra_inputs
+from geocadence.plan.left_behind import to_hand_on
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.slices import write_slices
@@ -33,7 +34,7 @@ from geocadence.tries import tries
 
 log = logging.getLogger(__name__)
 
-PLAN_VERSION = 3
+PLAN_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def plan_run(
                 raise InvalidInput(sentence)
             planned_at = format_instant(clock())
             result = _write_plan(run, asked, draft, definition, inputs, planned_at)
-            if draft.jobs:
+            if draft.has_claim:
                 mine = Claim(run.run_id, run.execution_arn, planned_at, secrets.token_hex(8))
                 try:
                     replace_claims(inputs, pipeline, claims, [*live, mine])
@@ -158,12 +159,15 @@ def _write_plan(
         "input_uri": input_uri,
         "note": draft.note,
         "refusal": draft.refusal,
+        "claims": draft.has_claim,
+        "unsettled": draft.is_unsettled,
         "estimate": draft.expected.as_json() if draft.expected else None,
     }
     decisions = (compact(d.as_json(batch=batch_of.get(d.scene) if d.is_taken else None)) for d in draft.decisions)
     # What others look at first: of a run that has entered they must find what it took.
-    taken = [d for d in draft.decisions if d.is_taken and draft.jobs]
-    inputs.write_json(layout.taken, sorted({name for d in taken for name in (d.scene, d.acquisition)}))
+    inputs.write_json(layout.taken, sorted({name for d in draft.holds for name in (d.scene, d.acquisition)}))
+    left = {d.scene: to_hand_on(d.adopted, d.recipe) for d in draft.holds if d.adopted}
+    inputs.write_json(layout.adopted, left)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.json"
         write_long(path, plan, "decisions", decisions)

@@ -40,6 +40,18 @@ def item(n: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def counted(counter: str, **changes: Any) -> dict[str, Any]:
+    """The scene of day 2 as Earth Search counts them."""
+    properties = item(2)["properties"] | changes.pop("properties", {})
+    return item(2, id=f"S2B_29SNB_20261103_{counter}_L2A", properties=properties, **changes)
+
+
+def part(counter: str, west: float, east: float, **properties: Any) -> dict[str, Any]:
+    """The same of a tile that is split: its part between two longitudes."""
+    ring = [[west, 38.0], [east, 38.0], [east, 39.0], [west, 39.0], [west, 38.0]]
+    return counted(counter, geometry={"type": "Polygon", "coordinates": [ring]}, properties=properties)
+
+
 def far_away() -> dict[str, Any]:
     ring = [[20, 60], [21, 60], [21, 61], [20, 60]]
     return item(3, id="S2B_FAR_AWAY", geometry={"type": "Polygon", "coordinates": [ring]}, bbox=[20, 60, 21, 61])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geocadence.catalogue.query import matches, split
-from geocadence.plan.fitness import against
+from geocadence.plan.fitness import beyond, without_data
 
 
 def scene(**properties: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def scene(**properties: Any) -> dict[str, Any]:
     ("share", "is_fit"), [(100, False), (100.0, False), (99.99, True), (0, True), (None, True), ("100", True)]
 )
 def test_a_tile_without_any_data_is_not_worth_a_job(share: Any, is_fit: bool) -> None:
-    reason = against(scene(s2__nodata_pixel_percentage=share), {})
+    reason = without_data(scene(s2__nodata_pixel_percentage=share))
     assert (reason is None) == is_fit
     if not is_fit:
         assert reason == "it has no data (s2:nodata_pixel_percentage is 100)"
@@ -40,7 +40,7 @@ def test_a_tile_without_any_data_is_not_worth_a_job(share: Any, is_fit: bool) ->
     ],
 )
 def test_a_threshold_is_told_with_what_was_found(comparisons: Any, value: Any, reason: str | None) -> None:
-    assert against(scene(eo__cloud_cover=value), {"eo:cloud_cover": comparisons}) == reason
+    assert beyond(scene(eo__cloud_cover=value), {"eo:cloud_cover": comparisons}) == (reason or "")
 
 
 def test_comparisons_with_texts_and_for_equality_say_which_scenes_are_meant() -> None:
@@ -69,4 +69,4 @@ comparisons = st.dictionaries(st.sampled_from(["eq", "neq", "lt", "lte", "gt", "
 def test_both_parts_together_take_what_the_whole_query_takes(query: Any, x: Any, y: Any) -> None:
     meant, thresholds = split(query)
     found = scene(x=x, y=y)
-    assert (matches(found, meant) and against(found, thresholds) is None) == matches(found, query)
+    assert (matches(found, meant) and not beyond(found, thresholds)) == matches(found, query)

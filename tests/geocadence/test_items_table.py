@@ -31,6 +31,8 @@ def row(n: int) -> dict[str, Any]:
         "assets": {"ndvi": asset, "preview": {"href": f"s3://bucket/{n}/preview.png", "roles": ["thumbnail"]}},
         "datetime": f"2026-01-01T{n // 3600 % 24:02}:{n // 60 % 60:02}:{n % 60:02}.000000Z",
         "processing:lineage": f"Made by spectral_index from scene {n}: " + "of a catalogue, " * 12,
+        "geocadence:acquisition": f"S2B_{n:07d}",
+        "geocadence:baseline": "",
         "geocadence:files": [f"S2B_{n:07d}_ndvi.tif", f"S2B_{n:07d}_preview.png"],
     }
 

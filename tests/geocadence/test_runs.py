@@ -18,18 +18,12 @@ from geocadence.bucket import Bucket
 from geocadence.instants import parse_instant
 from geocadence.plan.claims import read_claims, renew
 from tests.geocadence.pipeline import Pipeline, linked, table
-from tests.geocadence.scenes import commit_product, definition, item, scene_id
+from tests.geocadence.scenes import commit_product, counted, definition, item, scene_id
 
 
 @pytest.fixture
 def pipeline(inputs: Bucket, outputs: Bucket) -> Pipeline:
     return Pipeline(inputs, outputs, [item(n) for n in range(5)])
-
-
-def counted(counter: str, **changes: Any) -> dict[str, Any]:
-    """The scene of day 2 as Earth Search counts them."""
-    properties = item(2)["properties"] | changes.pop("properties", {})
-    return item(2, id=f"S2B_29SNB_20261103_{counter}_L2A", properties=properties, **changes)
 
 
 def test_a_second_run_has_nothing_to_do(pipeline: Pipeline, tmp_path: Any) -> None:
@@ -443,20 +437,6 @@ def test_a_newer_version_of_planetary_computers_replaces(
     assert table(pipeline, tmp_path) == linked(pipeline) == [new["id"]]
     pipeline.items = [old]
     assert pipeline.run("c")["outcome"] == "empty"
-
-
-def test_both_parts_of_a_split_tile_are_kept(pipeline: Pipeline, tmp_path: Any) -> None:
-    def part(counter: str, west: float, **properties: Any) -> dict[str, Any]:
-        ring = [[west, 38.0], [west + 0.5, 38.0], [west + 0.5, 39.0], [west, 39.0], [west, 38.0]]
-        return counted(counter, geometry={"type": "Polygon", "coordinates": [ring]}, properties=properties)
-
-    first, second = part("0", -8.0), part("1", -7.51)
-    pipeline.items = [first]
-    pipeline.run("a")
-    pipeline.items = [first, second]
-    pipeline.run("b")
-
-    assert table(pipeline, tmp_path) == [first["id"], second["id"]]
 
 
 def test_the_table_is_stac_geoparquet_that_others_read(pipeline: Pipeline, tmp_path: Any) -> None:

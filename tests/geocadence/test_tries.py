@@ -9,27 +9,17 @@ from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 
-import pytest
-
-from benchmarks.scale.store import Client, Store
-from geocadence.bucket import Bucket
 from geocadence.plan.claims import leave, read_claims
 from geocadence.tries import MOST, tries
-from tests.geocadence.pipeline import Pipeline
+from tests.geocadence.pipeline import in_memory
 from tests.geocadence.scenes import item, scene_id
 
 RUNS = 20
 
 
-@pytest.fixture
-def pipeline() -> Pipeline:
-    """Over an S3 in memory that knows conditional writes."""
-    client = Client(Store())
-    return Pipeline(Bucket(client, "in"), Bucket(client, "out"), [item(n) for n in range(RUNS + 1)])
-
-
-def test_twenty_runs_at_once_all_enter_and_share_out_the_scenes(pipeline: Pipeline) -> None:
+def test_twenty_runs_at_once_all_enter_and_share_out_the_scenes() -> None:
     """Twenty windows that overlap by a scene, and twenty threads that begin together."""
+    pipeline = in_memory([item(n) for n in range(RUNS + 1)])
     first = datetime.fromisoformat(item(0)["properties"]["datetime"])
     ready = Barrier(RUNS)
 
