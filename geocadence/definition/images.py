@@ -5,8 +5,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from geocadence.definition.files import PROJECT_ROOT
+
 GEOSPATIAL = "sagemaker-geospatial"
 BUILT = "build"
+# All that the image of `build` is made from, by its name in the build's context.
+BUILD_CONTEXT = {
+    "Dockerfile": PROJECT_ROOT / "container" / "Dockerfile",
+    "requirements.txt": PROJECT_ROOT / "requirements" / "container.txt",
+}
 # https://docs.aws.amazon.com/sagemaker/latest/dg/geospatial-custom-operations.html; it has no other tag.
 GEOSPATIAL_REGION = "us-west-2"
 GEOSPATIAL_URI = "081189585635.dkr.ecr.us-west-2.amazonaws.com/sagemaker-geospatial-v1-0:latest"

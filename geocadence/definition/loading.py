@@ -21,6 +21,7 @@ from geocadence.definition.files import (
     is_built_in_of_scenes,
     shown,
 )
+from geocadence.definition.images import BUILD_CONTEXT, BUILT
 from geocadence.definition.items import read_item_collection
 from geocadence.definition.model import Pipeline
 from geocadence.definition.problems import DefinitionErrors, KeyPath, Problem
@@ -88,14 +89,16 @@ class Definition:
 
         `source.stac.geometry` is the area's one geometry; `source.items.collection` an
         ItemCollection that lies beside the definition; `processing.most_instances` bounds what a run may ask for;
-        `processing.code_digest` and `files_digest` tell one state of the script, and of the files that go with it,
-        from another.
+        `processing.code_digest`, `files_digest` and `image_digest` tell one state of the script, of the files that go
+        with it and of the image that is built here from another.
         """
         data = self.pipeline.model_dump(mode="json")
         data["processing"]["most_instances"] = self.most_instances
         data["processing"]["code_digest"] = code_digest(self.script_path, root=self.root, beside=self.requirements_path)
         inputs = [self.input_file_path(name) for name in sorted(self.pipeline.processing.inputs)]
         data["processing"]["files_digest"] = files_digest(path for path in inputs if path)
+        built = BUILD_CONTEXT.values() if self.pipeline.processing.image == BUILT else ()
+        data["processing"]["image_digest"] = files_digest(built)
         source = self.pipeline.source
         if source.stac is not None:
             data["source"]["stac"]["geometry"] = read_area(self.area_path)

@@ -20,7 +20,8 @@ def recipe_of(definition: dict[str, Any]) -> str:
     parts = (
         {key: processing.get(key) or {} for key in ("arguments", "environment", "inputs", "files_digest")},
         {key: processing.get(key) for key in ("script", "entry", "python", "provided", "code_digest")},
-        {"image": processing["image"]},
+        # An image that is not built here has no digest of ours, and keeps the recipe that it had without one.
+        {key: processing[key] for key in ("image", "image_digest") if processing.get(key)},
     )
     return "-".join(hashlib.sha256(json.dumps(p, sort_keys=True).encode()).hexdigest()[:8] for p in parts)
 

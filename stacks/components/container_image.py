@@ -12,14 +12,20 @@ from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from geocadence.definition.images import BUILT, GEOSPATIAL, GEOSPATIAL_REGION, GEOSPATIAL_URI, EcrImage, may_change
-from stacks.components.uv import ROOT, deploys_to_this_machine
+from geocadence.definition.images import (
+    BUILD_CONTEXT,
+    BUILT,
+    GEOSPATIAL,
+    GEOSPATIAL_REGION,
+    GEOSPATIAL_URI,
+    EcrImage,
+    may_change,
+)
+from stacks.components.uv import deploys_to_this_machine
 from stacks.refused import Refused
 
 # Its notebooks' metadata say so; AWS publishes no list.
 GEOSPATIAL_PYTHON = "3.10"
-DOCKERFILE = ROOT / "container" / "Dockerfile"
-LOCK = ROOT / "requirements" / "container.txt"
 BUILT_PYTHON = "3.11"
 
 
@@ -88,8 +94,8 @@ def _built(scope: Construct, region: str) -> ContainerImage:
         arn = f"arn:{Aws.PARTITION}:ecr:{region}:{Aws.ACCOUNT_ID}:repository/geocadence-not-built"
         return ContainerImage(f"{repository}:local", arn, BUILT_PYTHON)
     with tempfile.TemporaryDirectory(prefix="image-") as context:
-        shutil.copyfile(DOCKERFILE, Path(context, "Dockerfile"))
-        shutil.copyfile(LOCK, Path(context, "requirements.txt"))
+        for name, path in BUILD_CONTEXT.items():
+            shutil.copyfile(path, Path(context, name))
         # The asset copies what it is given at once. SageMaker's instances are x86_64, whatever builds the image.
         asset = ecr_assets.DockerImageAsset(scope, "Image", directory=context, platform=ecr_assets.Platform.LINUX_AMD64)
     return ContainerImage(asset.image_uri, asset.repository.repository_arn, BUILT_PYTHON)

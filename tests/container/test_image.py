@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from stacks.components.container_image import BUILT_PYTHON, DOCKERFILE, LOCK
+from geocadence.definition.images import BUILD_CONTEXT
+from stacks.components.container_image import BUILT_PYTHON
 from stacks.components.uv import uv
 from tests.container.conftest import HERE, LAUNCHER, PYTHON, ROOT
 
+DOCKERFILE, LOCK = BUILD_CONTEXT["Dockerfile"], BUILD_CONTEXT["requirements.txt"]
 LINT = Path(sys.executable).with_name("hadolint")
 
 
@@ -39,7 +41,8 @@ def test_the_images_python_is_the_one_that_libraries_travel_for() -> None:
 
 def test_what_is_copied_is_in_the_context() -> None:
     copied = re.findall(r"^COPY (\S+) \S+$", DOCKERFILE.read_text(), re.MULTILINE)
-    assert copied == ["requirements.txt"]
+    # What the recipe knows of, too: no other file makes the image what it is.
+    assert ["Dockerfile", *copied] == list(BUILD_CONTEXT)
 
 
 @pytest.fixture(scope="module")

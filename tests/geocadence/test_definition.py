@@ -12,9 +12,10 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from geocadence.definition import definition_schema, load_pipeline, load_pipelines, render_arguments
+from geocadence.definition import definition_schema, load_pipeline, load_pipelines, loading, render_arguments
 from geocadence.definition.area import one_geometry
 from geocadence.definition.cron import cron_problem
+from geocadence.definition.images import BUILD_CONTEXT
 
 ROOT = Path(__file__).resolve().parents[2]
 RING = [[-8, 38], [-7, 38], [-7, 39], [-8, 38]]
@@ -126,6 +127,34 @@ def test_products_of_scripts_that_did_not_change_keep_their_recipe(tmp_path: Pat
     path = tmp_path / "pipeline.yaml"
     path.write_text("name: p\nsource: {prefix: {uri: s3://bucket/images/}}\nprocessing: {script: mine.py}\n")
     assert load_pipeline(path).resolved()["processing"]["code_digest"] == "1152a062f710e18d"
+
+
+@pytest.mark.parametrize("changed", ["Dockerfile", "requirements.txt"])
+def test_an_image_that_is_built_here_is_told_by_what_it_is_made_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    context = {name: tmp_path / name for name in BUILD_CONTEXT}
+    for name, path in context.items():
+        path.write_text(f"{name} of yesterday")
+    monkeypatch.setattr(loading, "BUILD_CONTEXT", context)
+    other = "123456789012.dkr.ecr.us-west-2.amazonaws.com/a:1"
+
+    def digests() -> list[str]:
+        found = []
+        for image in ("build", "sagemaker-geospatial", other):
+            (tmp_path / "p.yaml").write_text(
+                "name: p\nsource: {prefix: {uri: s3://bucket/images/}}\n"
+                f'processing: {{script: spectral_index, image: "{image}", arguments: {{indices: [NDVI]}}}}\n'
+            )
+            found.append(load_pipeline(tmp_path / "p.yaml").resolved()["processing"]["image_digest"])
+        return found
+
+    before = digests()
+    context[changed].write_text("of today")
+    after = digests()
+
+    assert before[0] != after[0]
+    assert before[1:] == after[1:] == ["", ""]
 
 
 def test_the_resolved_definition_is_json(tmp_path: Path) -> None:

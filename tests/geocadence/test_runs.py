@@ -68,6 +68,7 @@ def test_a_committed_product_that_is_gone_is_made_again(pipeline: Pipeline) -> N
         ({"code_digest": "0123"}, "another script"),
         ({"image": "123456789012.dkr.ecr.us-west-2.amazonaws.com/a:1"}, "another image"),
         ({"image": "b", "code_digest": "0"}, "another script and image"),
+        ({"image_digest": "0"}, "another image"),
     ],
 )
 def test_a_changed_recipe_makes_products_anew(pipeline: Pipeline, change: dict[str, Any], named: str) -> None:
@@ -86,6 +87,8 @@ def test_a_changed_recipe_makes_products_anew(pipeline: Pipeline, change: dict[s
 
 def test_what_changes_nothing_in_a_product_is_no_recipe(pipeline: Pipeline) -> None:
     pipeline.run("a")
+    # An image that is not built here has no digest.
+    pipeline.definition["processing"] |= {"image_digest": ""}
     pipeline.definition["processing"] |= {"instance_count": 1, "instance_type": "ml.c5.xlarge", "max_runtime": "PT1H"}
 
     assert pipeline.run("b")["outcome"] == "empty"
