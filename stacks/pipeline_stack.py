@@ -48,6 +48,7 @@ class PipelineStack(cdk.Stack):
             provided=tuple(pipeline.processing.provided),
             python=pipeline.processing.python or image.python,
             files=names_of_files(definition),
+            digest=definition.code_digest if pipeline.processing.makes_items else None,
         )
         jobs = job_prefix(settings.stage, definition.name)
         channels = Channels(self, "Channels", definition=definition, places=places)

@@ -6,7 +6,9 @@ is the script's business: it runs as `python3 script.py` would run it, from a fo
 `start.json`: `{"entry": "main.py", "libraries": [{"name", "required", "packages", "machine", "glibc": [2, 28],
 "zips": {"3.10": "libraries/….zip"}}], "files": {"/opt/ml/processing/areas": "parishes.geojson"}}`. Libraries that are
 required and don't fit this container end the job; others cost a line of log, and are left where they are if the
-container has the same packages. `files`: what the file in an input's folder is called.
+container has the same packages. `files`: what the file in an input's folder is called. `products`, of a script that
+leaves files without STAC Items: `{"script": "ndvi.py", "digest": "…"}`; then `products/` holds the program that makes
+products of them when the script has ended well.
 
 Needs nothing but the standard library of Python 3.8 or newer, so that it can say of an older one what is missing.
 """
@@ -51,7 +53,7 @@ def main():
     at_the_end(os.getpid(), shutil.rmtree, place, True)
     with zipfile.ZipFile(archive) as packed:
         start = json.loads(packed.read("start.json"))
-        lay_out(packed, Path(place), below="script/")
+        lay_out(packed, Path(place), below=("script/", "products/"))
         try:
             for libraries in start["libraries"]:
                 add(libraries, packed, Path(place))
@@ -63,10 +65,42 @@ def main():
         report(archive)
     except Exception as error:  # noqa: BLE001  (packages may say anything of themselves; a line of log is worth no job)
         say("job", level="warning", reason=f"what is here can't be told: {type(error).__name__}: {error}")
+    if start.get("products") and not is_installed("rasterio"):
+        return refuse(
+            "Products of files (processing.products) need rasterio, which is not in this image: name it in a file of "
+            "processing.requirements."
+        )
     # Whoever watches the log knows by this line that what remains is the upload.
     at_the_end(os.getpid(), say, "ended")
-    run(Path(place, "script", start["entry"]))
+    ended = Ended()
+    if start.get("products"):
+        # What the script changes in its environment is its own business.
+        at_the_end(os.getpid(), make_products, ended, start["products"], Path(place), dict(os.environ))
+    run(Path(place, "script", start["entry"]), ended)
     return 0
+
+
+class Ended:
+    """How the script ended; `well` is with 0, by its last line or its own exit."""
+
+    well = False
+
+
+def make_products(ended, told, place, environment):
+    """Make products of the files that the script left; without them the job fails."""
+    if not ended.well:
+        return
+    program = place / "products" / "_catalogue_files.py"
+    command = [sys.executable, str(program), "--script", told["script"], "--digest", told["digest"]]
+    code = 1
+    try:
+        code = subprocess.run(command, cwd=str(place), env=environment, check=False).returncode
+    finally:
+        if code:
+            # Python's own end would be with the script's 0.
+            say("ended")
+            shutil.rmtree(place, True)
+            os._exit(1)
 
 
 def lay_out(packed, place, below=""):
@@ -94,8 +128,8 @@ def at_the_end(process, function, *arguments):
     atexit.register(lambda: function(*arguments) if os.getpid() == process else None)
 
 
-def run(entry):
-    """Run the script as `python3 entry` would.
+def run(entry, ended):
+    """Run the script as `python3 entry` would; `ended` is told how it ended.
 
     Not by runpy, which takes the script's module away when its last line is done, from under the threads it started,
     and adds its own frames to every traceback.
@@ -105,7 +139,12 @@ def run(entry):
     module = types.ModuleType("__main__")
     module.__dict__.update(__file__=str(entry), __builtins__=__builtins__)
     sys.modules["__main__"] = module
-    exec(compile(entry.read_bytes(), str(entry), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+    try:
+        exec(compile(entry.read_bytes(), str(entry), "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+        ended.well = True
+    except SystemExit as error:
+        ended.well = error.code in (None, 0)
+        raise
 
 
 def show_without_launcher(kind, error, trace):
@@ -191,12 +230,13 @@ def load(folder):
 
 
 def report(archive):
-    """Say what the container holds and what this instance was given, and which library is too old."""
+    """Say what the container holds and what this instance was given, and which library is too old; the versions."""
     versions = found_versions()
     say("job", **host(), versions=versions, inputs=shard(archive))
     for name, (needed, reason) in OLDEST.items():
         if name in versions and number(versions[name]) < number(needed):
             say("too old", level="warning", library=name, found=versions[name], needed=needed, reason=reason)
+    return versions
 
 
 def found_versions():

@@ -39,6 +39,7 @@ def job_problems(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[
     yield from instance_problems(processing)
     yield from _more_instances_than_scenes(data)
     yield from _each_instance_makes_all(data, folder, root)
+    yield from _scenes_and_products(data, folder, root)
     yield from _arguments(data)
     yield from _built_in_arguments(data, folder, root)
     yield from _environment(data)
@@ -107,12 +108,47 @@ def _each_instance_makes_all(data: dict[str, Any], folder: Path, root: Path) -> 
     script = at(processing, "script", kind=str)
     if processing.get("distribution") != "FullyReplicated" or not instances or instances < 2 or not script:
         return
-    if is_built_in_of_scenes(script, folder=folder, root=root):
+    built_in = is_built_in_of_scenes(script, folder=folder, root=root)
+    if built_in or _has_products_of_files(processing):
         yield (
             ("processing", "distribution"),
-            f"FullyReplicated gives each of {instances} instances every scene, and {BUILT_IN_OF_SCENES} would make "
-            "every product as often (take ShardedByS3Key, or one instance)",
+            f"FullyReplicated gives each of {instances} instances every scene, and "
+            f"{BUILT_IN_OF_SCENES if built_in else script} would make every product as often (take ShardedByS3Key, or "
+            "one instance)",
         )
+
+
+def _scenes_and_products(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    """How scenes are handed out, and by what a product is told."""
+    processing = at(data, "processing", kind=dict, default={}) or {}
+    source = at(data, "source", kind=dict, default={}) or {}
+    kind = next((kind for kind in ("prefix", "manifest") if kind in source), None)
+    script = at(processing, "script", kind=str) or ""
+    built_in = bool(script) and is_built_in_of_scenes(script, folder=folder, root=root)
+    for name, value, why in (
+        ("scene_format", "search-result", "reads STAC Items, and search results tell nothing of offsets"),
+        ("products", "files", "leaves an Item with each product itself"),
+    ):
+        given = at(processing, name, kind=str)
+        if given is not None and kind is not None:
+            yield (
+                ("processing", name),
+                f"makes no sense here: the objects of a {kind} are no scenes, and the script gets them as they are "
+                "(leave the key out, or take stac or items as source)",
+            )
+        elif given == value and built_in:
+            yield ("processing", name), f"{value} makes no sense here: {BUILT_IN_OF_SCENES} {why} (leave the key out)"
+    if _has_products_of_files(processing) and processing.get("upload") == "Continuous":
+        yield (
+            ("processing", "upload"),
+            "Continuous uploads files before they are in their scene's folder, where they would stay for good (take "
+            "EndOfJob, or leave the key out)",
+        )
+
+
+def _has_products_of_files(processing: dict[str, Any]) -> bool:
+    default = "files" if processing.get("scene_format") == "search-result" else "items"
+    return (processing.get("products") or default) == "files"
 
 
 def _arguments(data: dict[str, Any]) -> Iterator[Finding]:

@@ -73,10 +73,15 @@ class Definition:
     def most_instances(self) -> int:
         """What a run may raise the instances to: to one where each would make every product again."""
         processing = self.pipeline.processing
-        repeats = processing.distribution == "FullyReplicated" and is_built_in_of_scenes(
+        of_scenes = processing.makes_items or is_built_in_of_scenes(
             processing.script, folder=self.path.parent, root=self.root
         )
-        return 1 if repeats else MAX_INSTANCES
+        return 1 if of_scenes and processing.distribution == "FullyReplicated" else MAX_INSTANCES
+
+    @property
+    def code_digest(self) -> str:
+        """What tells one state of the script from another."""
+        return code_digest(self.script_path, root=self.root, beside=self.requirements_path)
 
     def deploys_to(self, stage: str) -> bool:
         """Whether the stage takes the pipeline in; where the definition names no stages, every one that it works in."""
@@ -90,11 +95,13 @@ class Definition:
         `source.stac.geometry` is the area's one geometry; `source.items.collection` an
         ItemCollection that lies beside the definition; `processing.most_instances` bounds what a run may ask for;
         `processing.code_digest`, `files_digest` and `image_digest` tell one state of the script, of the files that go
-        with it and of the image that is built here from another.
+        with it and of the image that is built here from another; `processing.products` is said, also where the definition leaves it to
+        `scene_format`.
         """
         data = self.pipeline.model_dump(mode="json")
         data["processing"]["most_instances"] = self.most_instances
-        data["processing"]["code_digest"] = code_digest(self.script_path, root=self.root, beside=self.requirements_path)
+        data["processing"]["code_digest"] = self.code_digest
+        data["processing"]["products"] = "files" if self.pipeline.processing.makes_items else "items"
         inputs = [self.input_file_path(name) for name in sorted(self.pipeline.processing.inputs)]
         data["processing"]["files_digest"] = files_digest(path for path in inputs if path)
         built = BUILD_CONTEXT.values() if self.pipeline.processing.image == BUILT else ()

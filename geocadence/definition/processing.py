@@ -125,8 +125,22 @@ class Processing(Part):
         description="Whether each instance gets its share of the input, or all of it "
         "(spectral_index then runs on one instance only: each would make every product)",
     )
-    upload: Literal["Continuous", "EndOfJob"] = Field(
-        "Continuous", description="Whether products appear in S3 while the job runs, or at its end"
+    scene_format: Literal["stac-item", "search-result"] = Field(
+        "stac-item",
+        description="In which form the script gets a scene of stac or items: as a STAC Item, or as SageMaker "
+        "geospatial's SearchRasterDataCollection gives it (Id, Assets.red.Href)",
+    )
+    products: Literal["items", "files"] | None = Field(
+        None,
+        description="What the script leaves of a scene: items, a STAC Item that is written last; or files alone, whose "
+        "paths hold the scene's id, and which get their Item when the script has ended well. items when left out, "
+        "files with search-result",
+        examples=["files"],
+    )
+    upload: Literal["Continuous", "EndOfJob"] | None = Field(
+        None,
+        description="Whether products appear in S3 while the job runs, or at its end. Continuous when left out; "
+        "products of files appear at the end",
     )
     max_runtime: Runtime = Field(Duration.parse("PT4H"), description="When a job is stopped, PT1S to P9D")
     environment: dict[str, str] = Field({}, description="Environment variables of the script")
@@ -136,6 +150,15 @@ class Processing(Part):
     outputs: dict[ChannelName, ExtraOutput] = Field(
         {}, description="More outputs, by name", examples=[{"statistics": {"upload": "EndOfJob"}}]
     )
+
+    @property
+    def makes_items(self) -> bool:
+        """Whether what the script leaves gets its STAC Items from us."""
+        return (self.products or ("files" if self.scene_format == "search-result" else "items")) == "files"
+
+    @property
+    def upload_mode(self) -> Literal["Continuous", "EndOfJob"]:
+        return self.upload or ("EndOfJob" if self.makes_items else "Continuous")
 
     @property
     def instance_types(self) -> list[str]:

@@ -9,6 +9,7 @@ from itertools import islice
 
 from geocadence.bucket import Bucket
 from geocadence.layout import BATCH_TAGS, RunLayout
+from geocadence.plan.scene_format import FORMS
 from geocadence.plan.slices import read_slice
 
 # Items that are held at the same time.
@@ -16,7 +17,8 @@ _AT_ONCE = 500
 
 
 def write_batch(inputs: Bucket, layout: RunLayout, batch: int) -> None:
-    scenes = read_slice(inputs, layout, batch).scenes()
+    planned = read_slice(inputs, layout, batch)
+    scenes, form = planned.scenes(), FORMS[planned.scene_format]
     while some := list(islice(scenes, _AT_ONCE)):
-        objects = {layout.batch_item(batch, scene["object"]): scene["item"] for scene in some}
+        objects = {layout.batch_item(batch, scene["object"]): form(scene["item"]) for scene in some}
         inputs.write_json_many(objects, tags=BATCH_TAGS)

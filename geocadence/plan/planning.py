@@ -28,6 +28,7 @@ from geocadence.plan.draft import Draft, Sources, find
 from geocadence.plan.extra_inputs import check_extra_inputs
 from geocadence.plan.left_behind import to_hand_on
 from geocadence.plan.recipe import recipe_of
+from geocadence.plan.scene_format import STAC_ITEM
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.slices import write_slices
 from geocadence.tries import tries
@@ -109,6 +110,7 @@ def plan_run(
                 draft.batches,
                 instances=draft.instance_count,
                 recipe=recipe_of(definition),
+                scene_format=definition["processing"].get("scene_format", STAC_ITEM),
                 shelf=shelf,
             )
             return result

@@ -1,7 +1,7 @@
 """The recipe of a product: what makes it what it is, beside its scene.
 
-Arguments and environment, the script's code, the image. Not how many instances of which type: they change nothing
-in a product.
+Arguments and environment, the form in which the script gets scenes and leaves products; its code; the image. Not how
+many instances of which type: they change nothing in a product.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ _PARTS = ("arguments", "script", "image")
 def recipe_of(definition: dict[str, Any]) -> str:
     """The id of a resolved definition's recipe: `<arguments>-<script>-<image>`, 8 hex digits each."""
     processing = definition["processing"]
+    asked = {key: processing.get(key) or {} for key in ("arguments", "environment", "inputs", "files_digest")}
+    # Said only where they are not what they were before they could be said, so that recipes of then still hold.
+    forms = {"scene_format": "search-result", "products": "files"}
     parts = (
-        {key: processing.get(key) or {} for key in ("arguments", "environment", "inputs", "files_digest")},
+        asked | {key: form for key, form in forms.items() if processing.get(key) == form},
         {key: processing.get(key) for key in ("script", "entry", "python", "provided", "code_digest")},
         # An image that is not built here has no digest of ours, and keeps the recipe that it had without one.
         {key: processing[key] for key in ("image", "image_digest") if processing.get(key)},

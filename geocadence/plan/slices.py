@@ -20,6 +20,7 @@ from geocadence.layout import BATCH_TAGS, RunLayout
 from geocadence.long_json import compact
 from geocadence.plan.batches import ranked
 from geocadence.plan.decisions import Decision
+from geocadence.plan.scene_format import STAC_ITEM
 from geocadence.plan.shelf import Shelf, packed
 
 CONTENT_TYPE = "application/gzip"
@@ -33,6 +34,7 @@ class Slice:
 
     batch: int
     recipe: str
+    scene_format: str
     planned_at: datetime
     lines: bytes
 
@@ -53,10 +55,11 @@ def write_slices(
     *,
     instances: int,
     recipe: str,
+    scene_format: str,
     shelf: Shelf,
 ) -> None:
     def write(batch: int) -> None:
-        head = packed(compact({"batch": batch, "recipe": recipe}) + "\n")
+        head = packed(compact({"batch": batch, "recipe": recipe, "scene_format": scene_format}) + "\n")
         lines = b"".join(
             _line(name, decision, batch, shelf) for name, decision in _named(batches[batch], instances=instances)
         )
@@ -73,7 +76,7 @@ def read_slice(inputs: Bucket, layout: RunLayout, batch: int) -> Slice:
         raise FileNotFoundError(f"{inputs.uri(key)} is not there: PlanRun writes it before any job starts")
     with gzip.open(io.BytesIO(lines)) as file:
         head = json.loads(next(file))
-    return Slice(batch, head["recipe"], planned_at, lines)
+    return Slice(batch, head["recipe"], head.get("scene_format", STAC_ITEM), planned_at, lines)
 
 
 def _line(name: str, decision: Decision, batch: int, shelf: Shelf) -> bytes:

@@ -15,11 +15,11 @@ from spectral.json_values import finite
 _DEPTHS = {"Point": 0, "MultiPoint": 1, "LineString": 1, "MultiLineString": 2, "Polygon": 2, "MultiPolygon": 3}
 
 
-def footprint(source: dict[str, Any], grid: Grid) -> tuple[dict[str, Any] | None, list[float] | None]:
+def footprint(source: dict[str, Any], grid: Grid | None) -> tuple[dict[str, Any] | None, list[float] | None]:
     """The geometry (longitude and latitude) and the bbox of a product; both None where neither can be had."""
     geometry = _usable(source.get("geometry"))
     bbox = source.get("bbox") if geometry else None
-    geometry = geometry or outline(grid)
+    geometry = geometry or (outline(grid) if grid else None)
     if geometry is None:
         return None, None
     if not _is_bbox(bbox):

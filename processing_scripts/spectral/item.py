@@ -93,7 +93,7 @@ def item_of(
             "type": "image/png",
             "title": f"Preview of {written[0].index.name}",
             "roles": ["thumbnail"],
-            **_file(preview, hashlib.sha256(preview.read_bytes()).hexdigest()),
+            **file_fields(preview, hashlib.sha256(preview.read_bytes()).hexdigest()),
         }
     geometry, bbox = footprint(source, grid)
     item = {
@@ -106,9 +106,9 @@ def item_of(
         "properties": {
             "title": f"{', '.join(one.index.name for one in written)} of {scene_id}",
             **moments_of(source["properties"]),
-            **_carried_over(source["properties"]),
+            **carried_over(source["properties"]),
             **({"gsd": grid.metres} if grid.metres else {}),
-            **_projection(grid),
+            **projection(grid),
             "processing:level": "L2",
             "processing:lineage": lineage,
             "processing:version": __version__,
@@ -119,16 +119,19 @@ def item_of(
             },
             **decisions,
         },
-        "links": _links(source, collection),
+        "links": links_of(source, collection),
         "assets": assets,
     }
     if collection:
         item["collection"] = collection
-    fields = {*item["properties"], *(name for asset in assets.values() for name in _field_names(asset))}
-    item["stac_extensions"] = [
-        schema for prefix, schema in EXTENSIONS.items() if any(name.startswith(prefix) for name in fields)
-    ]
+    item["stac_extensions"] = extensions_of(item)
     return item
+
+
+def extensions_of(item: dict[str, Any]) -> list[str]:
+    """The schemas of the extensions whose fields the Item has."""
+    fields = {*item["properties"], *(name for asset in item["assets"].values() for name in _field_names(asset))}
+    return [schema for prefix, schema in EXTENSIONS.items() if any(name.startswith(prefix) for name in fields)]
 
 
 def _index_asset(one: Written, grid: Grid) -> dict[str, Any]:
@@ -158,16 +161,16 @@ def _index_asset(one: Written, grid: Grid) -> dict[str, Any]:
         "processing:expression": {"format": "awesome-spectral-indices", "expression": index.formula.text},
         **({"geocadence:constants": dict(index.constants)} if index.constants else {}),
         **({"geocadence:reference": index.reference} if index.reference else {}),
-        **_file(one.path, one.sha256),
+        **file_fields(one.path, one.sha256),
     }
 
 
-def _file(path: Path, sha256: str) -> dict[str, Any]:
+def file_fields(path: Path, sha256: str) -> dict[str, Any]:
     """Size and checksum: a multihash, 12 for SHA-256 and 20 for its 32 bytes."""
     return {"file:size": path.stat().st_size, "file:checksum": f"1220{sha256}"}
 
 
-def _projection(grid: Grid) -> dict[str, Any]:
+def projection(grid: Grid) -> dict[str, Any]:
     code = grid.crs.to_authority() if grid.crs else None
     west, south, east, north = grid.bounds
     centre = _centre(grid)
@@ -191,11 +194,11 @@ def _centre(grid: Grid) -> dict[str, float] | None:
     return {"lat": round(latitude, 7), "lon": round(longitude, 7)} if usable else None
 
 
-def _carried_over(properties: dict[str, Any]) -> dict[str, Any]:
+def carried_over(properties: dict[str, Any]) -> dict[str, Any]:
     return {name: properties[name] for name, holds in _CARRIED_OVER.items() if holds(properties.get(name))}
 
 
-def _links(source: dict[str, Any], collection: str | None) -> list[dict[str, Any]]:
+def links_of(source: dict[str, Any], collection: str | None) -> list[dict[str, Any]]:
     links = []
     if collection:
         links += [

@@ -64,7 +64,9 @@ def scene_job(
                 pj.ProcessingOutput(
                     "output_data",
                     s3_output=pj.S3Output(
-                        f"s3://{places.output.bucket}/{places.output.prefix}", OUTPUT, s3_upload_mode=processing.upload
+                        f"s3://{places.output.bucket}/{places.output.prefix}",
+                        OUTPUT,
+                        s3_upload_mode=processing.upload_mode,
                     ),
                 ),
                 *channels.outputs,

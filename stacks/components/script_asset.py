@@ -23,6 +23,8 @@ from stacks.components.uv import ROOT, deploys_to_this_machine
 from stacks.refused import Refused
 
 BUILT_IN = ROOT / "processing_scripts"
+# What makes products of the files of a script that leaves no Items; the launcher starts it.
+CATALOGUING = BUILT_IN / "_catalogue_files.py"
 LAUNCHER = ROOT / "container" / "launcher" / "__main__.py"
 # Locks of what makes a built-in script faster where it loads; it does without where it does not.
 LIBRARIES_OF_BUILT_INS = {"spectral_index": ROOT / "requirements" / "codecs.txt"}
@@ -35,7 +37,8 @@ class ScriptAsset(Construct):
 
     `entry` is the file of a script folder that is run; `python` is the image's, `provided` the packages in the image
     that must not travel although `requirements` would bring them; `files` the names that files deployed as inputs
-    have in their folders.
+    have in their folders; `digest` is given for a script that leaves files without Items: of its code, for the Items
+    that they get.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class ScriptAsset(Construct):
         provided: tuple[str, ...] = (),
         python: str = "",
         files: Mapping[str, str] | None = None,
+        digest: str | None = None,
     ) -> None:
         super().__init__(scope, id)
         with tempfile.TemporaryDirectory(prefix="script-") as staging:
@@ -58,6 +62,9 @@ class ScriptAsset(Construct):
                 "libraries": listed,
                 "files": dict(files or {}),
             }
+            if digest is not None:
+                start["products"] = {"script": script.name, "digest": digest}
+                _lay_out(CATALOGUING, Path(staging, "products"))
             Path(staging, "start.json").write_text(json.dumps(start, indent=1))
             # The asset copies what it is given at once.
             asset = assets.Asset(self, "Asset", path=staging)
@@ -96,15 +103,19 @@ def _pack(
     if script.is_dir() and not (script / entry).is_file():
         raise UnusableScript(f"{script} has no {entry} (a script folder is started through it)")
     try:
-        files = files_to_ship(script, root=ROOT)
+        _lay_out(script, staging / "script")
     except UnusableFile as error:
         raise UnusableScript(str(error)) from error
-    for name, path in files:
-        target = staging / "script" / name
+    return [_ship(each, pythons, staging, number) for number, each in enumerate(libraries)]
+
+
+def _lay_out(script: Path, folder: Path) -> None:
+    """The files that travel as `script`, below `folder`."""
+    for name, path in files_to_ship(script, root=ROOT):
+        target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         # With its mode: programs stay programs.
         shutil.copy(path, target)
-    return [_ship(each, pythons, staging, number) for number, each in enumerate(libraries)]
 
 
 def _ship(libraries: Libraries, pythons: tuple[str, ...], staging: Path, number: int) -> dict[str, Any]:

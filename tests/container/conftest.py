@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "processing_scripts"
 LAUNCHER = ROOT / "container/launcher/__main__.py"
 # The jobs' Python, with the libraries that AWS's samples import.
 PYTHON = ROOT / ".local/container/bin/python"
@@ -43,6 +44,7 @@ class Job:
     libraries: list[dict[str, Any]] = field(default_factory=list)
     programs: tuple[str, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
+    products: dict[str, str] | None = None
 
     def with_libraries(self, files: dict[str, str], **changes: Any) -> Job:
         """Libraries of these files; `changes` replace members of what start.json says of them."""
@@ -62,6 +64,14 @@ class Job:
         with zipfile.ZipFile(archive, "w") as packed:
             packed.write(LAUNCHER, "__main__.py")
             start = {"entry": self.entry, "libraries": self.libraries, "files": self.files}
+            if self.products:
+                start["products"] = self.products
+                for path in (
+                    SCRIPTS / "_catalogue_files.py",
+                    *(SCRIPTS / "cataloguing").glob("*.py"),
+                    *(SCRIPTS / "spectral").glob("*.py"),
+                ):
+                    packed.write(path, f"products/{path.relative_to(SCRIPTS)}")
             packed.writestr("start.json", json.dumps(start))
             _write(packed, self.script, self.programs, below="script/")
             for name in {name for each in self.libraries for name in each["zips"].values()}:

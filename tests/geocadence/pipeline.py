@@ -73,6 +73,8 @@ class Pipeline:
             if found.key.endswith("/"):
                 continue
             source = self.inputs.read_json(found.key)
+            if isinstance(source, list):  # a search result
+                source = source[0]["geocadence:item"]
             if source["id"] not in but:
                 self.jobs.append(source["id"])
                 self._produce(source)

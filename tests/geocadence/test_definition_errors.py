@@ -183,6 +183,31 @@ MISTAKES = [
          "make every product as often (take ShardedByS3Key, or one instance)")
         for script in ("spectral_index", "processing_scripts/spectral_index.py")
     ],
+    ("instance_count: 4", "scene_format: geojson", "11: processing.scene_format: geojson is unknown (expected stac-item or "
+     "search-result)"),
+    ("instance_count: 4", "products: rasters", "11: processing.products: rasters is unknown (expected items or files)"),
+    ("instance_count: 4", "scene_format: search-result", "11: processing.scene_format: search-result makes no sense here: "
+     "spectral_index reads STAC Items, and search results tell nothing of offsets (leave the key out)"),
+    ("instance_count: 4", "products: files", "11: processing.products: files makes no sense here: spectral_index leaves an "
+     "Item with each product itself (leave the key out)"),
+    *[
+        ("  stac:\n    api: https://earth-search.aws.element84.com/v1\n    collection: sentinel-2-c1-l2a\n"
+         "    area: areas/alentejo.geojson\nprocessing:\n  script: spectral_index\n",
+         f"  {kind}: {{uri: s3://bucket/scenes.json}}\nprocessing:\n  script: mine.py\n  {key}: {value}\n",
+         f"8: processing.{key}: makes no sense here: the objects of a {kind} are no scenes, and the script gets them as they "
+         "are (leave the key out, or take stac or items as source)")
+        for kind, key, value in (("prefix", "scene_format", "search-result"), ("manifest", "scene_format", "stac-item"),
+                                 ("prefix", "products", "files"), ("manifest", "products", "items"))
+    ],
+    *[
+        ("script: spectral_index\n  instance_count: 4", f"script: mine.py\n  {given}\n  upload: Continuous",
+         "12: processing.upload: Continuous uploads files before they are in their scene's folder, where they would stay for "
+         "good (take EndOfJob, or leave the key out)")
+        for given in ("scene_format: search-result", "products: files")
+    ],
+    ("script: spectral_index\n  instance_count: 4", "script: mine.py\n  products: files\n  instance_count: 2\n  distribution: "
+     "FullyReplicated", "13: processing.distribution: FullyReplicated gives each of 2 instances every scene, and mine.py would "
+     "make every product as often (take ShardedByS3Key, or one instance)"),
     # What a run refuses to plan, a definition must not promise.
     ("scenes_per_job: 50", f"scenes_per_job: 50, max_scenes_per_run: {50 * MOST_BATCHES + 1}", "12: limits.max_scenes_per_run: "
      "25001 scenes in jobs of 50 make 501 jobs, above 500, the most that one run has (take more scenes a job or fewer a run)"),
@@ -214,6 +239,7 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("there", "instead", "error"), MISTAKES, ids=[mistake[1][:40] for mistake in MISTAKES])
 def test_a_mistake_is_named_with_its_place(project: Path, there: str, instead: str, error: str) -> None:
+    (project / "mine.py").touch()
     assert there in GOOD
     assert errors_of(project, GOOD.replace(there, instead, 1)) == [f"pipelines/ndvi-weekly.yaml:{error}"]
 
@@ -224,6 +250,13 @@ def test_a_mistake_is_named_with_its_place(project: Path, there: str, instead: s
         ("scenes_per_job: 50", f"scenes_per_job: 50, max_scenes_per_run: {50 * MOST_BATCHES}"),
         ("instance_count: 4", "distribution: FullyReplicated"),
         ("script: spectral_index", "distribution: FullyReplicated\n  script: mine.py"),
+        ("instance_count: 4", "scene_format: stac-item\n  products: items\n  upload: Continuous"),
+        ("script: spectral_index", "script: mine.py\n  scene_format: search-result"),
+        (
+            "script: spectral_index",
+            "script: mine.py\n  scene_format: search-result\n  products: items\n  upload: Continuous",
+        ),
+        ("script: spectral_index", "script: mine.py\n  products: files\n  upload: EndOfJob"),
         ("instance_count: 4", "arguments: {check: false, help: null, output: false}"),
         ("instance_count: 4", 'arguments: {template: "{%", other: "{% a %} b", more: "a {% b %}"}'),
         ("name: ndvi-weekly", "name: storage-of-grain"),

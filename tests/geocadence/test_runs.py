@@ -65,6 +65,8 @@ def test_a_committed_product_that_is_gone_is_made_again(pipeline: Pipeline) -> N
     [
         ({"arguments": {"indices": ["NDVI", "EVI"]}}, "another arguments"),
         ({"environment": {"LEVEL": "2"}}, "another arguments"),
+        ({"scene_format": "search-result"}, "another arguments"),
+        ({"products": "files"}, "another arguments"),
         ({"code_digest": "0123"}, "another script"),
         ({"image": "123456789012.dkr.ecr.us-west-2.amazonaws.com/a:1"}, "another image"),
         ({"image": "b", "code_digest": "0"}, "another script and image"),
@@ -90,6 +92,8 @@ def test_what_changes_nothing_in_a_product_is_no_recipe(pipeline: Pipeline) -> N
     # An image that is not built here has no digest.
     pipeline.definition["processing"] |= {"image_digest": ""}
     pipeline.definition["processing"] |= {"instance_count": 1, "instance_type": "ml.c5.xlarge", "max_runtime": "PT1H"}
+    # What a definition of before they could be said came to.
+    pipeline.definition["processing"] |= {"scene_format": "stac-item", "products": "items"}
 
     assert pipeline.run("b")["outcome"] == "empty"
 

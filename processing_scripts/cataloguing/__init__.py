@@ -1,0 +1,1 @@
+"""STAC Items for what a script left that leaves files only."""
