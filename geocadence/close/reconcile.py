@@ -117,4 +117,8 @@ def outcome_of_objects(*, planned: int, produced: int, jobs: int, jobs_failed: i
 def _unexplained(product: Product | None, planned_at: datetime) -> str:
     if product is not None and product.faults and product.modified >= planned_at:
         return product.faults[0]
-    return "its job left neither a product nor a failure file"
+    # Where the job failed, what is said of it takes this sentence's place.
+    return (
+        "its job left neither a product with a STAC Item nor a failure file (of a script that leaves files alone, say "
+        "`products: files` in the definition)"
+    )

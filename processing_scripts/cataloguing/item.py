@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cataloguing.rasters import Raster, read_raster
 from spectral.footprint import footprint, outline
@@ -121,7 +122,7 @@ def _asset(file: File, raster: Raster | None) -> dict[str, Any]:
     if media_type == "image/tiff" and grid:
         media_type = "image/tiff; application=geotiff"
     return {
-        "href": f"./{file.name}",
+        "href": f"./{quote(file.name)}",
         **({"type": media_type} if media_type else {}),
         "roles": ["overview" if is_picture else "data"],
         **({"bands": raster.bands} if raster and not is_picture else {}),

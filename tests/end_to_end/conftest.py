@@ -32,6 +32,7 @@ STAGE = "local"
 AREA = json.loads((ROOT / "pipelines/areas/alentejo.geojson").read_text())
 OBJECTS = {f"e2e-objects/maps/{number}.txt": f"map {number}" for number in range(5)}
 LATE = "e2e-months/late/red.tif"
+LATE_NIR = "e2e-files/late/nir.tif"
 LISTED = {f"e2e-listed/pool/{number}.txt": f"sheet {number}" for number in range(6)}
 
 DEFINITIONS = """
@@ -73,6 +74,18 @@ source: {{items: {{href: months.json}}}}
 processing: {{script: spectral_index, arguments: {{indices: [NDVI]}}, instance_count: 1, hourly_rate: 0.9}}
 access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/"]}}
 limits: {{concurrent_runs: 3}}
+---
+name: e2e-guide
+schedule: {{cron: "0 6 ? * MON *"}}
+source:
+  stac: {{api: "{api}", collection: sentinel-2-c1-l2a, area: area.geojson, lookback: P520W}}
+processing: {{script: ndvi.py, scene_format: search-result, instance_count: 2}}
+access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/"]}}
+---
+name: e2e-files
+source: {{items: {{href: late.json}}}}
+processing: {{script: patient.py, products: files, instance_count: 1}}
+access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/", "s3://{input_bucket}/e2e-files/late/"]}}
 ---
 name: e2e-hopeless
 source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
@@ -153,7 +166,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         with pointed_at(cloud):
             # Their scenes name the imagery, whose place is known before it is there.
             imagery = tmp_path_factory.mktemp("imagery")
-            lists = {"flawed.json": flawed_scenes(stage, imagery), "months.json": scenes_of_months(stage, imagery)}
+            lists = {
+                "flawed.json": flawed_scenes(stage, imagery),
+                "months.json": scenes_of_months(stage, imagery),
+                "late.json": scenes_with_a_late_one(stage, imagery),
+            }
             pipelines = write_definitions(stage, tmp_path_factory.mktemp("pipelines"), port=port, lists=lists)
             log = folder / "cdk.log"
             bootstrap(cloud, log=log)
@@ -221,6 +238,13 @@ def scenes_of_months(stage: Deployed, folder: Path) -> dict[str, Any]:
     may = deepcopy(april) | {"id": april["id"].replace("202604", "202605")}
     may["properties"] |= {"datetime": "2026-05-26T11:21:09Z", "s2:nodata_pixel_percentage": 100}
     items.append(may)
+    return {"type": "FeatureCollection", "features": items}
+
+
+def scenes_with_a_late_one(stage: Deployed, folder: Path) -> dict[str, Any]:
+    """Three scenes, the near infrared of the second of which is not there yet."""
+    items = make_sample(folder, href_prefix=f"s3://{stage.input_bucket}/e2e-scenes/imagery/")[1:4]
+    items[1]["assets"]["nir"]["href"] = f"s3://{stage.input_bucket}/{LATE_NIR}"
     return {"type": "FeatureCollection", "features": items}
 
 

@@ -185,6 +185,36 @@ def test_a_run_may_not_raise_the_instances_where_each_would_make_every_product(
     assert load_pipeline(path).resolved()["processing"]["most_instances"] == most
 
 
+@pytest.mark.parametrize(
+    ("processing", "products", "upload"),
+    [
+        ("", "items", "Continuous"),
+        (", scene_format: stac-item, upload: EndOfJob", "items", "EndOfJob"),
+        (", scene_format: search-result", "files", "EndOfJob"),
+        (", products: files", "files", "EndOfJob"),
+        (", scene_format: search-result, products: items", "items", "Continuous"),
+    ],
+)
+def test_scripts_of_search_results_leave_files_which_are_uploaded_at_the_end_unless_it_is_said_otherwise(
+    tmp_path: Path, processing: str, products: str, upload: str
+) -> None:
+    path = write(tmp_path, "items: {href: s3://bucket/scenes.json}")
+    path.write_text(path.read_text().replace("script: script.py", f"script: script.py{processing}"))
+
+    definition = load_pipeline(path)
+
+    assert definition.resolved()["processing"]["products"] == products
+    assert definition.pipeline.processing.upload_mode == upload
+
+
+def test_a_run_may_not_raise_the_instances_of_products_of_files_that_each_would_make(tmp_path: Path) -> None:
+    path = write(tmp_path, "items: {href: s3://bucket/scenes.json}")
+    given = "script: script.py, products: files, distribution: FullyReplicated"
+    path.write_text(path.read_text().replace("script: script.py", given))
+
+    assert load_pipeline(path).resolved()["processing"]["most_instances"] == 1
+
+
 def test_paths_lead_from_the_definition_first_and_from_the_project_then(tmp_path: Path) -> None:
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "mine.py").touch()

@@ -17,6 +17,8 @@ from cataloguing.owners import Owners
 from pystac.validation import validate_dict
 from rasterio.transform import from_origin
 
+from geocadence.plan.scene_format import search_result
+from geocadence.products import asset_key
 from tests.offline_validator import stac_valid
 from tests.processing_scripts.factory import SCRIPTS
 
@@ -109,8 +111,7 @@ def test_the_guides_files_become_products_in_their_scenes_folders(shard: Shard) 
 
 def test_search_results_carry_what_the_item_needs(shard: Shard) -> None:
     item = source("S2A_1")
-    result = {"Id": "S2A_1", "Assets": {}, "geocadence:item": {k: v for k, v in item.items() if k != "assets"}}
-    (shard.input / "00000_S2A_1.json").write_text(json.dumps([result]))
+    (shard.input / "00000_S2A_1.json").write_text(json.dumps(search_result(item)))
     shard.tiff("ndvi_S2A_1.tif")
     shard.run()
     by_search = shard.item("S2A_1")
@@ -247,6 +248,16 @@ def test_a_table_called_like_the_item_makes_way_for_it(shard: Shard) -> None:
     assert json.loads((shard.output / "2026/03/S2A_1/S2A_1_data.json").read_text()) == {"mean": 0.5}
     assert shard.item("S2A_1")["assets"]["data"]["href"] == "./S2A_1_data.json"
     assert shard.item("S2A_1")["geometry"] == source("S2A_1")["geometry"]
+
+
+@pytest.mark.parametrize("name", ["ndvi of S2A_1.tif", "S2A_1#50%41?.tif", "índice_S2A_1.tif"])
+def test_an_href_leads_to_its_file_whatever_that_is_called(shard: Shard, name: str) -> None:
+    shard.scenes(source("S2A_1"))
+    shard.tiff(name)
+    shard.run()
+    (asset,) = shard.item("S2A_1")["assets"].values()
+    key = asset_key(asset["href"], item_key="guide/2026/03/S2A_1/S2A_1.json", output=None)
+    assert key == f"guide/2026/03/S2A_1/{name}"
 
 
 def test_two_files_that_would_be_one_are_no_product(shard: Shard) -> None:

@@ -79,6 +79,11 @@ DEFINITIONS = {
         "source": {"manifest": {"uri": "s3://survey-lists/all.json"}},
         "processing": {"script": "single.py"},
     },
+    "guide": {
+        "stages": ["dev"],
+        "source": {"items": {"href": "https://catalogue.example/scenes.json"}},
+        "processing": {"script": "single.py", "scene_format": "search-result"},
+    },
     "orthos": {
         "stages": ["dev"],
         "source": {"manifest": {"uri": "s3://survey-images/lists/orthos.json"}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import aws_cdk as cdk
 import pytest
 
+from geocadence.definition import load_pipeline
 from stacks.components import function_asset
 from stacks.components.script_asset import BUILT_IN, ScriptAsset, UnusableScript
 from tests.stacks.templates import Stack, Synthesis
@@ -59,6 +61,20 @@ def test_one_file_runs_from_its_zip_as_it_is(synthesis: Synthesis, tmp_path: Pat
     assert name.endswith(".zip")
     assert _run(folder, tmp_path / "script.zip").stdout == "one file\n"
     assert (folder / "script" / "single.py").read_text() == "print('one file')\n"
+
+
+def test_a_script_that_leaves_no_items_travels_with_what_makes_products_of_its_files(
+    synthesis: Synthesis, pipelines: Path
+) -> None:
+    _, folder = _script(synthesis, "guide")
+    told = json.loads((folder / "start.json").read_text())["products"]
+    assert told == {"script": "single.py", "digest": load_pipeline(pipelines / "guide.yaml").code_digest}
+    program = [sys.executable, folder / "products/_catalogue_files.py", "--help"]
+    done = subprocess.run(program, capture_output=True, text=True, cwd=folder, env={}, check=False)
+    assert done.returncode == 0, done.stderr
+    _, other = _script(synthesis, "orthos")
+    assert "products" not in json.loads((other / "start.json").read_text())
+    assert not (other / "products").exists()
 
 
 def test_no_caches_tests_or_tool_settings_travel_with_a_built_in_script(synthesis: Synthesis) -> None:

@@ -75,7 +75,7 @@ def test_a_manifest_is_handed_over_as_a_manifest(synthesis: Synthesis) -> None:
     assert job["AppSpecification"]["ContainerArguments"] == ["--fast"]
 
 
-@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal"])
+@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal", "guide"])
 def test_the_request_is_one_that_botocore_takes(synthesis: Synthesis, pipeline: str) -> None:
     shape = (
         botocore.session.get_session().get_service_model("sagemaker").operation_model("CreateProcessingJob").input_shape
@@ -130,3 +130,8 @@ def test_preferences_take_the_place_of_the_instance_type(synthesis: Synthesis) -
     assert cluster["InstancePreferences"] == [{"InstanceType": "ml.m5.2xlarge"}, {"InstanceType": "ml.m6i.2xlarge"}]
     assert "InstanceType" not in cluster
     assert cluster["InstanceCount"] == 4, "one count for all of them"
+
+
+def test_products_of_files_are_uploaded_when_they_are_in_their_folders(synthesis: Synthesis) -> None:
+    (output,) = _job(synthesis.stack("geocadence-dev-guide"))["ProcessingOutputConfig"]["Outputs"]
+    assert output["S3Output"]["S3UploadMode"] == "EndOfJob"

@@ -64,7 +64,7 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     return {path: value}
 
 
-@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal"])
+@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal", "guide"])
 def test_the_same_job_is_asked_for_field_by_field(synthesis: Synthesis, pipeline: str) -> None:
     arguments, by_machine = of_the_machine(synthesis, pipeline)
     request = filled(arguments, name=by_machine["ProcessingJobName"], run_id="r1", plan=PLAN)
