@@ -1,4 +1,4 @@
-"""The request for a processing job that a deployed state machine sends, with its expressions filled in.
+"""What a deployed state machine makes a processing job of: its request, with the expressions filled in, and functions.
 
 The machine's definition is the one place that holds the image, the script and the role as they were deployed.
 """
@@ -6,6 +6,7 @@ The machine's definition is the one place that holds the image, the script and t
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,8 +22,18 @@ SOURCE_URI = "{% $plan.input_uri %}"
 BATCH_URI = "{% $plan.input_uri & $string($states.input.batch) & '/' %}"
 
 
-def deployed_request(target: Target, pipeline: str) -> dict[str, Any]:
-    """The Task's arguments in the machine of `pipeline`; TargetError where it is not deployed."""
+@dataclass(frozen=True)
+class DeployedJob:
+    """What of a deployed machine makes a job: the Task's arguments, and the functions that plan and write its batch."""
+
+    request: dict[str, Any]
+    plan: str
+    # None where the source is objects, which are there already.
+    write: str | None
+
+
+def deployed_job(target: Target, pipeline: str) -> DeployedJob:
+    """Of the machine of `pipeline`; TargetError where it is not deployed."""
     try:
         machine = target.client("stepfunctions").describe_state_machine(
             stateMachineArn=target.state_machine_arn(pipeline)
@@ -31,9 +42,13 @@ def deployed_request(target: Target, pipeline: str) -> dict[str, Any]:
         if error.response["Error"]["Code"] in _MISSING:
             raise not_deployed(target, pipeline) from error
         raise
-    definition = json.loads(machine["definition"])
-    states = definition["States"]["ProcessBatches"]["ItemProcessor"]["States"]
-    return states["ProcessScenes"]["Arguments"]
+    states = json.loads(machine["definition"])["States"]
+    of_batch = states["ProcessBatches"]["ItemProcessor"]["States"]
+    return DeployedJob(
+        of_batch["ProcessScenes"]["Arguments"],
+        states["PlanRun"]["Arguments"]["FunctionName"],
+        of_batch["WriteBatch"]["Arguments"]["FunctionName"] if "WriteBatch" in of_batch else None,
+    )
 
 
 def filled(request: Any, *, name: str, run_id: str, plan: dict[str, Any], batch: int = 0) -> Any:

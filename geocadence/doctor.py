@@ -11,9 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from geocadence.definition import Definition
 from geocadence.definition.images import BUILT, GEOSPATIAL, GEOSPATIAL_REGION, EcrImage, may_change
+from geocadence.deployed_definition import noted_differences
 from geocadence.quotas import Quota, quota_name, read_quotas
 from geocadence.target import Target
-from geocadence.undeployed import not_deployed
+from geocadence.undeployed import deploying, not_deployed
 
 # The parameter that `cdk bootstrap` leaves: https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping.html
 BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
@@ -112,6 +113,10 @@ def _deployment(target: Target, definition: Definition) -> Finding:
         if _code(error) in _NONE:
             return Finding(what, State.BAD, str(not_deployed(target, definition.name)))
         return _unknown(what, error)
+    found = noted_differences(target, definition)
+    if found:
+        told = f"{machine['name']} departs from the file in {', '.join(found)}; {deploying(target, definition.name)}"
+        return Finding(what, State.WARNING, told)
     return Finding(what, State.GOOD, machine["name"])
 
 

@@ -56,6 +56,7 @@ class Progress:
     produced: int | None = None
     failed: int = 0
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    batches: int = 0
 
     @property
     def phase(self) -> str:
@@ -67,8 +68,9 @@ class Progress:
             return "planning"
         if not self.jobs:
             return "starting jobs" if self.planned else "closing"
-        if "InProgress" not in states and states:
-            return "closing"
+        if "InProgress" not in states:
+            has_more = len({job["batch"] for job in self.jobs}) < self.batches
+            return "starting jobs" if has_more else "closing"
         return "processing" if any(job["started"] for job in self.jobs) else "waiting for instances"
 
 
@@ -168,7 +170,7 @@ def look(target: Target, run: RunHandle) -> tuple[Progress, dict[str, Any]]:
     failed = sum(1 for _ in target.outputs.listing(layout.failures))
     if not plan["batches"]:
         return Progress(status, 0, 0), answer
-    return Progress(status, plan["planned"], _produced(target, plan), failed, jobs), answer
+    return Progress(status, plan["planned"], _produced(target, plan), failed, jobs, plan["batches"]), answer
 
 
 def _status_by(jobs: list[dict[str, Any]]) -> str:

@@ -24,24 +24,29 @@ def streams_of(logs: Any, job: str) -> list[tuple[str, str]]:
     return [("-".join(stream.partition("/")[2].split("-")[:2]), stream) for stream in streams]
 
 
-def last_lines(logs: Any, job: str, *, count: int = _LAST) -> dict[str, list[str]]:
-    """By host (`algo-1`) the last lines of its log; a host without a log, or whose log can't be read, is left out."""
+def last_lines(logs: Any, job: str, *, count: int = _LAST) -> dict[str, list[str]] | None:
+    """By host (`algo-1`) the last lines of its log; a host without a log is left out. None where logs can't be read."""
     try:
         lines = {}
         for host, stream in streams_of(logs, job):
             answer = logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, limit=count, startFromHead=False)
             lines[host] = [event["message"].rstrip("\n") for event in answer["events"]][-count:]
-    except (ClientError, BotoCoreError):
-        return {}
+    except ClientError as error:
+        # Until the account's first job writes something there is no log group.
+        return {} if error.response["Error"]["Code"] == "ResourceNotFoundException" else None
+    except BotoCoreError:
+        return None
     return lines
 
 
-def phase(job: dict[str, Any], lines: dict[str, list[str]]) -> str:
-    """What a job (as `close.jobs.describe` tells it) is at, in a word or two."""
+def phase(job: dict[str, Any], lines: dict[str, list[str]] | None) -> str:
+    """What a job (as `close.jobs.describe` tells it) is at, in a word or two; `lines` are those of `last_lines`."""
     if job["status"] != "InProgress":
         return job["status"].lower()
     if not job["started"]:
         return "waiting for capacity"
+    if lines is None:
+        return "started (its logs can't be read)"
     if len(lines) < (job["instance_count"] or 1):
         return "downloading"
     return "uploading" if all(any(map(has_ended, found)) for found in lines.values()) else "running"

@@ -17,17 +17,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from geocadence.close.jobs import has_open_jobs
-from geocadence.definition import Definition
-from geocadence.deployed_job import deployed_request, filled
-from geocadence.execution_input import InvalidInput
-from geocadence.layout import RunLayout, job_name_prefix, run_id_of
-from geocadence.plan.at_work import is_at_work
-from geocadence.plan.batch_objects import write_batch
+from geocadence.deployed_function import call
+from geocadence.deployed_job import deployed_job, filled
+from geocadence.instants import format_instant
+from geocadence.layout import job_name_prefix, run_id_of
 from geocadence.plan.claims import renew
-from geocadence.plan.planning import Run, plan_run
-from geocadence.plan.sources import sources_in_s3
-from geocadence.prices import hourly_price
-from geocadence.quotas import quota_refusal, refused
+from geocadence.quotas import refused
 from geocadence.target import Target, TargetError
 
 _CODE = "code"
@@ -45,48 +40,31 @@ class Submission:
     request: dict[str, Any] | None
 
 
-def prepare(target: Target, definition: Definition, execution_input: dict[str, Any]) -> Submission:
-    """Plan one job over all that a run would take, and write its batch; TargetError where that can't be."""
-    deployed = deployed_request(target, definition.name)
+def prepare(target: Target, pipeline: str, execution_input: dict[str, Any]) -> Submission:
+    """Plan one job over all that a run would take, and write its batch; TargetError where that can't be.
+
+    The deployed functions do it, by the definition that was deployed with the job's request and under their own roles:
+    what is planned, and the recipe that is kept with the products, are the job's whatever the files here say, and what
+    the pipeline may not read is told whatever its caller may.
+    """
+    deployed = deployed_job(target, pipeline)
     started = datetime.now(UTC).replace(microsecond=0)
     # No execution stands behind it, but names are made from one.
-    machine = target.state_machine_arn(definition.name).replace(":stateMachine:", ":execution:")
+    machine = target.state_machine_arn(pipeline).replace(":stateMachine:", ":execution:")
     execution = f"{machine}:submit-{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     run_id = run_id_of(execution, started)
-    resolved = definition.resolved()
-    resolved["limits"] |= {"scenes_per_job": resolved["limits"]["max_scenes_per_run"]}
-    types = definition.pipeline.processing.instance_types
-    try:
-        plan = plan_run(
-            Run(run_id, execution, started, execution_input),
-            definition=resolved,
-            inputs=target.inputs,
-            outputs=target.outputs,
-            sources=sources_in_s3(
-                target.client("s3"),
-                region=target.region,
-                is_at_work=lambda arn: is_at_work(
-                    arn,
-                    states=target.client("stepfunctions"),
-                    sagemaker=target.client("sagemaker"),
-                    pipeline=definition.name,
-                ),
-                # A laptop has no price, and its user's own account is not to be asked.
-                price=lambda kind: None if target.is_local else hourly_price(kind, region=target.region),
-            ),
-            quota_refusal=lambda wanted: quota_refusal(
-                target.client("service-quotas"), types, wanted=wanted, region=target.region
-            ),
-            clock=lambda: datetime.now(UTC),
-        )
-    except InvalidInput as error:
-        raise TargetError(str(error)) from error
+    run = {"run_id": run_id, "execution_arn": execution, "started_at": format_instant(started)}
+    plan = call(target, deployed.plan, {**run, "input": execution_input, "one_job": True})
     if not plan["batches"]:
         return Submission(run_id, 0, None)
-    if definition.pipeline.source.has_scenes:
-        write_batch(target.inputs, RunLayout(definition.name, run_id), 0)
-    name = f"{job_name_prefix(definition.name, execution)}0-0-0"
-    return Submission(run_id, plan["planned"], filled(deployed, name=name, run_id=run_id, plan=plan))
+    if plan["batches"] > 1:
+        raise TargetError(
+            f"the deployed pipeline is of another version (it plans {plan['batches']} jobs, not one): deploy it again"
+        )
+    if deployed.write is not None:
+        call(target, deployed.write, {"plan": plan["plan"], "batch": 0})
+    name = f"{job_name_prefix(pipeline, execution)}0-0-0"
+    return Submission(run_id, plan["planned"], filled(deployed.request, name=name, run_id=run_id, plan=plan))
 
 
 def start_job(

@@ -87,6 +87,11 @@ class Target:
             self._clients[service] = self.session.client(service, config=config, **self.settings)
         return self._clients[service]
 
+    def patient_client(self, service: str, *, seconds: float) -> Any:
+        """A client that waits so long for an answer, and does not ask again for one that is late."""
+        config = Config(read_timeout=seconds, retries={"total_max_attempts": 1}, tcp_keepalive=True)
+        return self.session.client(service, config=config, **self.settings)
+
     @property
     def prefix(self) -> str:
         """What the names of the stage's state machines begin with."""

@@ -29,6 +29,12 @@ def not_deployed(target: Target, pipeline: str) -> TargetError:
     return TargetError(f"the pipeline {pipeline} is not deployed to {target.place}{there}; {remedy}")
 
 
+def deploying(target: Target, pipeline: str) -> str:
+    """The command that deploys what is defined under `pipelines/`."""
+    command = f"make run PIPELINE={pipeline}" if target.is_local else _make(target)
+    return f"`{command}` deploys it"
+
+
 def _defined() -> dict[str, Definition | None]:
     """The pipelines under `pipelines/` by name; None for a definition that is not right yet."""
     found: dict[str, Definition | None] = {}
@@ -47,8 +53,7 @@ def _deploying(target: Target, pipeline: str, definition: Definition | None) -> 
         why = "its STAC API is on this machine" if stages is None else f"stages: {', '.join(stages)}"
         remedy = "; --local runs it on the local cloud" if definition.deploys_to(LOCAL_STAGE) else ""
         return f"its definition is not for this stage ({why}){remedy}"
-    command = f"make run PIPELINE={pipeline}" if target.is_local else _make(target)
-    return f"`{command}` deploys it"
+    return deploying(target, pipeline)
 
 
 def _make(target: Target) -> str:

@@ -29,7 +29,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     settings = Settings.read()
     definition = read_definition(settings.definition)
     log_as_json(run_id=event["run_id"], pipeline=definition["name"], stage=settings.stage)
-    s3, processing = client("s3"), definition["processing"]
+    s3, processing, limits = client("s3"), definition["processing"], definition["limits"]
+    if event.get("one_job"):
+        # Asked for by `geocadence submit`, which starts one job over everything; a run's own input can't say it.
+        limits["scenes_per_job"] = limits["max_scenes_per_run"]
     try:
         result = plan_run(
             Run(event["run_id"], event["execution_arn"], parse_instant(event["started_at"]), event.get("input", {})),

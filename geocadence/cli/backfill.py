@@ -12,7 +12,7 @@ from geocadence.backfills import BackfillHandle, BackfillProgress, BackfillWatch
 from geocadence.cli.backfill_lines import backfill_facts, tell_backfill
 from geocadence.cli.bar import ProgressBar
 from geocadence.cli.cloud import target as target_of
-from geocadence.cli.runs import DETACHED, USAGE, pipeline_name
+from geocadence.cli.runs import DETACHED, USAGE, note_differences, pipeline_name
 from geocadence.cli.screen import Screen
 from geocadence.execution_input import InvalidInput
 from geocadence.target import Target
@@ -30,6 +30,7 @@ def backfill(options: argparse.Namespace, screen: Screen) -> int:
         screen.fail(str(error))
         return USAGE
     target = target_of(options)
+    note_differences(target, name, options, screen)
     if options.max_cost_usd is not None and not options.dry_run:
         refused = _refused(target, name, asked, options, screen)
         if refused is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from geocadence.cli.screen import Screen
 from geocadence.close.jobs import failure_sentence, job_advice
 from geocadence.instants import parse_instant
-from geocadence.job_phase import has_ended, last_lines, phase
+from geocadence.job_phase import LOG_GROUP, has_ended, last_lines, phase
 from geocadence.report.page import duration
 from geocadence.target import Target
 
@@ -18,8 +18,8 @@ _LAST = 12
 
 
 def with_phases(target: Target, jobs: list[dict[str, Any]], *, run_id: str) -> list[dict[str, Any]]:
-    """The jobs with `phase` and `elapsed` (seconds since creation), and where they came to no good `why`, `last_lines`
-    and `advice`.
+    """The jobs with `phase` and `elapsed` (seconds since creation), and where they came to no good `why`, `last_lines`,
+    `has_logs` (whether these could be read) and `advice`.
     """
     return [_with_phase(target, job, f"{run_id}{target.flags}", datetime.now(UTC)) for job in jobs]
 
@@ -51,6 +51,8 @@ def _tell_failure(job: dict[str, Any], screen: Screen) -> None:
     for host, lines in job["last_lines"].items():
         for line in lines:
             screen.say(f"  {host}  {line}")
+    if not job["has_logs"]:
+        screen.say(f"  its logs can't be read (allow logs:DescribeLogStreams and logs:GetLogEvents on {LOG_GROUP})")
     if job["advice"]:
         screen.say(f"  {job['advice']}")
 
@@ -63,7 +65,8 @@ def _with_phase(target: Target, job: dict[str, Any], run: str, now: datetime) ->
     ended = parse_instant(job["ended"]) if job["ended"] else now
     more = {"phase": phase(job, lines), "elapsed": round((ended - created).total_seconds(), 1)}
     if is_no_good:
-        told = {host: [line for line in found if not has_ended(line)] for host, found in lines.items()}
-        advice = job_advice(job, run=run, region=target.region)
-        more |= {"why": failure_sentence(job), "last_lines": told, "advice": advice}
+        told = {host: [line for line in found if not has_ended(line)] for host, found in (lines or {}).items()}
+        said = [line for found in told.values() for line in found]
+        advice = job_advice(job, run=run, region=target.region, last_lines=said)
+        more |= {"why": failure_sentence(job), "last_lines": told, "has_logs": lines is not None, "advice": advice}
     return job | more

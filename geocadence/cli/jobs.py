@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 from geocadence.cli.cloud import target as target_of
 from geocadence.cli.job_lines import tell_jobs, with_phases
-from geocadence.cli.runs import DETACHED, USAGE, execution_input
+from geocadence.cli.runs import DETACHED, execution_input, note_differences, pipeline_name
 from geocadence.cli.screen import Screen
 from geocadence.close.jobs import describe
-from geocadence.definition import Definition, DefinitionErrors, load_pipeline
-from geocadence.definition.files import pipelines_folder
 from geocadence.job_log import JobLog
 from geocadence.submission import prepare, start_job
 from geocadence.target import Target
@@ -22,20 +19,16 @@ _ENDED = ("Completed", "Failed", "Stopped")
 
 
 def submit_job(options: argparse.Namespace, screen: Screen) -> int:
-    if (options.name is None) == (options.definition is None):
-        screen.fail("name a pipeline, or give its --definition FILE (one of the two)")
-        return USAGE
-    try:
-        definition = _definition(options)
-    except DefinitionErrors as errors:
-        screen.err.print(str(errors), markup=False)
-        return 1
+    pipeline = pipeline_name(options, screen)
+    if isinstance(pipeline, int):
+        return pipeline
     target = target_of(options)
-    submission = prepare(target, definition, execution_input(options, dry_run=False))
+    note_differences(target, pipeline, options, screen)
+    submission = prepare(target, pipeline, execution_input(options, dry_run=False))
     if submission.request is None:
         screen.facts({"run_id": submission.run_id, "planned": 0}) if screen.as_json else screen.say("nothing to do")
         return 0
-    name = start_job(target, definition.name, submission)
+    name = start_job(target, pipeline, submission)
     facts = {"run_id": submission.run_id, "planned": submission.planned, "job": name}
     if not options.wait:
         screen.facts(facts) if screen.as_json else screen.say(name)
@@ -51,12 +44,6 @@ def submit_job(options: argparse.Namespace, screen: Screen) -> int:
     else:
         tell_jobs(target, [job], screen, run_id=submission.run_id)
     return 0 if job["status"] == "Completed" else 1
-
-
-def _definition(options: argparse.Namespace) -> Definition:
-    if options.definition is not None:
-        return load_pipeline(Path(options.definition))
-    return load_pipeline(pipelines_folder() / f"{options.name}.yaml")
 
 
 def _follow(target: Target, name: str, run_id: str, screen: Screen) -> dict[str, Any]:

@@ -13,12 +13,15 @@ from geocadence.cli.cloud import target as target_of
 from geocadence.cli.job_lines import tell_jobs, with_phases
 from geocadence.cli.screen import Screen
 from geocadence.definition import DefinitionErrors, load_pipeline
+from geocadence.definition.files import pipelines_folder
+from geocadence.deployed_definition import noted_differences
 from geocadence.follow import Finished, RunHandle, fetch_run, find_run, follow, look, start
 from geocadence.layout import RunLayout
 from geocadence.recent import recent_runs
 from geocadence.report.page import duration, moment
 from geocadence.run_logs import read_logs
 from geocadence.target import Target, TargetError
+from geocadence.undeployed import deploying
 
 DETACHED = 130
 USAGE = 2
@@ -30,6 +33,7 @@ def plan(options: argparse.Namespace, screen: Screen) -> int:
     if isinstance(name, int):
         return name
     target = target_of(options)
+    note_differences(target, name, options, screen)
     run = start(target, name, execution_input(options, dry_run=True))
     finished = _follow(target, run, screen)
     if isinstance(finished, int):
@@ -66,9 +70,9 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
     name = pipeline_name(options, screen)
     if isinstance(name, int):
         return name
-    return start_and_follow(
-        target_of(options), name, execution_input(options, dry_run=options.dry_run), options, screen
-    )
+    target = target_of(options)
+    note_differences(target, name, options, screen)
+    return start_and_follow(target, name, execution_input(options, dry_run=options.dry_run), options, screen)
 
 
 def start_and_follow(
@@ -163,6 +167,20 @@ def pipeline_name(options: argparse.Namespace, screen: Screen) -> str | int:
     except DefinitionErrors as errors:
         screen.err.print(str(errors), markup=False)
         return 1
+
+
+def note_differences(target: Target, name: str, options: argparse.Namespace, screen: Screen) -> None:
+    """Say on stderr where the file here is not what is deployed, by which everything runs."""
+    path = Path(options.definition) if options.definition else pipelines_folder() / f"{name}.yaml"
+    try:
+        found = noted_differences(target, load_pipeline(path))
+    except DefinitionErrors:  # of a pipeline that is deployed there need be no good file here
+        return
+    if found:
+        told = (
+            f"{path} is not what is deployed ({', '.join(found)}), and what is deployed runs; {deploying(target, name)}"
+        )
+        screen.err.print(told, markup=False)
 
 
 def execution_input(options: argparse.Namespace, *, dry_run: bool) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,9 @@ from geocadence.instants import format_instant
 log = logging.getLogger(__name__)
 
 _QUOTA = re.compile(r"'(?P<quota>[^']*(?:for|instances)[^']*)' is (?P<value>\d+)", re.IGNORECASE)
+# Python's own, and numpy's: the first words of a traceback's last line.
+_NO_MEMORY = re.compile(r"[\w.]*MemoryError\b")
+_MORE_MEMORY = "take a larger instance type, or read less at a time."
 _EXIT_CODE = re.compile(r"exit code:? (?P<code>-?\d+)", re.IGNORECASE)
 
 
@@ -92,10 +96,15 @@ def failure_sentence(job: dict[str, Any]) -> str:
     return f"the job was stopped: {' – '.join([why, *dict.fromkeys(said)])}"
 
 
-def job_advice(job: dict[str, Any], *, run: str, region: str | None) -> str | None:
-    """What to do about a job that did not complete, where that is known; `run` is what commands call its run."""
+def job_advice(job: dict[str, Any], *, run: str, region: str | None, last_lines: Iterable[str] = ()) -> str | None:
+    """What to do about a job that did not complete, where that is known; `run` is what commands call its run.
+
+    `last_lines`: of its hosts' logs, which know of a Python that found no memory; its exit code is any exception's.
+    """
     if job["status"] == "Stopped" and not _ran_out_of_time(job):
         return "What it had finished counts: start a run again for the rest."
+    if any(_NO_MEMORY.match(line) for line in last_lines):
+        return f"The script asked for more memory than the instance has: {_MORE_MEMORY}"
     return advice(failure_sentence(job), run=run, region=region)
 
 
@@ -129,10 +138,8 @@ def advice(text: str, *, run: str = "RUN", region: str | None = None) -> str | N
         return "The image can't be pulled: check processing.image, its region, and whether the account may pull it."
     match = _EXIT_CODE.search(text)
     if match and match["code"] in ("137", "-9"):
-        return (
-            "The script was killed (exit code 137), most often since the instance's memory was full: take a larger "
-            "instance type, or read less at a time."
-        )
+        told = "The script was killed (exit code 137), most often since the instance's memory was full"
+        return f"{told}: {_MORE_MEMORY}"
     if match:
         return f"The script ended with an error: the job's logs say where (.venv/bin/geocadence logs {run})."
     return None

@@ -24,6 +24,8 @@ def _check(uri: str, sources: Sources, *, is_manifest: bool) -> None:
     check_region(uri, region=sources.region, region_of=sources.region_of_bucket)
     if is_manifest:
         listed = read_manifest(uri, read_s3=sources.read_s3)
+        if not listed:
+            raise CatalogueRefused(f"{uri} names no object (name one in it, or take the input out of the definition)")
         check_objects(uri, listed, look=sources.look_s3, region=sources.region, region_of=sources.region_of_bucket)
     elif next(iter(sources.list_s3(uri)), None) is None:
         raise CatalogueRefused(f"{uri} matches no object (a job whose input matches none fails: put one there)")

@@ -184,7 +184,8 @@ def _looked_at(definition: Definition, places: PipelinePlaces) -> tuple[Location
     """What is looked at before a job is: its further inputs, and what manifests may name, all that it may read."""
     inputs = definition.pipeline.processing.inputs.values()
     lists = definition.pipeline.source.manifest is not None or any(i.data_type == "ManifestFile" for i in inputs)
-    return (*(place for given in inputs for place in named(given)), *(places.readable if lists else ()))
+    listed = (places.own_input, *places.readable) if lists else ()
+    return (*(place for given in inputs for place in named(given)), *listed)
 
 
 def _see_runs(scope: Construct, name: str) -> list[iam.PolicyStatement]:

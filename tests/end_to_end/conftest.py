@@ -93,6 +93,26 @@ processing:
   script: hopeless.py
   inputs: {{soil: {{uri: "s3://{input_bucket}/e2e-scenes/private.txt"}}}}
 ---
+name: e2e-closed
+source: {{manifest: {{uri: "s3://{input_bucket}/e2e-closed/manifest.json"}}}}
+processing: {{script: inventory.py}}
+---
+name: e2e-killed
+source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
+processing: {{script: dying.py, arguments: {{by: kill}}, instance_count: 2}}
+---
+name: e2e-no-memory
+source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
+processing: {{script: dying.py, arguments: {{by: memory}}}}
+---
+name: e2e-at-once
+source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
+processing: {{script: waits_for_word.py, upload: Continuous, environment: {{INPUT_BUCKET: "{input_bucket}"}}}}
+---
+name: e2e-at-the-end
+source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
+processing: {{script: waits_for_word.py, upload: EndOfJob, environment: {{INPUT_BUCKET: "{input_bucket}"}}}}
+---
 name: e2e-endless
 source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
 processing: {{script: endless.py}}
@@ -254,6 +274,8 @@ def put_objects(bucket: str) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
     manifest = [{"prefix": f"s3://{bucket}/e2e-listed/"}, *(key.removeprefix("e2e-listed/") for key in LISTED)]
     s3.put_object(Bucket=bucket, Key="e2e-listed/manifest.json", Body=json.dumps(manifest).encode())
+    closed = [{"prefix": f"s3://{bucket}/e2e-scenes/"}, "private.txt"]
+    s3.put_object(Bucket=bucket, Key="e2e-closed/manifest.json", Body=json.dumps(closed).encode())
 
 
 def free_port() -> int:

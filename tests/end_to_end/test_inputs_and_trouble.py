@@ -9,6 +9,7 @@ import time
 import boto3
 import pytest
 
+from geocadence.job_phase import last_lines
 from tests.end_to_end.conftest import LISTED, OBJECTS, Deployed
 from tests.end_to_end.test_ways_in import geocadence
 
@@ -98,6 +99,68 @@ def test_a_job_past_its_run_time_is_told_to_be_with_what_to_do(deployed: Deploye
     assert "the job was stopped: its run time of 5 s was up" in told
     assert "algo-1  it goes on" in told
     assert "Raise processing.max_runtime" in told
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "code", "advice", "hosts"),
+    [
+        (
+            "e2e-killed",
+            137,
+            "The script was killed (exit code 137), most often since the instance's memory was full",
+            2,
+        ),
+        ("e2e-no-memory", 1, "The script asked for more memory than the instance has", 1),
+    ],
+)
+def test_a_script_that_is_killed_or_out_of_memory_is_told_to_be_with_what_to_do(
+    deployed: Deployed, pipeline: str, code: int, advice: str, hosts: int
+):
+    run = geocadence("run", pipeline)
+    assert run.returncode == 1, run.stderr
+    run_id = re.search(r"^Run (\S+):", run.stdout, re.MULTILINE)[1]
+    status = geocadence("status", run_id)
+    for told in (run.stdout, status.stdout):
+        assert f"the job failed: AlgorithmError: , exit code: {code}" in told
+        assert f"{advice}: take a larger instance type, or read less at a time." in " ".join(told.split())
+        for n in range(hosts):
+            assert f"algo-{n + 1}  reading the mosaic" in told
+    logs = geocadence("logs", run_id).stdout
+    assert logs.count("reading the mosaic") == hosts
+    assert ("MemoryError" in logs) == (pipeline == "e2e-no-memory")
+    record = json.loads(deployed.read(f"{pipeline}/runs/{run_id}/run.json"))
+    assert (record["outcome"], [job["status"] for job in record["jobs"]]) == ("failed", ["Failed"])
+    assert f"exit code: {code}" in deployed.read(f"{pipeline}/runs/{run_id}/report.html").decode()
+
+
+@pytest.mark.parametrize(("pipeline", "is_early"), [("e2e-at-once", True), ("e2e-at-the-end", False)])
+def test_what_a_script_writes_is_in_s3_while_it_runs_or_at_its_end_only(
+    deployed: Deployed, pipeline: str, is_early: bool
+):
+    execution = deployed.start(pipeline)
+    until = time.monotonic() + 90
+    while "written" not in (job := running_job(deployed, pipeline))[1]:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    looks = 0
+    # Twice as long as a continuous upload takes here.
+    while not (is_there := "early.txt" in deployed.keys(f"{pipeline}/")) and looks < 20:
+        looks += 1
+        time.sleep(0.2)
+    described = boto3.client("sagemaker").describe_processing_job(ProcessingJobName=job[0])
+    assert (is_there, described["ProcessingJobStatus"]) == (is_early, "InProgress")
+    boto3.client("s3").put_object(Bucket=deployed.input_bucket, Key=f"{pipeline}/go.txt", Body=b"go")
+    ended = deployed.wait(execution)
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    assert deployed.read(f"{pipeline}/early.txt") == b"made at the beginning"
+
+
+def running_job(deployed: Deployed, pipeline: str) -> tuple[str, str]:
+    """The name of a pipeline's one job, and what it wrote so far."""
+    for job in deployed.jobs(pipeline):
+        name = job["ProcessingJobName"]
+        return name, "\n".join(line for lines in last_lines(boto3.client("logs"), name).values() for line in lines)
+    return "", ""
 
 
 def test_a_failed_run_can_be_started_anew_under_the_same_job_names_never_twice(deployed: Deployed):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import boto3
 import pytest
@@ -127,11 +128,44 @@ def test_one_job_is_submitted_by_the_sdk_and_followed(deployed: Deployed):
     assert "completed (" in told.stderr
 
 
+def test_a_submitted_job_is_planned_by_what_is_deployed_whatever_the_file_here_says(deployed: Deployed, tmp_path: Path):
+    by_run = deployed.run("e2e-scenes", '{"dry_run": true}')["output"]["run_id"]
+    text = (deployed.definitions / "e2e-scenes.yaml").read_text()
+    (tmp_path / "area.geojson").write_text((deployed.definitions / "area.geojson").read_text())
+    (tmp_path / "e2e-scenes.yaml").write_text(text.replace("[NDVI]", "[EVI]").replace("ml.m5.xlarge", "ml.c5.xlarge"))
+    told = geocadence("submit", "--definition", str(tmp_path / "e2e-scenes.yaml"), "--recompute", "--json")
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "is not what is deployed (processing.arguments, processing.instance_type)" in told.stderr
+    facts = json.loads(told.stdout)
+    # One job over everything, though the definition makes two of it.
+    assert facts["planned"] == len(deployed.items) > 4
+    job = boto3.client("sagemaker").describe_processing_job(ProcessingJobName=facts["job"])
+    assert job["AppSpecification"]["ContainerArguments"] == ["--indices", "NDVI"]
+    recipes = [
+        json.loads(
+            boto3.client("s3")
+            .get_object(Bucket=deployed.input_bucket, Key=f"e2e-scenes/runs/{run}/plan.json")["Body"]
+            .read()
+        )["recipe"]
+        for run in (by_run, facts["run_id"])
+    ]
+    assert recipes[0] == recipes[1]
+
+
+def test_what_the_pipeline_may_not_read_is_told_before_a_submitted_job_though_its_caller_may(deployed: Deployed):
+    boto3.client("s3").head_object(Bucket=deployed.input_bucket, Key="e2e-scenes/private.txt")
+    told = geocadence("submit", "--definition", str(deployed.definitions / "e2e-closed.yaml"))
+    assert told.returncode == 1
+    assert "e2e-scenes/private.txt (access denied)" in told.stderr + told.stdout
+    assert deployed.jobs("e2e-closed") == []
+
+
 def test_the_doctor_finds_a_stage_well_and_a_quota_too_low(deployed: Deployed):
     definition = ("--definition", str(deployed.definitions / "e2e-scenes.yaml"))
     well = geocadence("doctor", *definition)
     assert well.returncode == 0, well.stdout + well.stderr
     assert "WRONG" not in well.stdout
+    assert "departs from the file" not in well.stdout
     for what in ("target", "bootstrap", "image", "quota", "deployment", "schedule"):
         assert f"{what}: " in well.stdout
     quotas = deployed.cloud.folder / "quotas.json"

@@ -50,6 +50,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             return end
 
     monkeypatch.setattr(verb, "target_of", lambda options: FakeTarget())
+    monkeypatch.setattr(verb, "note_differences", lambda *_: None)
     monkeypatch.setattr(verb, "start_backfill", start)
     monkeypatch.setattr(verb, "BackfillWatch", Watch)
     monkeypatch.setattr(verb, "totals", lambda target, progress: told["totals"])

@@ -24,6 +24,7 @@ OUTPUT = {
 class FakeTarget:
     flags = " --local"
     inputs = SimpleNamespace(read_json=lambda key: None)
+    is_local = True
 
 
 @pytest.fixture
@@ -42,6 +43,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return told["finished"]
 
     monkeypatch.setattr(run_verbs, "target_of", lambda options: FakeTarget())
+    monkeypatch.setattr(run_verbs, "noted_differences", lambda target, definition: told.get("differences", []))
     monkeypatch.setattr(run_verbs, "start", start)
     monkeypatch.setattr(run_verbs, "follow", follow)
     return told
@@ -236,6 +238,16 @@ def test_without_credentials_a_sentence_says_what_to_do(no_aws: None, capsys: An
         "geocadence: no AWS account to work in: Unable to locate credentials (sign in, e.g. by `aws sso login` or "
         "AWS_PROFILE; or take --local for the local cloud)\n"
     )
+
+
+def test_a_file_that_is_not_what_is_deployed_is_noted(cloud: dict[str, Any], capsys: Any) -> None:
+    cloud["differences"] = ["processing.arguments", "the script's code"]
+    assert main(["run", "ndvi-sample", "--local"]) == 0
+    told = capsys.readouterr().err
+    assert (
+        "pipelines/ndvi-sample.yaml is not what is deployed (processing.arguments, the script's code), and what is "
+        "deployed runs; `make run PIPELINE=ndvi-sample` deploys it"
+    ) in " ".join(told.split())
 
 
 def test_without_a_local_cloud_a_sentence_says_how_to_start_it(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -218,6 +218,9 @@ def test_the_logs_of_a_run_are_those_of_its_jobs_alone(target: Target) -> None:
     assert lines == [(f"{job}/algo-2-1", "line 0"), (f"{job}/algo-1-1", "line 1")]
 
 
+DONE = {"status": "Completed", "started": "t", "batch": 0}
+
+
 @pytest.mark.parametrize(
     ("progress", "phase"),
     [
@@ -226,7 +229,10 @@ def test_the_logs_of_a_run_are_those_of_its_jobs_alone(target: Target) -> None:
         (Progress("RUNNING", 0, 0), "closing"),
         (Progress("RUNNING", 3, 0, jobs=[{"status": "InProgress", "started": None}]), "waiting for instances"),
         (Progress("RUNNING", 3, 1, jobs=[{"status": "InProgress", "started": "t"}]), "processing"),
-        (Progress("RUNNING", 3, 3, jobs=[{"status": "Completed", "started": "t"}]), "closing"),
+        (Progress("RUNNING", 3, 3, jobs=[{"status": "Completed", "started": "t", "batch": 0}]), "closing"),
+        (Progress("RUNNING", 9, 3, jobs=[DONE, DONE | {"batch": 1}], batches=3), "starting jobs"),
+        (Progress("RUNNING", 9, 3, jobs=[DONE, DONE | {"status": "Failed"}], batches=2), "starting jobs"),
+        (Progress("RUNNING", 9, 3, jobs=[DONE, DONE | {"batch": 1}], batches=2), "closing"),
         (Progress("TIMED_OUT", 3, 3), "timed out"),
     ],
 )

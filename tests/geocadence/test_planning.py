@@ -576,6 +576,8 @@ def listed(bucket: Bucket, *keys: str) -> dict[str, Any]:
         ({"data_type": "S3Prefix", "uri": "s3://{0}/areas/"}, "s3://{0}/areas/ matches no object"),
         ({"data_type": "ManifestFile", "uri": "s3://{0}/masks.json"}, "s3://{0}/masks.json is not there"),
         ({"data_type": "ManifestFile", "uri": "s3://{0}/lacking.json"}, "s3://{0}/masks/gone.tif (not there)"),
+        ({"data_type": "ManifestFile", "uri": "s3://{0}/bare.json"}, "s3://{0}/bare.json names no object"),
+        ({"data_type": "ManifestFile", "uri": "s3://{0}/blank.json"}, "s3://{0}/blank.json has no key at position 1"),
     ],
 )
 def test_a_further_input_that_a_job_would_fail_for_ends_the_run_before_it(
@@ -583,6 +585,9 @@ def test_a_further_input_that_a_job_would_fail_for_ends_the_run_before_it(
 ) -> None:
     inputs.write("images/a.tif", b"x", content_type="image/tiff")
     inputs.write_json("lacking.json", [{"prefix": inputs.uri("masks/")}, "gone.tif"])
+    inputs.write_json("bare.json", [{"prefix": inputs.uri("masks/")}])
+    # An object of that name may well be there.
+    inputs.write_json("blank.json", [{"prefix": inputs.uri("images/a.tif")}, ""])
     resolved = definition(prefix={"uri": inputs.uri("images/")})
     extra = {key: value.format(inputs.name) for key, value in given.items()}
     resolved["processing"]["inputs"] = {"areas": {"uri": None, "file": "areas.geojson"}, "masks": extra}

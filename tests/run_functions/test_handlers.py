@@ -51,6 +51,17 @@ def plan(execution_input: Any) -> dict[str, Any]:
     return plan_run.handler(event, None)
 
 
+def test_a_submission_is_one_job_whatever_the_definition_makes_of_it(deployed: Bucket, inputs: Bucket) -> None:
+    resolved = definition(items=items_source([item(n) for n in range(3)]))
+    resolved["limits"] |= {"scenes_per_job": 1}
+    inputs.write_json("assets/definition.json", resolved)
+    event = {"run_id": RUN, "execution_arn": ARN, "started_at": "2026-11-22T06:00:00Z", "input": {"dry_run": False}}
+    assert plan_run.handler(event | {"one_job": True}, None)["batches"] == 1
+    assert plan_run.handler(event, None)["batches"] == 3
+    with pytest.raises(InvalidInput, match="one_job"):
+        plan_run.handler(event | {"input": {"one_job": True}}, None)
+
+
 def look_after_batches(planned: dict[str, Any], *, failure: str = "") -> None:
     for batch in range(planned["batches"]):
         event = {"plan": planned["plan"], "batch": batch}

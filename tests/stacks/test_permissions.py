@@ -128,6 +128,18 @@ def test_jobs_and_planning_read_the_source(synthesis: Synthesis, pipeline: str, 
     assert source not in _may(stack.statements("CloseRole"), "s3:GetObject")
 
 
+@pytest.mark.parametrize("pipeline", ["roots", "zonal"])
+def test_what_a_manifest_may_name_is_to_planning_what_it_is_to_the_job(synthesis: Synthesis, pipeline: str) -> None:
+    """So that what the job will be denied is told before it starts; but for what planning has to read of its own."""
+    stack = synthesis.stack(f"geocadence-dev-{pipeline}")
+    job, plan = (
+        {each for each in _may(stack.statements(role), "s3:GetObject") if "cdk-hnb659fds-assets" not in each}
+        for role in ("ExecutionRole", "PlanRole")
+    )
+    assert job - plan == set()
+    assert plan - job == {f"{IN}/{pipeline}/runs/*", f"{OUT}/{pipeline}/*"}
+
+
 def test_planning_writes_plans_only(weekly: Stack) -> None:
     role = weekly.statements("PlanRole")
     assert _may(role, "s3:PutObject") == [f"{IN}/ndvi-weekly/runs/*", f"{IN}/ndvi-weekly/runs/*/plan/*"]
