@@ -14,12 +14,12 @@ from botocore.exceptions import ClientError
 
 from geocadence.backfill import read_backfill
 from geocadence.execution_input import InvalidInput
-from geocadence.follow import RunHandle, look, output_of
+from geocadence.follow import output_of
 from geocadence.layout import RunLayout, backfill_run_name, is_run_id, run_id_of
+from geocadence.progress import RUNNING, RunHandle, RunWatch
 from geocadence.target import Target, TargetError
 from geocadence.undeployed import not_deployed
 
-_RUNNING = ("RUNNING", "PENDING_REDRIVE")
 _MISSING = ("StateMachineDoesNotExist", "ExecutionDoesNotExist", "InvalidArn")
 DONE = ("complete", "partial", "empty", "failed")  # what a window can end as
 
@@ -60,7 +60,7 @@ class BackfillProgress:
 
     @property
     def is_running(self) -> bool:
-        return self.status in _RUNNING
+        return self.status in RUNNING
 
     @property
     def is_good(self) -> bool:
@@ -141,12 +141,13 @@ class BackfillWatch:
         except InvalidInput:  # typed into the console; the execution says what is wrong
             self._windows = []
         self._ended: dict[str, WindowState] = {}
+        self._runs_at_work: dict[str, RunWatch] = {}
 
     def look(self) -> BackfillProgress:
         answer = self._target.client("stepfunctions").describe_execution(executionArn=self._backfill.execution_arn)
         runs = self._runs()
         windows = [self._window(each, runs) for each in self._windows]
-        if answer["status"] not in _RUNNING:
+        if answer["status"] not in RUNNING:
             windows = [replace(each, state="not started") if each.state == "waiting" else each for each in windows]
         return BackfillProgress(answer["status"], windows, answer.get("cause", ""))
 
@@ -174,8 +175,8 @@ class BackfillWatch:
         if arn not in self._ended:
             started = execution["startDate"].astimezone(UTC)
             run = RunHandle(self._backfill.pipeline, run_id_of(arn, started), arn, started)
-            if execution["status"] in _RUNNING:
-                at, _ = look(self._target, run)
+            if execution["status"] in RUNNING:
+                at, _ = self._runs_at_work.setdefault(arn, RunWatch(self._target, run)).look()
                 numbers = {"planned": at.planned or 0, "produced": at.produced or 0, "failed": at.failed}
                 return WindowState(**window, state="running", run=run, **numbers)
             self._ended[arn] = self._end(window, run, execution["status"])

@@ -13,10 +13,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from geocadence.long_json import compact
+from geocadence.long_json import compact, head_of
 
 # As many as botocore's connection pool must hold: see `run_functions.environment`.
 PARALLEL = 32
+# What a plan's head has room in, but for areas of many corners and many jobs (`run.json`).
+_HEAD = 8 << 10
 _FAULTS = {403: "access denied", 404: "not there"}
 _GONE = {"NoSuchKey", "404", "NotFound"}
 
@@ -120,6 +122,27 @@ class Bucket:
         with path.open("wb") as file:
             shutil.copyfileobj(answer["Body"], file, 1 << 20)
         return answer["ETag"]
+
+    def read_start(self, key: str, size: int) -> bytes | None:
+        """The first `size` bytes of an object, or all where it has fewer; None where there is none."""
+        try:
+            return self._client.get_object(Bucket=self.name, Key=key, Range=f"bytes=0-{size - 1}")["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _GONE:
+                return None
+            raise
+
+    def read_head(self, key: str) -> dict[str, Any] | None:
+        """All but the long list of a document that ends in one (`long_json`); None where there is no object."""
+        size = _HEAD
+        while (start := self.read_start(key, size)) is not None:
+            try:
+                return head_of(start)
+            except ValueError:
+                if len(start) < size:
+                    raise
+            size *= 16
+        return None
 
     def read_json(self, key: str) -> Any:
         """The JSON of an object; None where there is no object or no JSON in it."""

@@ -15,63 +15,17 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from geocadence.bucket import PARALLEL, Bucket
-from geocadence.close.jobs import read_jobs
 from geocadence.instants import parse_instant
-from geocadence.layout import (
-    RunLayout,
-    collection_key,
-    job_name_prefix,
-    month_folder,
-    product_item,
-    run_id_of,
-)
+from geocadence.layout import RunLayout, collection_key, run_id_of
+from geocadence.progress import RUNNING, Progress, RunHandle, RunWatch
 from geocadence.report.page import render_report
 from geocadence.target import Target, TargetError
 from geocadence.undeployed import not_deployed
 
 GOOD_OUTCOMES = ("complete", "empty")
-_RUNNING = ("RUNNING", "PENDING_REDRIVE")
 # A run's id begins with the time of its start: 20261122T060000Z.
 _TIME = 16
 _MISSING = ("StateMachineDoesNotExist", "ExecutionDoesNotExist", "InvalidArn")
-
-
-@dataclass(frozen=True)
-class RunHandle:
-    """A run that was started."""
-
-    pipeline: str
-    run_id: str
-    execution_arn: str
-    started_at: datetime
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is. `planned` is None until there is a plan, `produced` where products can't be told."""
-
-    # Of the execution: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED; NOT_STARTED where there is none, nor a job.
-    status: str
-    planned: int | None = None
-    produced: int | None = None
-    failed: int = 0
-    jobs: list[dict[str, Any]] = field(default_factory=list)
-    batches: int = 0
-
-    @property
-    def phase(self) -> str:
-        """What the run is at, in a word or two."""
-        states = {job["status"] for job in self.jobs}
-        if self.status not in _RUNNING:
-            return self.status.lower().replace("_", " ")
-        if self.planned is None:
-            return "planning"
-        if not self.jobs:
-            return "starting jobs" if self.planned else "closing"
-        if "InProgress" not in states:
-            has_more = len({job["batch"] for job in self.jobs}) < self.batches
-            return "starting jobs" if has_more else "closing"
-        return "processing" if any(job["started"] for job in self.jobs) else "waiting for instances"
 
 
 @dataclass(frozen=True)
@@ -125,7 +79,7 @@ def find_run(target: Target, run: str) -> RunHandle:
         pages = target.client("s3").get_paginator("list_objects_v2").paginate(Bucket=target.inputs.name, Delimiter="/")
         for page in pages:
             for prefix in page.get("CommonPrefixes", []):
-                plan = target.inputs.read_json(RunLayout(prefix["Prefix"].rstrip("/"), run).plan)
+                plan = target.inputs.read_head(RunLayout(prefix["Prefix"].rstrip("/"), run).plan)
                 if plan is not None:
                     return RunHandle(plan["pipeline"], run, plan["execution_arn"], parse_instant(plan["started_at"]))
     except ClientError as error:
@@ -153,32 +107,6 @@ def _without_plan(target: Target, run: str) -> RunHandle | None:
     return None
 
 
-def look(target: Target, run: RunHandle) -> tuple[Progress, dict[str, Any]]:
-    """How far the run is, and DescribeExecution's answer; {} where no execution stands behind it, as with `submit`."""
-    try:
-        answer = target.client("stepfunctions").describe_execution(executionArn=run.execution_arn)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "ExecutionDoesNotExist":
-            raise
-        answer = {}
-    layout = RunLayout(run.pipeline, run.run_id)
-    plan = target.inputs.read_json(layout.plan)
-    if plan is None:
-        return Progress(answer.get("status") or _status_by([])), answer
-    jobs = read_jobs(target.client("sagemaker"), name_prefix=job_name_prefix(run.pipeline, run.execution_arn))
-    status = answer.get("status") or _status_by(jobs)
-    failed = sum(1 for _ in target.outputs.listing(layout.failures))
-    if not plan["batches"]:
-        return Progress(status, 0, 0), answer
-    return Progress(status, plan["planned"], _produced(target, plan), failed, jobs, plan["batches"]), answer
-
-
-def _status_by(jobs: list[dict[str, Any]]) -> str:
-    """An execution's status by the last of the jobs alone."""
-    ended = {"Completed": "SUCCEEDED", "Failed": "FAILED", "Stopped": "ABORTED"}
-    return ended.get(jobs[-1]["status"], "RUNNING") if jobs else "NOT_STARTED"
-
-
 def follow(
     target: Target,
     run: RunHandle,
@@ -189,10 +117,11 @@ def follow(
 ) -> Finished:
     """Look at the run until it has ended."""
     poll_seconds = poll_seconds if poll_seconds is not None else (0.5 if target.is_local else 5.0)
+    watch = RunWatch(target, run)
     while True:
-        progress, answer = look(target, run)
+        progress, answer = watch.look()
         on_progress(progress)
-        if progress.status not in _RUNNING:
+        if progress.status not in RUNNING:
             output = output_of(target, run, answer)
             return Finished(
                 run, progress.status, output, answer.get("error", ""), answer.get("cause", ""), progress.jobs
@@ -233,18 +162,6 @@ def fetch_run(target: Target, run: RunHandle, *, out: Path) -> Path:
     return folder
 
 
-def _produced(target: Target, plan: dict[str, Any]) -> int | None:
-    """How many of the planned scenes have an Item that was written since the plan."""
-    if plan["source"] not in ("stac", "items"):
-        return None
-    taken = [(d["id"], parse_instant(d["datetime"])) for d in plan["decisions"] if d["batch"] is not None]
-    wanted = {product_item(plan["pipeline"], scene, instant) for scene, instant in taken}
-    months = {month_folder(plan["pipeline"], instant) for _, instant in taken}
-    since = parse_instant(plan["planned_at"]).replace(microsecond=0)
-    listed = (found for month in months for found in target.outputs.listing(month))
-    return sum(1 for found in listed if found.key in wanted and found.modified >= since)
-
-
 def output_of(target: Target, run: RunHandle, answer: dict[str, Any]) -> dict[str, Any]:
     """The output of an ended execution by DescribeExecution's answer, or what the record tells where it failed."""
     if answer.get("output"):
@@ -252,7 +169,7 @@ def output_of(target: Target, run: RunHandle, answer: dict[str, Any]) -> dict[st
         if isinstance(output, dict) and "outcome" in output:
             return output
     layout = RunLayout(run.pipeline, run.run_id)
-    record = target.outputs.read_json(layout.run_json)
+    record = target.outputs.read_head(layout.run_json)
     if record is None:
         return {"run_id": run.run_id}
     keys = ("run_id", "outcome", "planned", "produced", "skipped", "failed")

@@ -37,13 +37,22 @@ class RunLayout:
         """What the plan says of one batch, its Items included."""
         return f"{self.folder}plan/{batch}.jsonl.gz"
 
+    @property
+    def results(self) -> str:
+        return f"{self.folder}results/"
+
     def batch_result(self, batch: int) -> str:
         """What became of a batch's scenes; written when its rows are."""
-        return f"{self.folder}results/{batch}.jsonl.gz"
+        return f"{self.results}{batch}.jsonl.gz"
+
+    def batch_of_result(self, key: str) -> int | None:
+        """The batch whose result has this key; None for a batch's rows."""
+        name = key.removeprefix(self.results).removesuffix(".jsonl.gz")
+        return int(name) if name.isdigit() else None
 
     def batch_rows(self, batch: int) -> str:
         """The rows that a batch's products are in the table."""
-        return f"{self.folder}results/{batch}_rows.jsonl.gz"
+        return f"{self.results}{batch}_rows.jsonl.gz"
 
     @property
     def batches(self) -> str:

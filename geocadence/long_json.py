@@ -34,8 +34,16 @@ def write_long(path: Path, head: dict[str, Any], name: str, entries: Iterable[st
 
 def read_head(path: Path) -> dict[str, Any]:
     """All but the list, which is left empty."""
-    with path.open(encoding="utf-8") as file:
-        return json.loads(file.readline() + _END)
+    with path.open("rb") as file:
+        return head_of(file.readline())
+
+
+def head_of(start: bytes) -> dict[str, Any]:
+    """The same of a document's first bytes; ValueError where its head is longer than they are."""
+    line, end, _ = start.partition(b"\n")
+    if not end:
+        raise ValueError("the first line is not whole")
+    return json.loads(line.decode() + _END)
 
 
 def read_entries(path: Path) -> Iterator[Any]:

@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from geocadence.follow import RunHandle
 from geocadence.instants import format_instant
 from geocadence.layout import job_name_prefix
+from geocadence.progress import RunHandle
 from geocadence.target import Target
 
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"

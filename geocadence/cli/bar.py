@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from geocadence.backfills import DONE, BackfillProgress
-from geocadence.follow import Progress as RunProgress
+from geocadence.progress import Progress as RunProgress
 
 
 class ProgressBar:

@@ -15,8 +15,9 @@ from geocadence.cli.screen import Screen
 from geocadence.definition import DefinitionErrors, load_pipeline
 from geocadence.definition.files import pipelines_folder
 from geocadence.deployed_definition import noted_differences
-from geocadence.follow import Finished, RunHandle, fetch_run, find_run, follow, look, start
+from geocadence.follow import Finished, fetch_run, find_run, follow, start
 from geocadence.layout import RunLayout
+from geocadence.progress import RunHandle, RunWatch
 from geocadence.recent import recent_runs
 from geocadence.report.page import duration, moment
 from geocadence.run_logs import read_logs
@@ -110,7 +111,7 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
         tell_backfill(found, BackfillWatch(target, found).look(), screen)
         return 0
     run = find_run(target, options.of)
-    progress, answer = look(target, run)
+    progress, answer = RunWatch(target, run).look()
     record = target.outputs.read_json(RunLayout(run.pipeline, run.run_id).run_json)
     if screen.as_json:
         facts = {
@@ -128,7 +129,7 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
         screen.say(_numbers(record))
     elif progress.planned is not None:
         done = (
-            f"{progress.planned} objects"
+            f"{progress.planned} planned"
             if progress.produced is None
             else f"{progress.produced} of {progress.planned} done"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ from geocadence.layout import BATCH_TAGS, RunLayout
 from geocadence.long_json import compact
 from geocadence.plan.slices import CONTENT_TYPE, read_slice
 from geocadence.products import find_products
+
+_HEAD = 4 << 10
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,15 @@ def read_result(inputs: Bucket, layout: RunLayout, batch: int) -> BatchResult | 
     """What ReconcileBatch left; None where it did not come to that."""
     told, rows = inputs.read(layout.batch_result(batch)), inputs.read(layout.batch_rows(batch))
     return BatchResult(told, rows) if told is not None and rows is not None else None
+
+
+def read_produced(inputs: Bucket, layout: RunLayout, batch: int) -> int:
+    """How many products a result tells of, by its first kilobytes."""
+    start = inputs.read_start(layout.batch_result(batch), _HEAD) or b""
+    line, end, _ = zlib.decompressobj(wbits=31).decompress(start).partition(b"\n")
+    if not end:  # a failure of many words
+        line = gzip.decompress(inputs.read(layout.batch_result(batch)) or b"").partition(b"\n")[0]
+    return json.loads(line)["produced"]
 
 
 def packed_lines(entries: Iterable[Any]) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,17 @@ class Pipeline:
         for batch in range(planned["batches"]):
             write_batch(self.inputs, layout, batch)
         self._process(planned, but=but)
-        for batch in range(planned["batches"] if is_reconciled else 0):
-            result = reconcile_batch(self.inputs, self.outputs, layout, batch, region="us-west-2")
+        self.reconcile(planned, range(planned["batches"] if is_reconciled else 0))
+
+    def reconcile(self, planned: dict[str, Any], batches: Iterable[int], *, failure: str = "") -> None:
+        layout = RunLayout("ndvi", planned["run_id"])
+        for batch in batches:
+            result = reconcile_batch(self.inputs, self.outputs, layout, batch, region="us-west-2", failure=failure)
             write_result(self.inputs, layout, batch, result)
+
+    def produce(self, n: int) -> None:
+        """The product of the n-th scene, without a job."""
+        self._produce(self.items[n])
 
     def _process(self, planned: dict[str, Any], *, but: tuple[str, ...]) -> None:
         for found in list(self.inputs.listing(f"ndvi/runs/{planned['run_id']}/batches/")):

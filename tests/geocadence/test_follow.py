@@ -14,12 +14,13 @@ import boto3
 import pystac
 import pytest
 
-from geocadence import follow as follow_module
+from geocadence import progress as progress_module
 from geocadence.backfills import find_backfill, start_backfill
 from geocadence.close.closing import Ending, close_run
-from geocadence.follow import Progress, RunHandle, fetch_run, find_run, follow, look, start
+from geocadence.follow import fetch_run, find_run, follow, start
 from geocadence.layout import job_name_prefix, run_id_of
 from geocadence.plan.planning import Run, plan_run
+from geocadence.progress import Progress, RunHandle, RunWatch
 from geocadence.recent import recent_runs
 from geocadence.run_logs import LOG_GROUP, read_logs
 from geocadence.target import Target, TargetError
@@ -191,11 +192,12 @@ def test_a_submitted_job_behind_which_no_execution_stands_is_told_by_its_own_sta
     )
     found = find_run(target, run_id_of(arn, started))
     # The emulator has no SageMaker.
-    monkeypatch.setattr(follow_module, "read_jobs", lambda client, name_prefix: [])
-    assert look(target, found)[0].phase == "not started"
-    monkeypatch.setattr(follow_module, "read_jobs", lambda client, name_prefix: [{"status": status, "started": None}])
+    monkeypatch.setattr(progress_module, "read_jobs", lambda client, name_prefix: [])
+    assert RunWatch(target, found).look()[0].phase == "not started"
+    job = {"status": status, "started": None, "batch": 0}
+    monkeypatch.setattr(progress_module, "read_jobs", lambda client, name_prefix: [job])
 
-    progress, answer = look(target, found)
+    progress, answer = RunWatch(target, found).look()
 
     assert (progress.phase, progress.planned, answer) == (phase, 1, {})
 
