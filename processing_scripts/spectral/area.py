@@ -91,11 +91,22 @@ class Clip:
         around = np.pad(found, 1)
         for axis in (0, 1):
             around = around | np.roll(around, 1, axis) | np.roll(around, -1, axis)
+        west, south, east, north = self._bounds
         for row, column in np.argwhere(around[1:-1, 1:-1] & ~found):
             top, left = int(row) * size, int(column) * size
             window = Window(left, top, min(size, self.grid.width - left), min(size, self.grid.height - top))
-            found[row, column] = self.inside(window).any()
+            reached = west <= left + window.width and left <= east and north <= top + window.height and top <= south
+            found[row, column] = reached and self.inside(window).any()
         return found
+
+    @property
+    def _bounds(self) -> tuple[float, float, float, float]:
+        """West, south, east, north in pixels of the grid, counted from its upper left corner."""
+        transform = self.grid.transform
+        rings = (np.asarray(ring)[:, :2] for shape in self.shapes for ring in shape["coordinates"])
+        points = np.concatenate(list(rings))
+        across, down = (points[:, 0] - transform.c) / transform.a, (points[:, 1] - transform.f) / transform.e
+        return across.min(), down.max(), across.max(), down.min()
 
     def inside(self, window: Window) -> np.ndarray:
         """Which pixels of `window` have their centre inside."""

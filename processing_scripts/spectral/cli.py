@@ -27,7 +27,6 @@ from typing import NoReturn
 from spectral import __version__, container
 from spectral.failures import UnfitInstance
 from spectral.gdal_options import gdal_options
-from spectral.mask import parse_mask
 from spectral.progress import Progress
 
 
@@ -106,7 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
     made = parser()
     given = made.parse_args(_with_negative_offset(arguments))
     os.environ.update(gdal_options(os.environ))
-    # Nothing here is work for OpenBLAS, whose threads would spin while they wait for some.
+    # Nothing here is work for OpenBLAS, whose threads would spin while they wait for some. It looks here when numpy is
+    # imported: nothing above may do that.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         with _without_boto3():
@@ -114,6 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
             from spectral.area import Area
             from spectral.cog import has_compression
             from spectral.indices import parse_constants, parse_indices
+            from spectral.mask import parse_mask
             from spectral.resources import SMALLEST_MEMORY
             from spectral.settings import Settings
             from spectral.shard import work_through

@@ -91,10 +91,7 @@ def predictor(dtype: str) -> int:
 
 def _differences(pixels: np.ndarray) -> np.ndarray:
     """TIFF's predictor 2: each pixel minus its left neighbour, modulo the type."""
-    found = np.empty(pixels.shape, pixels.dtype)
-    found[:, 0] = pixels[:, 0]
-    np.subtract(pixels[:, 1:], pixels[:, :-1], out=found[:, 1:])
-    return found
+    return imagecodecs.delta_encode(pixels, axis=-1, out=np.empty(pixels.shape, pixels.dtype))
 
 
 def _byte_planes(pixels: np.ndarray) -> np.ndarray:

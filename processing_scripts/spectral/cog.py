@@ -188,16 +188,22 @@ class CogWriter:
     def _in_order(self, level: _Level):
         """The level's framed tiles, those that lie one behind the other in the draft in one go."""
         buffer = bytearray(_CHUNK)
-        start = end = 0
+        start = end = empty = 0
         for place, size in zip(level.places.flat, level.sizes.flat, strict=True):
+            if place < 0:
+                yield from self._read(start, end, buffer)
+                start = end = 0
+                empty += 1
+                continue
+            if empty:
+                yield self._empty * empty
+                empty = 0
             if place != end:
                 yield from self._read(start, end, buffer)
-                start = end = max(0, int(place))
-            if place < 0:
-                yield self._empty
-            else:
-                end += int(size) + 8
+                start = end = int(place)
+            end += int(size) + 8
         yield from self._read(start, end, buffer)
+        yield self._empty * empty
 
     def _read(self, start: int, end: int, buffer: bytearray):
         while start < end:

@@ -16,7 +16,7 @@ from spectral import llvm
 from spectral import mask as masks
 from spectral.area import Clip
 from spectral.cog import CogWriter, Packed
-from spectral.fused import FusedKernel
+from spectral.fused import BLOCK, FusedKernel
 from spectral.grids import Grid, check_aligned
 from spectral.indices import Index
 from spectral.kernel import Kernel, holds_data
@@ -113,7 +113,7 @@ class Job:
             memory: bytes that may be fetched ahead, for all sources together.
         """
         llvm.plan(len(units) * len(self.indices))
-        if llvm.pays():
+        if llvm.pays(BLOCK):
             dtypes = {symbol: source.dtype for symbol, source in self._on_grid.items()}
             self._fused = FusedKernel.of(self.indices, self._radiometries, dtypes)
         sources = self._sources

@@ -18,7 +18,7 @@ from spectral.radiometry import Radiometry
 from spectral.values import BESIDE_FLOAT_NODATA, FLOAT_NODATA, PACKED_LARGEST, PACKED_NODATA, SCALE
 
 _KINDS = ("uint8", "uint16", "int16")
-_BLOCK = "block"
+BLOCK = "block"
 
 
 class FusedKernel:
@@ -37,7 +37,7 @@ class FusedKernel:
         # numpy has a power of its own, which LLVM's need not be the same as.
         if None in usable.values() or any(np.power in program.operations for program in programs.values()):
             return None
-        block = llvm.compiled(_module(indices, programs, dtypes), _BLOCK)
+        block = llvm.compiled(_module(indices, programs, dtypes), BLOCK)
         return cls(block, indices, radiometries, usable) if block else None
 
     def __init__(
@@ -96,7 +96,7 @@ def _module(
     row, given = llvm.define(module, "row", [*arrays, *numbers, llvm.POINTER, llvm.I64], inside=True)
     _row(row, given, indices, programs, dtypes)
     block, given = llvm.define(
-        module, _BLOCK, [*arrays, *[llvm.I64] * len(arrays), *numbers, llvm.POINTER, llvm.I64, llvm.I64]
+        module, BLOCK, [*arrays, *[llvm.I64] * len(arrays), *numbers, llvm.POINTER, llvm.I64, llvm.I64]
     )
     pointers, strides, rest = given[: len(arrays)], given[len(arrays) : 2 * len(arrays)], given[2 * len(arrays) :]
     *rest, rows, columns = rest

@@ -159,11 +159,24 @@ def spread(pixels: np.ndarray, rows: np.ndarray, columns: np.ndarray, *, outside
     """
     height, width = pixels.shape
     # Across first, among the few rows there are; then whole rows are copied.
-    across = np.take(pixels, columns, axis=1, mode="clip")
+    across = _in_pairs(pixels, columns) if pixels.itemsize == 1 else None
+    if across is None:
+        across = np.take(pixels, columns, axis=1, mode="clip")
     found = np.take(across, rows, axis=0, mode="clip")
     found[np.searchsorted(rows, height) :] = outside
     found[:, np.searchsorted(columns, width) :] = outside
     return found
+
+
+def _in_pairs(pixels: np.ndarray, columns: np.ndarray) -> np.ndarray | None:
+    """`pixels` (of one byte) at `columns` where those are neighbours, each twice, as 10 m on 20 m are; else None."""
+    first, count = int(columns[0]), columns.size // 2
+    pairs = np.arange(first, first + count).repeat(2)
+    if columns[-1] >= pixels.shape[1] or not np.array_equal(columns, pairs):
+        return None
+    # Two equal bytes are one number of two, which is five times as fast as picking bytes.
+    once = pixels[:, first : first + count].view(np.uint8).astype(np.uint16)
+    return (once * np.uint16(0x0101)).view(pixels.dtype)
 
 
 def _fits(size: float, transform: Affine, times: tuple[int, int]) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from spectral import llvm
 from spectral.values import PACKED_NODATA
 
+_COUNT, _HALVE = "count", "halve"
 # Neighbours are often equal, and a counter just written can't be read at once: they count in turns, each in its table.
 _TABLES = 2
 # Of a number that holds both, the lower bits are a sum and the upper ones how many pixels are in it.
@@ -21,7 +22,7 @@ _SUM_BITS = 40
 
 def counts(values: np.ndarray) -> np.ndarray | None:
     """How often each int16 occurs in `values` (rows, columns), in the order of uint16."""
-    count = _counting() if llvm.pays() else None
+    count = _counting() if llvm.pays(_COUNT) else None
     if count is None:
         return None
     tables = np.zeros((_TABLES, 65536), np.uint32)
@@ -31,7 +32,7 @@ def counts(values: np.ndarray) -> np.ndarray | None:
 
 def averages(values: np.ndarray, depth: int) -> list[np.ndarray] | None:
     """The levels of `pyramid.reduced`, of int16."""
-    halves = [_halving(size) for size in (2, 8)[:depth]] if llvm.pays() else [None]
+    halves = [_halving(size) for size in (2, 8)[:depth]] if llvm.pays(_HALVE) else [None]
     if None in halves:
         return None
     levels: list[np.ndarray] = []
@@ -49,7 +50,7 @@ def averages(values: np.ndarray, depth: int) -> list[np.ndarray] | None:
 def _counting() -> Callable | None:
     module = llvm.ir.Module()
     build, (values, stride, rows, columns, tables) = llvm.define(
-        module, "count", [llvm.POINTER, llvm.I64, llvm.I64, llvm.I64, llvm.POINTER]
+        module, _COUNT, [llvm.POINTER, llvm.I64, llvm.I64, llvm.I64, llvm.POINTER]
     )
 
     def count(line: llvm.ir.Value, place: llvm.ir.Value, table: int) -> None:
@@ -67,7 +68,7 @@ def _counting() -> Callable | None:
         with llvm.loop(build, left) as last:
             count(line, build.sub(columns, build.add(last, llvm.I64(1))), 0)
     build.ret_void()
-    return llvm.compiled(module, "count")
+    return llvm.compiled(module, _COUNT)
 
 
 @cache
@@ -75,7 +76,7 @@ def _halving(size: int) -> Callable | None:
     """From pixels (int16: 2 bytes) or from sums with their counts (8 bytes)."""
     module = llvm.ir.Module()
     build, (above, both, averages, rows, columns) = llvm.define(
-        module, "halve", [llvm.POINTER, llvm.POINTER, llvm.POINTER, llvm.I64, llvm.I64]
+        module, _HALVE, [llvm.POINTER, llvm.POINTER, llvm.POINTER, llvm.I64, llvm.I64]
     )
 
     def part(place: llvm.ir.Value) -> llvm.ir.Value:
@@ -108,4 +109,4 @@ def _halving(size: int) -> Callable | None:
             empty = build.icmp_signed("==", count, llvm.I64(0))
             llvm.store(build, build.select(empty, llvm.I16(PACKED_NODATA), found), averages, place)
     build.ret_void()
-    return llvm.compiled(module, "halve")
+    return llvm.compiled(module, _HALVE)

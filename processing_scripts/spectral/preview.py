@@ -63,9 +63,9 @@ def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> tu
 
 def paint(values: np.ndarray, valid: np.ndarray, *, ramp: np.ndarray, low: float, high: float) -> np.ndarray:
     """RGBA (4, rows, columns; uint8) of `values` (rows, columns); alpha is 0 where not `valid`."""
-    place = np.clip(np.rint((values - low) / (high - low) * 255), 0, 255)
-    # Behind the ramp's colours, the one of what isn't there.
-    place = np.where(valid, np.nan_to_num(place), len(ramp)).astype(np.intp)
+    # Behind the ramp's colours, the one of what isn't there, which of a scene cut to an area is most.
+    place = np.full(values.shape, len(ramp), np.intp)
+    place[valid] = np.nan_to_num(np.clip(np.rint((values[valid] - low) / (high - low) * 255), 0, 255))
     colours = np.zeros((4, len(ramp) + 1), np.uint8)
     colours[:3, :-1], colours[3, :-1] = ramp.T, 255
     return colours.take(place, axis=1)

@@ -30,7 +30,7 @@ def _compiled(monkeypatch) -> None:
     """However small a test's scene is: its loops are those of large ones."""
     from spectral import llvm
 
-    monkeypatch.setattr(llvm, "WORTH", -1)
+    monkeypatch.setattr(llvm, "WORTH", dict.fromkeys(llvm.WORTH, -1))
 
 
 @pytest.fixture(params=["imagecodecs and llvmlite", "numpy and GDAL only"])
