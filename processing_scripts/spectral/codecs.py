@@ -13,6 +13,8 @@ import numpy as np
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
+from spectral import loops
+
 try:
     import imagecodecs
 
@@ -64,7 +66,7 @@ def inflate(packed: bytes | memoryview, into: np.ndarray, *, differences: bool) 
             flat[:] = np.frombuffer(unpacked, np.uint8)
     if size != flat.size:
         raise DamagedTile(f"{size} bytes instead of {flat.size}")
-    if differences:
+    if differences and not loops.sum_up(into):
         if FAST:
             imagecodecs.delta_decode(into, axis=-1, out=into)
         else:

@@ -1,7 +1,7 @@
 """Writing an index as a Cloud Optimized GeoTIFF, tile by tile as they are computed.
 
 A COG begins with its directories and its smallest overview, so nothing of it can be written before the last
-tile is known. Packed tiles wait in a draft; `finish` puts them behind the header in their final order.
+tile is known. Packed tiles wait in a draft; `write` puts them behind the header in their final order.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class _Level:
 
 
 class CogWriter:
-    """Takes an index's units as they come, in the order of their rows, then writes the COG in one go.
+    """Takes an index's units as they come, in the order of their rows; when it is `complete`, `write` and `digest`
+    may go on at the same time.
 
     A unit is a square of `unit` pixels, two tiles wide: it fills four tiles of the full resolution and one of
     the first overview. Units that never come are nodata.
@@ -103,6 +104,7 @@ class CogWriter:
         self._draft_path = path.with_name(f"{path.stem}.draft")
         self._draft = self._draft_path.open("w+b")
         self._end = 0
+        self._head = b""
 
     @property
     def unit(self) -> int:
@@ -138,8 +140,8 @@ class CogWriter:
         for rows, square in zip(self._deeper, packed.squares, strict=True):
             rows.put(row * square.shape[0], column * square.shape[1], square)
 
-    def finish(self) -> str:
-        """Write the COG; returns its SHA-256 in hexadecimal digits.
+    def complete(self) -> None:
+        """No unit comes any more.
 
         Raises:
             OSError: the disk is full.
@@ -152,21 +154,34 @@ class CogWriter:
             tiff.Image(level.width, level.height, level.tile, np.where(level.places < 0, empty, level.sizes))
             for level in self._levels
         ]
-        head, _ = tiff.header(self._tags, images)
-        digest = hashlib.sha256(head)
+        self._head, _ = tiff.header(self._tags, images)
+
+    def write(self) -> None:
+        """Write the COG.
+
+        Raises:
+            OSError: the disk is full.
+        """
         with self.path.open("wb", buffering=0) as file:
-            _write(file, head)
-            for level in reversed(self._levels):
-                for content in self._in_order(level):
-                    digest.update(content)
-                    _write(file, content)
-        self._draft.close()
-        self._draft_path.unlink()
+            for content in self._content():
+                _write(file, content)
+
+    def digest(self) -> str:
+        """The SHA-256 of what `write` writes, in hexadecimal digits."""
+        digest = hashlib.sha256()
+        for content in self._content():
+            digest.update(content)
         return digest.hexdigest()
 
-    def abandon(self) -> None:
-        """Close without finishing."""
+    def close(self) -> None:
+        """Remove the draft."""
         self._draft.close()
+        self._draft_path.unlink(missing_ok=True)
+
+    def _content(self):
+        yield self._head
+        for level in reversed(self._levels):
+            yield from self._in_order(level)
 
     def _keep(self, level: int, row: int, column: int, tile: bytes) -> None:
         self._draft.writelines(_framed(tile))

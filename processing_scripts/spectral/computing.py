@@ -1,4 +1,4 @@
-"""One scene's indices: its files opened, its blocks computed, its COGs written."""
+"""One scene's indices: its files opened, its blocks computed, its COGs written and their preview painted."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from spectral.grids import Grid
 from spectral.hrefs import gdal_path
 from spectral.item import Written
 from spectral.opening import open_source
+from spectral.preview import write_preview
 from spectral.reading import Source
 from spectral.resources import Resources
 from spectral.scenes import Scene
@@ -35,6 +36,8 @@ class Computed:
 
     Attributes:
         dark: of each band, how often sampled clear pixels have each DN.
+        preview: the picture of the first index.
+        preview_range: the values at both ends of its colour ramp.
         hidden: the classes that the mask left out; None without a mask.
         pixels: of the product's grid.
         masked: how many of them the mask left out.
@@ -42,6 +45,8 @@ class Computed:
     """
 
     written: list[Written]
+    preview: Path
+    preview_range: tuple[float, float]
     grid: Grid
     bands: dict[str, Band]
     mask: Source | None
@@ -55,7 +60,7 @@ class Computed:
 def compute(
     scene: Scene, scene_id: str, sensor: Sensor, settings: Settings, scratch: Path, resources: Resources
 ) -> Computed:
-    """The indices as COGs in `scratch`.
+    """The indices as COGs in `scratch`, with a preview.
 
     Raises:
         InputFailure, TransientFailure: with the reason.
@@ -90,14 +95,26 @@ def compute(
         pixels = grid.width * grid.height
         for one in statistics.values():
             one.add_nodata(pixels - one.pixels)
-        finished = in_order(resources.pool, CogWriter.finish, list(writers.values()), ahead=resources.threads)
+        found = {name: one.result() for name, one in statistics.items()}
+        preview, first = scratch / f"{scene_id}_preview.png", settings.indices[0]
+
+        def write(writer: CogWriter) -> tuple[float, float] | None:
+            writer.write()
+            if writer is not writers[first.name]:
+                return None
+            return write_preview(writer.path, preview, first, found[first.name])
+
+        for writer in writers.values():
+            writer.complete()
+        calls = [partial(work, writer) for writer in writers.values() for work in (write, CogWriter.digest)]
+        results = list(in_order(resources.pool, lambda call: call(), calls, ahead=resources.threads))
         written = [
-            Written(
-                index, writers[index.name].path, digest, statistics[index.name].result(), statistics[index.name].clipped
-            )
-            for index, digest in zip(settings.indices, finished, strict=True)
+            Written(index, writers[index.name].path, digest, found[index.name], statistics[index.name].clipped)
+            for index, digest in zip(settings.indices, results[1::2], strict=True)
         ]
-    return Computed(written, grid, bands, mask, hidden, dark, pixels, masked, inside if clip else None)
+    return Computed(
+        written, preview, results[0], grid, bands, mask, hidden, dark, pixels, masked, inside if clip else None
+    )
 
 
 def _sources(
@@ -134,7 +151,7 @@ def _writers(scene_id: str, grid: Grid, settings: Settings, scratch: Path, opene
             compression=settings.compression,
             tags={"INDEX": index.name, "FORMULA": index.formula.text, "SCENE": scene_id},
         )
-        opened.callback(writers[index.name].abandon)
+        opened.callback(writers[index.name].close)
     return writers
 
 

@@ -55,8 +55,8 @@ if FAST:
     _CTYPES = {I32: ctypes.c_int32, I64: ctypes.c_int64, F64: ctypes.c_double, POINTER: ctypes.c_void_p}
 
 # From how many blocks on (those of each index counted for themselves) compiling a loop is cheaper than numpy's detour:
-# it takes 30, 11 and 50 ms, and saves 11, 3 and 4 ms a block.
-WORTH = {"block": 2, "count": 4, "halve": 12}
+# it takes 30, 11, 50 and 20 ms, and saves 11, 3, 4 and 1 ms a block.
+WORTH = {"block": 2, "count": 4, "halve": 12, "sum up": 20}
 _planned = 0
 # Compiled code stays for as long as the process does: by what it was made of.
 _compiled: dict[str, tuple[object, Callable]] = {}

@@ -1,6 +1,7 @@
-"""What is done to packed indices whatever their formula: counting values, and averaging 2 × 2 pixels, compiled.
+"""What is done to pixels whatever the formula, compiled: summing up a band's differences; counting the values of
+packed indices, and averaging 2 × 2 of them.
 
-Where that is impossible or doesn't pay (`llvm.pays`), they give None, and `statistics` and `pyramid` do it by numpy.
+Where that is impossible or doesn't pay (`llvm.pays`), nothing happens (None, False), and the caller has another way.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import numpy as np
 from spectral import llvm
 from spectral.values import PACKED_NODATA
 
-_COUNT, _HALVE = "count", "halve"
+_COUNT, _HALVE, _SUM_UP = "count", "halve", "sum up"
+# Pixels of 16 bits that are summed up at a time: a register of AVX-512, two or four of other processors.
+_LANES = 32
 # Neighbours are often equal, and a counter just written can't be read at once: they count in turns, each in its table.
 _TABLES = 2
 # Of a number that holds both, the lower bits are a sum and the upper ones how many pixels are in it.
@@ -44,6 +47,50 @@ def averages(values: np.ndarray, depth: int) -> list[np.ndarray] | None:
         levels.append(found)
         above = both
     return levels
+
+
+def sum_up(differences: np.ndarray) -> bool:
+    """Replace each pixel (16 bits; rows, columns) by its row's sum up to there, modulo the type; whether it was."""
+    run = _summing_up() if differences.itemsize == 2 and llvm.pays(_SUM_UP) else None
+    if run is None:
+        return False
+    run(llvm.address(differences), differences.strides[0], *differences.shape)
+    return True
+
+
+@cache
+def _summing_up() -> Callable | None:
+    module = llvm.ir.Module()
+    build, (pixels, stride, rows, columns) = llvm.define(module, "sum_up", [llvm.POINTER, llvm.I64, llvm.I64, llvm.I64])
+    lanes = llvm.ir.VectorType(llvm.I16, _LANES)
+    picked = llvm.ir.VectorType(llvm.I32, _LANES)
+    none = llvm.ir.Constant(lanes, None)
+    before = build.alloca(lanes)  # the sum up to here, in all lanes
+    turns, left = build.udiv(columns, llvm.I64(_LANES)), build.urem(columns, llvm.I64(_LANES))
+    with llvm.loop(build, rows) as row:
+        line = llvm.advance(build, pixels, build.mul(row, stride))
+        build.store(none, before)
+        with llvm.loop(build, turns) as turn:
+            place = build.gep(line, [build.mul(turn, llvm.I64(_LANES))], source_etype=llvm.I16)
+            sums = build.load(place, typ=lanes, align=2)
+            for distance in (1, 2, 4, 8, 16):
+                # Those so many lanes before, and zeros where there are none.
+                mask = [lane - distance if lane >= distance else _LANES for lane in range(_LANES)]
+                sums = build.add(sums, build.shuffle_vector(sums, none, picked(mask)))
+            sums = build.add(sums, build.load(before, typ=lanes))
+            build.store(sums, place, align=2)
+            build.store(build.shuffle_vector(sums, none, picked([_LANES - 1] * _LANES)), before)
+        first = build.mul(turns, llvm.I64(_LANES))
+        with llvm.loop(build, left) as number:
+            place = build.add(first, number)
+            total = build.add(
+                build.extract_element(build.load(before, typ=lanes), llvm.I32(0)),
+                llvm.load(build, llvm.I16, line, place),
+            )
+            llvm.store(build, total, line, place)
+            build.store(build.insert_element(none, total, llvm.I32(0)), before)
+    build.ret_void()
+    return llvm.compiled(module, "sum_up")
 
 
 @cache

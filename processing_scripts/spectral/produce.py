@@ -16,7 +16,6 @@ from spectral.engine import Band
 from spectral.failures import check_id
 from spectral.item import item_of
 from spectral.moments import year_and_month
-from spectral.preview import write_preview
 from spectral.reading import Source
 from spectral.resampling import OnGrid
 from spectral.resources import Resources
@@ -50,16 +49,13 @@ def produce(scene: Scene, settings: Settings, staging: Staging, resources: Resou
         computed = compute(scene, scene_id, sensor, settings, scratch, resources)
         written = computed.written
         decisions, warnings = _decisions(settings, sensor, computed)
-        preview = scratch / f"{scene_id}_preview.png"
-        decisions["geocadence:preview_range"] = list(
-            write_preview(written[0].path, preview, written[0].index, written[0].statistics)
-        )
+        decisions["geocadence:preview_range"] = list(computed.preview_range)
         item = item_of(
             scene.item,
             scene_id=scene_id,
             grid=computed.grid,
             written=written,
-            preview=preview,
+            preview=computed.preview,
             lineage=_lineage(scene_id, settings, decisions),
             decisions=decisions,
             collection=settings.collection,
@@ -67,7 +63,7 @@ def produce(scene: Scene, settings: Settings, staging: Staging, resources: Resou
         target = f"{folder}/{scene_id}.json"
         # While files of an older product are replaced, its Item must not vouch for them.
         staging.path(target).unlink(missing_ok=True)
-        for file in (*(one.path for one in written), preview):
+        for file in (*(one.path for one in written), computed.preview):
             staging.place(file, f"{folder}/{file.name}")
         return Product(item, staging.place_json(item, target), warnings)
     finally:

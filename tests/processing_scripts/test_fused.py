@@ -122,6 +122,16 @@ def test_overviews_of_any_values_are_the_same(values):
 
 
 @settings(max_examples=25, deadline=None)
+@given(differences=arrays(np.uint16, (3, 70), elements=st.integers(0, 65535)), width=st.integers(1, 70))
+def test_any_differences_are_summed_up_the_same(differences, width):
+    """Also those of parts of larger arrays, of which nothing else may change."""
+    found = differences.copy()
+    assert loops.sum_up(found[:, :width])
+    expected = np.hstack([np.add.accumulate(differences[:, :width], axis=1, dtype=np.uint16), differences[:, width:]])
+    np.testing.assert_array_equal(found, expected)
+
+
+@settings(max_examples=25, deadline=None)
 @given(values=VALUES, height=st.integers(1, 32), width=st.integers(1, 64))
 def test_any_values_are_counted_the_same(values, height, width):
     found = loops.counts(values[:height, :width])
