@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -107,6 +108,7 @@ def failure_entry(failure: Failure, region: str | None) -> dict[str, Any]:
     }
 
 
+_COLOUR = re.compile(r"#[0-9a-f]{6}", re.ASCII)
 _CLASS_ADVICE = {
     "input": "The scene itself is at fault: trying again changes nothing.",
     "transient": "Trying again may help: the next run takes the scene as long as its window holds it.",
@@ -122,7 +124,7 @@ def _product(product: Product, pipeline: str) -> dict[str, Any]:
     return {
         "item": product.key.removeprefix(f"{pipeline}/"),
         "assets": assets,
-        "preview": _preview(product.item, folder),
+        **_preview(product.item, folder),
         "bytes": product.size,
         "statistics": statistics(product.item),
         "geometry": _outline(product.item.get("geometry")),
@@ -133,14 +135,30 @@ def _beside(href: str, folder: str) -> str:
     return href if "://" in href else folder + href.removeprefix("./")
 
 
-def _preview(item: dict[str, Any], folder: str) -> str | None:
-    """The picture that a browser can show, by its role."""
+def _preview(item: dict[str, Any], folder: str) -> dict[str, Any]:
+    """The picture that a browser can show, by its role, and what its colours mean where the asset says so."""
     for asset in item["assets"].values():
         is_picture = asset.get("type") in ("image/png", "image/jpeg", "image/webp")
         roles = asset.get("roles")
         if is_picture and isinstance(roles, list) and ("thumbnail" in roles or "overview" in roles):
-            return _beside(asset["href"], folder)
-    return None
+            legend = _legend(asset.get("geocadence:legend"))
+            return {"preview": _beside(asset["href"], folder), **({"legend": legend} if legend else {})}
+    return {"preview": None}
+
+
+def _legend(given: Any) -> dict[str, Any] | None:
+    """`geocadence:legend` where it is one; Items of other scripts may hold anything there, and the report draws it."""
+    if not isinstance(given, dict):
+        return None
+    colours, ends = given.get("colours"), [given.get("minimum"), given.get("maximum")]
+    usable = (
+        isinstance(given.get("index"), str)
+        and all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
+        and isinstance(colours, list)
+        and 2 <= len(colours) <= 64
+        and all(isinstance(colour, str) and _COLOUR.fullmatch(colour) for colour in colours)
+    )
+    return {name: given[name] for name in ("index", "minimum", "maximum", "colours")} if usable else None
 
 
 def statistics(item: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -37,7 +37,7 @@ class Computed:
     Attributes:
         dark: of each band, how often sampled clear pixels have each DN.
         preview: the picture of the first index.
-        preview_range: the values at both ends of its colour ramp.
+        legend: what its colours mean.
         hidden: the classes that the mask left out; None without a mask.
         pixels: of the product's grid.
         masked: how many of them the mask left out.
@@ -46,7 +46,7 @@ class Computed:
 
     written: list[Written]
     preview: Path
-    preview_range: tuple[float, float]
+    legend: dict[str, Any]
     grid: Grid
     bands: dict[str, Band]
     mask: Source | None
@@ -98,7 +98,7 @@ def compute(
         found = {name: one.result() for name, one in statistics.items()}
         preview, first = scratch / f"{scene_id}_preview.png", settings.indices[0]
 
-        def write(writer: CogWriter) -> tuple[float, float] | None:
+        def write(writer: CogWriter) -> dict[str, Any] | None:
             writer.write()
             if writer is not writers[first.name]:
                 return None

@@ -73,7 +73,8 @@ def item_of(
     scene_id: str,
     grid: Grid,
     written: list[Written],
-    preview: Path | None,
+    preview: Path,
+    legend: dict[str, Any],
     lineage: str,
     decisions: dict[str, Any],
     collection: str | None,
@@ -82,19 +83,20 @@ def item_of(
 
     Args:
         source: the scene's Item.
+        legend: what the preview's colours mean.
         lineage: one or two sentences on what was done.
         decisions: `geocadence:` properties: offset, mask.
         collection: the id of the collection at `../../../collection.json`; None leaves the link out.
     """
     assets = {one.index.file_part: _index_asset(one, grid) for one in written}
-    if preview:
-        assets["preview"] = {
-            "href": f"./{preview.name}",
-            "type": "image/png",
-            "title": f"Preview of {written[0].index.name}",
-            "roles": ["thumbnail"],
-            **file_fields(preview, hashlib.sha256(preview.read_bytes()).hexdigest()),
-        }
+    assets["preview"] = {
+        "href": f"./{preview.name}",
+        "type": "image/png",
+        "title": f"Preview of {legend['index']}, {legend['minimum']:g} to {legend['maximum']:g}",
+        "roles": ["thumbnail"],
+        "geocadence:legend": legend,
+        **file_fields(preview, hashlib.sha256(preview.read_bytes()).hexdigest()),
+    }
     geometry, bbox = footprint(source, grid)
     item = {
         "type": "Feature",

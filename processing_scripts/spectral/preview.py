@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -13,6 +14,8 @@ from spectral.indices import Index
 from spectral.values import SCALE
 
 LARGEST = 512
+# Straight lines between so many colours of a ramp look like the ramp.
+_LEGEND_COLOURS = 9
 
 # Colour ramps as (lightness, chroma, hue in degrees) in OKLCh, lowest value first. Lightness changes
 # evenly and in one direction, which is what makes a ramp readable, in grey and to colour-blind eyes too.
@@ -35,13 +38,15 @@ _FIXED_RANGE = {
 }
 
 
-def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> tuple[float, float]:
+def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> dict[str, Any]:
     """Paint `cog` (an index as written) into `target`, an RGBA PNG of at most 512 × 512 pixels.
 
     Returns:
-        The values at both ends of the colour ramp.
+        Its legend: the index, the values at both ends of the colour ramp, and colours at even steps between (#rrggbb).
     """
     low, high = _range(index, statistics)
+    colours = ramp(index.domain)
+    steps = colours[np.linspace(0, len(colours) - 1, _LEGEND_COLOURS).round().astype(int)]
     with rasterio.open(cog) as dataset:
         shrink = max(1.0, max(dataset.width, dataset.height) / LARGEST)
         shape = (max(1, round(dataset.height / shrink)), max(1, round(dataset.width / shrink)))
@@ -49,7 +54,7 @@ def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> tu
         pixels = dataset.read(1, out_shape=shape, resampling=Resampling.average)
         values = pixels * np.float64(dataset.scales[0]) + dataset.offsets[0]
         valid = pixels != dataset.nodata
-    painted = paint(values, valid, ramp=ramp(index.domain), low=low, high=high)
+    painted = paint(values, valid, ramp=colours, low=low, high=high)
     with MemoryFile() as memory:
         with memory.open(
             driver="PNG", width=shape[1], height=shape[0], count=4, dtype="uint8", zlevel=3,
@@ -58,7 +63,12 @@ def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> tu
             picture.write(painted)
         # Written by Python, which says so when the disk is full.
         target.write_bytes(memory.getbuffer())
-    return low, high
+    return {
+        "index": index.name,
+        "minimum": low,
+        "maximum": high,
+        "colours": [f"#{bytes(colour).hex()}" for colour in steps],
+    }
 
 
 def paint(values: np.ndarray, valid: np.ndarray, *, ramp: np.ndarray, low: float, high: float) -> np.ndarray:

@@ -49,13 +49,13 @@ def produce(scene: Scene, settings: Settings, staging: Staging, resources: Resou
         computed = compute(scene, scene_id, sensor, settings, scratch, resources)
         written = computed.written
         decisions, warnings = _decisions(settings, sensor, computed)
-        decisions["geocadence:preview_range"] = list(computed.preview_range)
         item = item_of(
             scene.item,
             scene_id=scene_id,
             grid=computed.grid,
             written=written,
             preview=computed.preview,
+            legend=computed.legend,
             lineage=_lineage(scene_id, settings, decisions),
             decisions=decisions,
             collection=settings.collection,

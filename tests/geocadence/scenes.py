@@ -94,7 +94,12 @@ def items_source(items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"href": "items.json", "collection": {"type": "FeatureCollection", "features": items}}
 
 
-def commit_product(outputs: Bucket, n: int, *, pipeline: str = "ndvi", mean: float = 0.5, without: str = "") -> str:
+LEGEND = {"index": "NDVI", "minimum": 0.0, "maximum": 0.9, "colours": ["#f5f0e6", "#8b9c4a", "#23432f"]}
+
+
+def commit_product(
+    outputs: Bucket, n: int, *, pipeline: str = "ndvi", mean: float = 0.5, without: str = "", legend: Any = LEGEND
+) -> str:
     """Write the product of scene `n` as a processing job would, Item last; `without` leaves a file out."""
     scene, instant = scene_id(n), FIRST + timedelta(days=n)
     key = product_item(pipeline, scene, instant)
@@ -118,7 +123,12 @@ def commit_product(outputs: Bucket, n: int, *, pipeline: str = "ndvi", mean: flo
                     "roles": ["data"],
                     "bands": [{"name": "NDVI", "statistics": {"mean": mean, "valid_percent": 87.5}}],
                 },
-                "preview": {"href": f"./{scene}_preview.png", "type": "image/png", "roles": ["thumbnail"]},
+                "preview": {
+                    "href": f"./{scene}_preview.png",
+                    "type": "image/png",
+                    "roles": ["thumbnail"],
+                    "geocadence:legend": legend,
+                },
             },
         },
     )

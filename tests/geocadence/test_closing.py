@@ -16,7 +16,7 @@ from geocadence.close.batch import reconcile_batch, write_result
 from geocadence.close.closing import Ending, close_run
 from geocadence.layout import RunLayout
 from geocadence.plan.planning import Run, plan_run
-from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id, sources_in
+from tests.geocadence.scenes import LEGEND, commit_product, definition, item, items_source, scene_id, sources_in
 from tests.offline_validator import stac_valid
 
 STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
@@ -362,7 +362,31 @@ def test_the_record_tells_of_the_run_and_its_jobs(pipeline: Pipeline) -> None:
     folder = f"2026/11/{scene_id(0)}/{scene_id(0)}"
     assert product["item"] == f"{folder}.json"
     assert product["preview"] == f"{folder}_preview.png"
+    assert product["legend"] == LEGEND
     assert product["statistics"] == {"ndvi": {"mean": 0.61, "valid_percent": 87.5}}
+
+
+@pytest.mark.parametrize(
+    "legend",
+    [
+        None,
+        "NDVI",
+        LEGEND | {"colours": ["#f5f0e6"]},
+        LEGEND | {"colours": ["#f5f0e6", "red;}</style><script>"]},
+        LEGEND | {"minimum": "0"},
+        LEGEND | {"index": 7},
+    ],
+)
+def test_what_is_no_legend_of_a_preview_is_left_out(pipeline: Pipeline, legend: Any) -> None:
+    """Scripts of people's own may write anything under that name."""
+    pipeline.plan()
+    commit_product(pipeline.outputs, 0, legend=legend)
+
+    pipeline.close(seen=[job()])
+
+    product = pipeline.record()["scenes"][0]["product"]
+    assert "legend" not in product
+    assert product["preview"].endswith("_preview.png")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from geocadence.report.charts import Means, Outlines, footprints, mean_chart
 from geocadence.report.page import duration, size
 from geocadence.report.page import render_report as render
 from geocadence.report.scales import day_ticks, labelled_days, nice_ticks
-from tests.geocadence.scenes import AREA
+from tests.geocadence.scenes import AREA, LEGEND
 
 FIRST = datetime(2026, 11, 1, 11, tzinfo=UTC)
 
@@ -129,6 +129,20 @@ def test_whatever_comes_from_outside_is_escaped() -> None:
 
     assert "<img src=x" not in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
+
+
+def test_a_preview_has_a_bar_of_its_colours_with_the_values_at_its_ends() -> None:
+    produced = scene(0)
+    without = render_report(record(produced))
+    produced["product"]["legend"] = LEGEND | {"index": "<NDVI>"}
+
+    page = render_report(record(produced))
+
+    assert 'class="colours"' not in without
+    bar = page[page.index('class="colours"') :]
+    assert "linear-gradient(to right,#f5f0e6,#8b9c4a,#23432f)" in bar
+    assert "<b>0</b><b>0.9</b>" in bar
+    assert "&lt;NDVI&gt;" in bar
 
 
 @pytest.mark.parametrize(

@@ -97,3 +97,24 @@ def test_it_averages_what_it_has_no_room_for(folder: Folder):
     with rasterio.open(path) as picture:
         shown = np.moveaxis(picture.read([1, 2, 3]), 0, -1).reshape(-1, 3)
     assert len(np.unique(shown, axis=0)) > 10
+
+
+@pytest.mark.parametrize(("name", "ends"), [("NDVI", [0.0, 0.9]), ("X=N-R", None)])
+def test_the_item_tells_which_colour_is_which_value(folder: Folder, name: str, ends: list[float] | None):
+    """The picture read back by the Item's legend alone gives the values of the file, as far as 256 colours can."""
+    nir = np.tile(np.linspace(2100, 9000, 64).astype(int), (64, 1))
+    folder.scene(red=np.full((64, 64), 2000), nir=nir)
+    folder.run(name)
+    legend = folder.item()["assets"]["preview"]["geocadence:legend"]
+    assert legend["index"] == name.partition("=")[0]
+    assert ends is None or [legend["minimum"], legend["maximum"]] == ends
+    anchors = np.array([[int(colour[place : place + 2], 16) for place in (1, 3, 5)] for colour in legend["colours"]])
+    values = np.linspace(legend["minimum"], legend["maximum"], 1001)
+    at = np.linspace(0, 1000, len(anchors))
+    scale = np.stack([np.interp(np.arange(1001), at, channel) for channel in anchors.T], axis=1)
+    (path,) = folder.output.glob("*/*/S2X/S2X_preview.png")
+    with rasterio.open(path) as picture:
+        shown = np.moveaxis(picture.read([1, 2, 3]), 0, -1)[0].astype(float)
+    read = values[np.argmin(((shown[:, np.newaxis] - scale) ** 2).sum(axis=2), axis=1)]
+    expected = np.clip(folder.values(part=name.partition("=")[0].lower())[0], legend["minimum"], legend["maximum"])
+    assert np.abs(read - expected).max() < 0.03 * (legend["maximum"] - legend["minimum"])
