@@ -62,7 +62,7 @@ def prepare(target: Target, pipeline: str, execution_input: dict[str, Any]) -> S
             f"the deployed pipeline is of another version (it plans {plan['batches']} jobs, not one): deploy it again"
         )
     if deployed.write is not None:
-        call(target, deployed.write, {"plan": plan["plan"], "batch": 0})
+        call(target, deployed.write, {"plan": plan["plan"], "batch": 0, "redrives": 0})
     name = f"{job_name_prefix(pipeline, execution)}0-0-0"
     return Submission(run_id, plan["planned"], filled(deployed.request, name=name, run_id=run_id, plan=plan))
 

@@ -1,7 +1,7 @@
 """CloseRun: put the batches' results together, commit the catalogue, write record and report.
 
 Also reached after jobs failed, timed out or were stopped: what was finished counts. Closing a run
-again gives the same answer.
+again gives the same answer. A run whose claim went to another while it was stopped commits nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from geocadence.close.record import run_record
 from geocadence.close.scenes import Made, close_scenes
 from geocadence.layout import RunLayout
 from geocadence.long_json import read_entries, read_head, write_long
-from geocadence.plan.claims import leave
+from geocadence.plan.claims import ClaimGone, is_entered, leave
 from geocadence.plan.estimate import OBJECT, SCENE, Took, remember
 from geocadence.report.page import render_report
 
@@ -57,6 +57,12 @@ def close_run(
         if inputs.fetch(layout.plan, path) is None:
             raise FileNotFoundError(f"{inputs.uri(layout.plan)} is not there: PlanRun writes it before any job starts")
         plan = read_head(path)
+        superseded = ""
+        if plan.get("claims") and not is_entered(inputs, layout.pipeline, ending.run_id):
+            # A claim is taken back when everything is written.
+            if outputs.fetch(layout.run_json, folder / "run.json") is not None:
+                return _answer(read_head(folder / "run.json"), outputs, layout)
+            superseded = str(ClaimGone(ending.run_id))
         jobs = list(read_jobs()) if ending.jobs else []
         if plan["source"] in ("stac", "items"):
             made, entries = close_scenes(
@@ -70,6 +76,7 @@ def close_run(
                 region=region,
                 run_failure=ending.failure,
                 job_failures=failure_by_batch(jobs),
+                superseded=superseded,
             )
             outcome, numbers = outcome_of_scenes(produced=made.produced, lost=made.lost), _scene_numbers(plan, made)
             others = _failures(outputs, layout, but=made.known)
@@ -94,13 +101,12 @@ def close_run(
     if took := _took(plan, made, jobs, outcome):
         remember(outputs, layout.pipeline, took)
     leave(inputs, layout.pipeline, ending.run_id)
-    return {
-        "run_id": ending.run_id,
-        "outcome": outcome.value,
-        **{key: numbers[key] for key in ("planned", "produced", "skipped", "failed")},
-        "report": outputs.uri(layout.report),
-        "failure": made.failure,
-    }
+    return _answer(record, outputs, layout)
+
+
+def _answer(record: dict[str, Any], outputs: Bucket, layout: RunLayout) -> dict[str, Any]:
+    told = ("run_id", "outcome", "planned", "produced", "skipped", "failed", "failure")
+    return {**{key: record[key] for key in told}, "report": outputs.uri(layout.report)}
 
 
 def _write_record(record: dict[str, Any], entries: Path, path: Path, layout: RunLayout, outputs: Bucket) -> None:

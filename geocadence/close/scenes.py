@@ -67,17 +67,22 @@ def close_scenes(
     region: str | None,
     run_failure: str,
     job_failures: Mapping[int, str],
+    superseded: str = "",
 ) -> tuple[Made, Path]:
     """Commits what was made. The file has the entries of run.json, one a line, in the order of the plan's decisions.
 
-    `plan` is all of it but its decisions; `job_failures` is what SageMaker says of the batches' jobs.
+    `plan` is all of it but its decisions; `job_failures` is what SageMaker says of the batches' jobs. `superseded` says
+    why nothing is to be committed, since the scenes are another run's by now, as is what is there of them.
     """
-    made = Made(run_failure)
+    made = Made(run_failure or superseded)
     entries, rows = folder / "scenes.jsonl", folder / "rows.jsonl"
     with entries.open("w", encoding="utf-8") as told, rows.open("wb") as lines:
-        of_batches = _of_batches(
-            layout, plan["batches"], lines, made, inputs=inputs, outputs=outputs, region=region, told=job_failures
-        )
+        if superseded:
+            of_batches = _given_up(decisions(), layout.pipeline, superseded, region)
+        else:
+            of_batches = _of_batches(
+                layout, plan["batches"], lines, made, inputs=inputs, outputs=outputs, region=region, told=job_failures
+            )
         shown = _shown(decisions(), outputs, layout.pipeline)
         for decision in decisions():
             if decision["batch"] is not None:
@@ -88,9 +93,9 @@ def close_scenes(
                 entry = scene_entry(_left_alone(decision, shown), layout.pipeline, region)
             _count(decision, entry, made)
             told.write(compact(entry) + "\n")
-        if not plan["dry_run"]:
+        if not plan["dry_run"] and not superseded:
             _adopt(decisions(), lines, made, outputs=outputs, pipeline=layout.pipeline)
-    if plan["dry_run"]:
+    if plan["dry_run"] or superseded:
         return made, entries
     # First the table, which says what is done; then the collection, which is made from it: also where an earlier close
     # came no further than the table.
@@ -127,6 +132,12 @@ def _of_batches(
             if entry["status"] == Status.MISSING and why:
                 entry["failure"] = failure_entry(Failure("missing", why), region)
             yield entry
+
+
+def _given_up(decisions: Iterable[Decision], pipeline: str, why: str, region: str | None) -> Iterator[dict[str, Any]]:
+    for decision in decisions:
+        if decision["batch"] is not None:
+            yield scene_entry(SceneResult(decision, Status.MISSING, failure=Failure("missing", why)), pipeline, region)
 
 
 def _count(decision: Decision, entry: Mapping[str, Any], made: Made) -> None:

@@ -66,6 +66,20 @@ def replace_claims(inputs: Bucket, pipeline: str, read: Claims, runs: Iterable[C
     inputs.replace_json(claims_key(pipeline), data, etag=read.etag)
 
 
+class ClaimGone(Exception):
+    """Another run has entered since this one ended, and may have taken its scenes; the text says what to do."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"the claim of run {run_id} is gone: after the run was stopped another one has entered, and may have taken "
+            f"its scenes (what is still missing is asked for by `.venv/bin/geocadence retry {run_id}`)"
+        )
+
+
+def is_entered(inputs: Bucket, pipeline: str, run_id: str) -> bool:
+    return any(claim.run_id == run_id for claim in read_claims(inputs, pipeline).runs)
+
+
 def renew(inputs: Bucket, pipeline: str, run_id: str) -> bool:
     """Enter a run's claim anew; False where another run took it for dead and has its scenes.
 

@@ -94,11 +94,11 @@ WINDOWS_RUN_NAME = _expression("""
 """)
 WINDOWS_RUN_INPUT = _expression("$merge([$run, {'window': $states.context.Map.Item.Value}])")
 
+_REDRIVES = "$exists($states.context.Execution.RedriveCount) ? $states.context.Execution.RedriveCount : 0"
+REDRIVES = _expression(_REDRIVES)
+
 # A name is an execution's for good, so that a redrive needs another one.
-RUN_NAME_WITH_REDRIVE = _expression("""
-  $states.input.name & '-'
-  & $string($exists($states.context.Execution.RedriveCount) ? $states.context.Execution.RedriveCount : 0)
-""")
+RUN_NAME_WITH_REDRIVE = _expression(f"$states.input.name & '-' & $string({_REDRIVES})")
 
 # What the windows' outcomes come to; whatever else a window ended as, it failed.
 WINDOWS = _expression("""(

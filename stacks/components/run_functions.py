@@ -150,6 +150,7 @@ class RunFunctions(Construct):
     def _look_after_batches(
         self, name: str, definition: Definition, places: PipelinePlaces, common: dict[str, Any]
     ) -> None:
+        claims = places.runs.object("claims.json")
         self.write = RunFunction(
             self,
             "Write",
@@ -160,7 +161,8 @@ class RunFunctions(Construct):
         )
         grant(
             self.write.own_role,
-            *read(places.slices),
+            *read(places.slices, claims),
+            write(claims),
             write_expiring(places.batches),
             because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
         )

@@ -157,7 +157,9 @@ def _batch(
     if write is None or reconcile is None:
         return process
     which = {"plan": "{% $plan.plan %}", "batch": "{% $states.input.batch %}"}
-    writing = invoke(scope, "WriteBatch", write, payload=which, outputs="{% $states.input %}")
+    writing = invoke(
+        scope, "WriteBatch", write, payload={**which, "redrives": say.REDRIVES}, outputs="{% $states.input %}"
+    )
     reconciling = invoke(
         scope,
         "ReconcileBatch",

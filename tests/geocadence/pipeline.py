@@ -58,11 +58,18 @@ class Pipeline:
     def taken(self, planned: dict[str, Any]) -> list[str]:
         return [d["id"] for d in planned["document"]["decisions"] if d["batch"] is not None]
 
-    def work(self, planned: dict[str, Any], *, but: tuple[str, ...] = (), is_reconciled: bool = True) -> None:
+    def work(
+        self,
+        planned: dict[str, Any],
+        *,
+        but: tuple[str, ...] = (),
+        is_reconciled: bool = True,
+        is_redriven: bool = False,
+    ) -> None:
         """What becomes of each batch: its objects, a product for each scene that its job finds, its result."""
         layout = RunLayout("ndvi", planned["run_id"])
         for batch in range(planned["batches"]):
-            write_batch(self.inputs, layout, batch)
+            write_batch(self.inputs, layout, batch, is_redriven=is_redriven)
         self._process(planned, but=but)
         self.reconcile(planned, range(planned["batches"] if is_reconciled else 0))
 

@@ -65,7 +65,7 @@ def test_a_submission_is_one_job_whatever_the_definition_makes_of_it(deployed: B
 def look_after_batches(planned: dict[str, Any], *, failure: str = "") -> None:
     for batch in range(planned["batches"]):
         event = {"plan": planned["plan"], "batch": batch}
-        assert write_batch.handler(event, None) is None
+        assert write_batch.handler(event | {"redrives": 0}, None) is None
         assert reconcile_batch.handler(event | {"failure": failure}, None) is None
 
 

@@ -151,7 +151,10 @@ def test_what_has_no_scenes_has_no_batches_to_look_after(synthesis: Synthesis) -
 def test_the_functions_of_a_batch_get_its_number_and_where_the_plan_is(weekly: Stack) -> None:
     states = weekly.batch_states
     written = evaluate(states["WriteBatch"]["Arguments"]["Payload"], states={"input": {"batch": 2}}, plan=PLAN)
-    assert written == {"plan": "s3://p", "batch": 2}
+    assert written == {"plan": "s3://p", "batch": 2, "redrives": 0}
+    redriven = {"input": {"batch": 2}, "context": context(redrive=1)}
+    again = evaluate(states["WriteBatch"]["Arguments"]["Payload"], states=redriven, plan=PLAN)
+    assert again["redrives"] == 1
     ended = {"batch": 2, "failed": True, "reason": "why"}
     looked_at = evaluate(states["ReconcileBatch"]["Arguments"]["Payload"], states={"input": ended}, plan=PLAN)
     assert looked_at == {"plan": "s3://p", "batch": 2, "failure": "why"}
