@@ -95,8 +95,8 @@ class Definition:
         `source.stac.geometry` is the area's one geometry; `source.items.collection` an
         ItemCollection that lies beside the definition; `processing.most_instances` bounds what a run may ask for;
         `processing.code_digest`, `files_digest` and `image_digest` tell one state of the script, of the files that go
-        with it and of the image that is built here from another; `processing.products` is said, also where the definition leaves it to
-        `scene_format`.
+        with it and of the image that is built here from another; `processing.products` is said, also where the
+        definition leaves it to `scene_format`.
         """
         data = self.pipeline.model_dump(mode="json")
         data["processing"]["most_instances"] = self.most_instances

@@ -62,15 +62,13 @@ def _band(dataset: rasterio.DatasetReader, number: int) -> dict[str, Any]:
 
 
 def _statistics(dataset: rasterio.DatasetReader, number: int) -> dict[str, Any]:
-    """Of the values as they are stored, times scale plus offset; of what is valid and finite."""
+    """Of the numbers as they are stored, which is what STAC means by them; of what is valid and finite."""
     count, total, squares, low, high = 0, 0.0, 0.0, math.inf, -math.inf
-    scale, offset = dataset.scales[number - 1], dataset.offsets[number - 1]
     for window in _strips(dataset, number):
         held = dataset.read(number, window=window, masked=True).compressed()
         if np.iscomplexobj(held):
             continue
-        values = held.astype(np.float64) * scale + offset
-        values = values[np.isfinite(values)]
+        values = held[np.isfinite(held)].astype(np.float64)
         if values.size:
             count += values.size
             total += float(values.sum())

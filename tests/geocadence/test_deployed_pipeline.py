@@ -71,7 +71,7 @@ def test_a_submission_is_planned_and_written_by_the_deployed_functions(of_scenes
     assert function == PLAN_FUNCTION
     assert set(event) == {"run_id", "execution_arn", "started_at", "input", "one_job"}
     assert (event["input"], event["run_id"]) == ({"recompute": True}, submission.run_id)
-    assert others == [(WRITE_FUNCTION, {"plan": "s3://in/plan.json", "batch": 0})] * of_scenes
+    assert others == [(WRITE_FUNCTION, {"plan": "s3://in/plan.json", "batch": 0, "redrives": 0})] * of_scenes
     assert (submission.planned, submission.request["Environment"]) == (5, {"RUN": submission.run_id})
 
 

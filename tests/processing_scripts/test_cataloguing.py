@@ -141,6 +141,18 @@ def test_the_item_is_valid_and_true_to_the_file(shard: Shard) -> None:
     assert band["statistics"]["stddev"] == pytest.approx(expected.std())
 
 
+def test_statistics_of_a_packed_raster_are_of_the_numbers_in_the_file(shard: Shard) -> None:
+    """Viewers stretch their colours by them, and they read pixels."""
+    shard.scenes(source("S2A_1"))
+    path = shard.tiff("ndvi_S2A_1.tif", np.arange(-60, 61, dtype="int16").reshape(11, 11), nodata=-60)
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales, dataset.offsets = [0.01], [0.5]
+    shard.run()
+    (band,) = shard.item("S2A_1")["assets"]["ndvi"]["bands"]
+    assert (band["raster:scale"], band["raster:offset"]) == (0.01, 0.5)
+    assert [band["statistics"][name] for name in ("minimum", "maximum", "mean")] == [-59, 60, 0.5]
+
+
 def test_the_item_claims_nothing_that_nobody_knows(shard: Shard) -> None:
     shard.scenes(source("S2A_1"))
     shard.tiff("ndvi_S2A_1.tif")
