@@ -156,7 +156,7 @@ def test_the_functions_of_a_batch_know_slices_of_the_plan_and_write_what_the_nex
     # That its run still has a claim is looked at before each job, and entered anew in a redriven run.
     claims = f"{IN}/ndvi-weekly/runs/claims.json"
     assert _may(write, "s3:GetObject") == [slices, claims]
-    assert _may(write, "s3:PutObject") == [claims, f"{IN}/ndvi-weekly/runs/*/batches/*"]
+    assert _may(write, "s3:PutObject") == [f"{IN}/ndvi-weekly/runs/*/batches/*", claims]
     assert _may(reconcile, "s3:GetObject") == [slices, f"{OUT}/ndvi-weekly/*"]
     assert _may(reconcile, "s3:PutObject") == [f"{IN}/ndvi-weekly/runs/*/results/*"]
     for role in (write, reconcile):
