@@ -37,6 +37,14 @@ class Conflict(Exception):
     """The object changed since it was read."""
 
 
+class TooLarge(Exception):
+    """An object has more bytes than whoever reads it can take."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"{size} bytes")
+        self.size = size
+
+
 class Bucket:
     """A bucket behind a boto3 S3 client."""
 
@@ -111,14 +119,20 @@ class Bucket:
     def _listed(self, key: str) -> Listed | None:
         return next((found for found in self.listing(key) if found.key == key), None)
 
-    def fetch(self, key: str, path: Path) -> str | None:
-        """Write the object into a file without holding it; its ETag, or None where there is no object."""
+    def fetch(self, key: str, path: Path, *, at_most: int | None = None) -> str | None:
+        """Write the object into a file without holding it; its ETag, or None where there is no object.
+
+        Raises TooLarge where it has more than `at_most` bytes, of which none is read then.
+        """
         try:
             answer = self._client.get_object(Bucket=self.name, Key=key)
         except ClientError as error:
             if error.response["Error"]["Code"] in _GONE:
                 return None
             raise
+        if at_most is not None and answer["ContentLength"] > at_most:
+            answer["Body"].close()
+            raise TooLarge(answer["ContentLength"])
         with path.open("wb") as file:
             shutil.copyfileobj(answer["Body"], file, 1 << 20)
         return answer["ETag"]

@@ -24,7 +24,8 @@ from urllib3.util.retry import Retry
 from geocadence.catalogue.cql2 import Filter
 from geocadence.catalogue.http import TIMEOUT, CatalogueRefused, CatalogueUnavailable, retries
 from geocadence.catalogue.paging import Item, Pages, PatientIO, Stalled, identity
-from geocadence.catalogue.query import matches, split
+from geocadence.catalogue.query import split
+from geocadence.catalogue.selection import Selection
 from geocadence.catalogue.side_by_side import side_by_side
 from geocadence.execution_input import Window
 from geocadence.instants import format_instant
@@ -97,15 +98,12 @@ class _Search:
         query, cql2 = split(source.get("query") or {})[0] or None, source.get("filter") or None
         # An API without the extension would ignore the filter, or answer with nothing.
         self._asked: dict[str, Any] = {}
-        self._query = self._filter = None
         if query is not None and client.conforms_to(ConformanceClasses.QUERY):
-            self._asked["query"] = query
-        else:
-            self._query = query
+            self._asked["query"], query = query, None
         if cql2 is not None and client.conforms_to(ConformanceClasses.FILTER):
             self._asked |= {"filter-lang": "cql2-json", "filter": Filter(cql2).as_json}
-        elif cql2 is not None:
-            self._filter = Filter(cql2)
+            cql2 = None
+        self._here = Selection(query, cql2)
         self._given: set[str] = set()
 
     def within(self, window: Window) -> Iterator[Item]:
@@ -181,11 +179,8 @@ class _Search:
             if which in self._given:
                 continue
             self._given.add(which)
-            if is_filtered and self._query is not None and not matches(feature, self._query):
-                continue
-            if is_filtered and self._filter is not None and not self._filter.matches(feature):
-                continue
-            yield feature
+            if not is_filtered or self._here.passes(feature):
+                yield feature
 
 
 def _cut(window: Window, parts: int) -> list[Window]:

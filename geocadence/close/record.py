@@ -46,7 +46,7 @@ def run_record(
         **numbers,
         "dry_run": plan["dry_run"],
         "source": {"kind": plan["source"], **_source(definition["source"][plan["source"]])},
-        "area": (definition["source"].get("stac") or {}).get("geometry"),
+        "area": definition["source"][plan["source"]].get("geometry"),
         "window": plan["window"],
         "recipe": plan["recipe"],
         "note": plan["note"],

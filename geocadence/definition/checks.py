@@ -43,15 +43,18 @@ def _timing(data: dict[str, Any]) -> Iterator[Finding]:
     cron, rate = (at(schedule, name, kind=str) for name in ("cron", "rate"))
     if (cron is None) == (rate is None):
         return
-    stac = at(data, "source", "stac", kind=dict)
+    stac, items = at(data, "source", "stac", kind=dict), at(data, "source", "items", kind=dict)
     default = StacSource.model_fields["lookback"].default
     lookback = at(stac, "lookback", kind=str, default=str(default)) if stac is not None else None
+    if stac is None:
+        lookback = at(items, "lookback", kind=str)
     try:
         yield from timing_problems(
             cron=cron,
             rate=Duration.parse(rate) if rate is not None else None,
             timezone=at(schedule, "timezone", kind=str, default="UTC") or "",
             lookback=Duration.parse(lookback) if lookback is not None else None,
+            source="stac" if stac is not None else "items",
         )
     except ValueError:  # a duration that is none, as the model says
         return

@@ -60,8 +60,10 @@ class Definition:
 
     @property
     def area_path(self) -> Path | None:
-        stac = self.pipeline.source.stac
-        return stac and self._found(find_file(stac.area, folder=self.path.parent, root=self.root))
+        scenes = self.pipeline.source.scenes
+        if scenes is None or scenes.area is None:
+            return None
+        return self._found(find_file(scenes.area, folder=self.path.parent, root=self.root))
 
     @property
     def is_local_only(self) -> bool:
@@ -92,7 +94,7 @@ class Definition:
     def resolved(self) -> dict[str, Any]:
         """The definition as JSON for the Lambda functions, with the files that it names inlined.
 
-        `source.stac.geometry` is the area's one geometry; `source.items.collection` an
+        `source.stac.geometry` or `source.items.geometry` is the area's one geometry; `source.items.collection` an
         ItemCollection that lies beside the definition; `processing.most_instances` bounds what a run may ask for;
         `processing.code_digest`, `files_digest` and `image_digest` tell one state of the script, of the files that go
         with it and of the image that is built here from another; `processing.products` is said, also where the
@@ -107,8 +109,8 @@ class Definition:
         built = BUILD_CONTEXT.values() if self.pipeline.processing.image == BUILT else ()
         data["processing"]["image_digest"] = files_digest(built)
         source = self.pipeline.source
-        if source.stac is not None:
-            data["source"]["stac"]["geometry"] = read_area(self.area_path)
+        if self.area_path is not None:
+            data["source"][source.kind]["geometry"] = read_area(self.area_path)
         if source.items is not None and "://" not in source.items.href:
             path = self._found(find_file(source.items.href, folder=self.path.parent, root=self.root))
             data["source"]["items"]["collection"] = read_item_collection(path)

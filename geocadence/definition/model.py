@@ -6,7 +6,7 @@ Only `name`, `source` and `processing.script` are required. What a single value 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -66,6 +66,23 @@ class Schedule(Part):
         return self
 
 
+Query = Annotated[
+    dict[str, dict[str, Any]],
+    Field(
+        description="Property filters as the STAC API's query extension has them. Scenes beyond what lt, lte, gt and "
+        "gte ask of a number are listed, and rejected with the reason",
+        examples=[{"eo:cloud_cover": {"lt": 60}}],
+    ),
+]
+Cql2 = Annotated[
+    str | dict[str, Any] | None,
+    Field(
+        description="A CQL2 filter, as text or as JSON, beside query or in its place; what it leaves out is not listed",
+        examples=["\"eo:cloud_cover\" < 60 AND platform = 'sentinel-2b'"],
+    ),
+]
+
+
 class StacSource(Part):
     """New scenes of an area, found in a STAC API."""
 
@@ -78,25 +95,29 @@ class StacSource(Part):
     lookback: Lookback = Field(
         Duration.parse("P14D"), description="How far the default window reaches back from the run's scheduled time"
     )
-    query: dict[str, dict[str, Any]] = Field(
-        {},
-        description="Property filters of the API's query extension. What lt, lte, gt and gte ask of a number is not "
-        "asked of the API: such scenes are listed, and rejected with the reason",
-        examples=[{"eo:cloud_cover": {"lt": 60}}],
-    )
-    filter: str | dict[str, Any] | None = Field(
-        None,
-        description="A CQL2 filter, as text or as JSON, beside query or in its place; what it leaves out is not listed",
-        examples=["\"eo:cloud_cover\" < 60 AND platform = 'sentinel-2b'"],
-    )
+    query: Query = Field({})
+    filter: Cql2 = None
 
 
 class ItemsSource(Part):
     """Scenes listed in a static ItemCollection or in stac-geoparquet."""
 
     href: Href = Field(
-        description="An ItemCollection or stac-geoparquet (*.parquet): a file beside the definition, s3:// or https://"
+        description="An ItemCollection (JSON, up to 100 MB) or stac-geoparquet (*.parquet): a file beside the "
+        "definition, s3:// or https://"
     )
+    area: Text | None = Field(
+        None,
+        description="GeoJSON file, relative to the definition; scenes outside of it are rejected",
+        examples=["areas/alentejo.geojson"],
+    )
+    lookback: Lookback | None = Field(
+        None,
+        description="How far the default window reaches back from the run's scheduled time; over all that is listed "
+        "when left out",
+    )
+    query: Query = Field({})
+    filter: Cql2 = None
 
 
 class PrefixSource(Part):
@@ -134,9 +155,13 @@ class Source(Part):
         return next(name for name in type(self).model_fields if getattr(self, name) is not None)
 
     @property
+    def scenes(self) -> StacSource | ItemsSource | None:
+        """The source of a run that plans scenes (STAC Items), rather than handing over bare objects."""
+        return self.stac or self.items
+
+    @property
     def has_scenes(self) -> bool:
-        """Whether the run plans scenes (STAC Items), rather than handing over bare objects."""
-        return self.kind in ("stac", "items")
+        return self.scenes is not None
 
 
 class Limits(Part):

@@ -18,6 +18,7 @@ from geocadence.definition.plain import Finding, at
 
 # The stage of the local cloud.
 LOCAL_STAGE = "local"
+_OF_SCENES = ("stac", "items")
 
 
 def source_problems(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[Finding]:
@@ -64,35 +65,35 @@ def _loopback_api(data: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _query(data: dict[str, Any]) -> Iterator[Finding]:
-    key = ("source", "stac", "query")
-    for name, comparisons in (at(data, *key, kind=dict, default={}) or {}).items():
-        for comparison in comparisons if isinstance(comparisons, dict) else {}:
-            if comparison not in OPERATORS:
-                yield (*key, name, comparison), f"is no comparison (expected one of {', '.join(OPERATORS)})"
+    for key in (("source", kind, "query") for kind in _OF_SCENES):
+        for name, comparisons in (at(data, *key, kind=dict, default={}) or {}).items():
+            for comparison in comparisons if isinstance(comparisons, dict) else {}:
+                if comparison not in OPERATORS:
+                    yield (*key, name, comparison), f"is no comparison (expected one of {', '.join(OPERATORS)})"
 
 
 def _filter(data: dict[str, Any]) -> Iterator[Finding]:
-    key = ("source", "stac", "filter")
-    if expression := at(data, *key, kind=(str, dict)):
-        try:
-            Filter(expression)
-        except ValueError as error:
-            yield key, f'{error} (expected e.g. "eo:cloud_cover" < 60)'
+    for key in (("source", kind, "filter") for kind in _OF_SCENES):
+        if expression := at(data, *key, kind=(str, dict)):
+            try:
+                Filter(expression)
+            except ValueError as error:
+                yield key, f'{error} (expected e.g. "eo:cloud_cover" < 60)'
 
 
 def _area(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
-    area = at(data, "source", "stac", "area", kind=str)
-    if not area:
-        return
-    key = ("source", "stac", "area")
-    path = find_file(area, folder=folder, root=root)
-    if path is None:
-        yield key, f"{area} is not there (expected a GeoJSON file, relative to the definition or to the project)"
-        return
-    try:
-        read_area(path)
-    except ValueError as error:
-        yield key, f"{area} {error}"
+    for key in (("source", kind, "area") for kind in _OF_SCENES):
+        area = at(data, *key, kind=str)
+        if not area:
+            continue
+        path = find_file(area, folder=folder, root=root)
+        if path is None:
+            yield key, f"{area} is not there (expected a GeoJSON file, relative to the definition or to the project)"
+            continue
+        try:
+            read_area(path)
+        except ValueError as error:
+            yield key, f"{area} {error}"
 
 
 def _items(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:

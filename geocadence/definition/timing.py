@@ -24,9 +24,9 @@ _LOOKED_AT = 1500
 
 
 def timing_problems(
-    *, cron: str | None, rate: Duration | None, timezone: str, lookback: Duration | None
+    *, cron: str | None, rate: Duration | None, timezone: str, lookback: Duration | None, source: str = "stac"
 ) -> Iterator[tuple[KeyPath, str]]:
-    """`lookback` is None where the source has none: its runs look at all that there is."""
+    """`lookback`, of the kind of `source`, is None where it has none: its runs look at all that there is."""
     if cron is not None:
         try:
             schedule = parse(f"cron({cron})", timezone)
@@ -47,7 +47,7 @@ def timing_problems(
         between = f"{rate} apart"
     if lookback is not None and longest is not None and lookback < longest:
         yield (
-            ("source", "stac", "lookback"),
+            ("source", source, "lookback"),
             f"{lookback} is shorter than the time between two runs ({key[1]} {between}): what is taken in between "
             "is in no run's window (look back further; twice as far catches late scenes too)",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from geocadence.bucket import Bucket
@@ -34,6 +35,7 @@ class Sources:
     """How a run finds its input; the functions hand in the real ones, tests their own."""
 
     read_s3: Callable[[str], bytes | None]
+    fetch_s3: Callable[[str, Path, int], bool]  # into a file; TooLarge above so many bytes
     list_s3: Callable[[str], Iterator[Any]]
     look_s3: Callable[[Iterable[str]], Mapping[str, int | str]]  # of each URI its size, or why it can't be read
     region_of_bucket: Callable[[str], str | None]
@@ -259,13 +261,16 @@ def find(
     if kind == "stac":
         where = f"collection {source['collection']} of {source['api']} over {source['area']}"
         items = sources.search_stac_api(source, window=asked.window, scenes=asked.scenes)
-        # Scenes that are asked for by name are taken as they are.
-        thresholds = split(source.get("query") or {})[1] if asked.scenes is None else {}
-        candidates, rejected = take_in(items, shelf=shelf, area=Area(source["geometry"]), thresholds=thresholds)
+        window = None  # the API's to look at
     else:
-        where = source["href"]
-        items = sources.read_item_collection(source, read_s3=sources.read_s3)
-        candidates, rejected = take_in(items, shelf=shelf, window=asked.window if asked.window.is_given else None)
+        where = source["href"] + (f" over {source['area']}" if source.get("area") else "")
+        items = sources.read_item_collection(source, fetch_s3=sources.fetch_s3, scenes=asked.scenes)
+        looks_back = source.get("lookback") is not None and asked.scenes is None
+        window = asked.window if asked.window.is_given or looks_back else None
+    area = Area(source["geometry"]) if source.get("geometry") else None
+    # Scenes that are asked for by name are taken as they are.
+    thresholds = split(source.get("query") or {})[1] if asked.scenes is None else {}
+    candidates, rejected = take_in(items, shelf=shelf, area=area, window=window, thresholds=thresholds)
     if asked.scenes is not None:
         candidates, rejected = keep_named(candidates, rejected, scenes=asked.scenes, where=where)
     return Scenes(kind, candidates, rejected)

@@ -66,8 +66,8 @@ def plan_run(
     the source fails.
     """
     kind = next(name for name, source in definition["source"].items() if source is not None)
-    stac = definition["source"].get("stac")
-    lookback = Duration.parse(stac["lookback"]) if stac else None
+    lookback = definition["source"][kind].get("lookback")
+    lookback = Duration.parse(lookback) if lookback is not None else None
     asked = read_execution_input(run.input, started_at=run.started_at, lookback=lookback)
     _refuse_repetition(asked, definition)
     pipeline = definition["name"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -29,6 +30,11 @@ def sources_in_s3(
         with _as_refusal(uri):
             return Bucket(s3, bucket).read(key)
 
+    def fetch(uri: str, path: Path, at_most: int) -> bool:
+        bucket, key = split_s3_uri(uri)
+        with _as_refusal(uri):
+            return Bucket(s3, bucket).fetch(key, path, at_most=at_most) is not None
+
     def listing(uri: str) -> Iterator[Listed]:
         bucket, prefix = split_s3_uri(uri)
         with _as_refusal(uri):
@@ -44,6 +50,7 @@ def sources_in_s3(
 
     return Sources(
         read_s3=read,
+        fetch_s3=fetch,
         list_s3=listing,
         look_s3=look,
         region_of_bucket=lambda bucket: Bucket(s3, bucket).region(),

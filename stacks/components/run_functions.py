@@ -79,6 +79,8 @@ class RunFunctions(Construct):
             name=f"{name}-plan",
             handler="run_functions.plan_run.handler",
             description=f"Plans a run of {definition.name}: which scenes, in which batches",
+            # Items are kept aside there, and a table of them is read from there.
+            scratch=Size.gibibytes(4),
             **whole,
         )
         grant(

@@ -35,7 +35,7 @@ class Pipeline:
         self.tells_baseline = True  # whether products say what they were made from, as spectral_index's do
 
     def plan(self, name: str, execution_input: dict[str, Any] | None = None, **sources: Any) -> dict[str, Any]:
-        if self.definition["source"]["items"] is not None:
+        if "collection" in (self.definition["source"]["items"] or {}):
             self.definition["source"]["items"] = items_source(self.items)
         arn = ARN + name
         run = Run(run_id_of(arn, self.clock), arn, self.clock, execution_input or {})

@@ -139,6 +139,7 @@ def sources_in(bucket: Bucket, *, region: str | None = "us-west-2", **changes: A
     """Where a plan finds its input: in `bucket` alone."""
     given = {
         "read_s3": lambda uri: bucket.read(bucket.key(uri) or ""),
+        "fetch_s3": lambda uri, path, most: bucket.fetch(bucket.key(uri) or "", path, at_most=most) is not None,
         "list_s3": lambda uri: bucket.listing(bucket.key(uri) or ""),
         "look_s3": lambda uris: {
             bucket.uri(key): seen for key, seen in bucket.look_at_many(bucket.key(uri) or uri for uri in uris).items()

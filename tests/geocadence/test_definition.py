@@ -39,6 +39,32 @@ def test_the_area_is_inlined_beside_its_name(tmp_path: Path) -> None:
     assert stac["lookback"] == "P14D"
 
 
+def test_items_have_an_area_a_query_a_filter_and_a_lookback_where_they_want_one(tmp_path: Path) -> None:
+    (tmp_path / "area.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [RING]}))
+    plain = load_pipeline(write(tmp_path, "items: {href: s3://bucket/items.parquet}")).resolved()["source"]["items"]
+    chosen = load_pipeline(
+        write(
+            tmp_path,
+            "items: {href: s3://bucket/items.parquet, area: area.geojson, lookback: P7D, "
+            "query: {eo:cloud_cover: {lt: 60}}, filter: 'gsd < 20'}",
+        )
+    ).resolved()["source"]["items"]
+
+    assert plain == {
+        "href": "s3://bucket/items.parquet",
+        "area": None,
+        "lookback": None,
+        "query": {},
+        "filter": None,
+    }
+    assert chosen["geometry"] == {"type": "Polygon", "coordinates": [RING]}
+    assert (chosen["lookback"], chosen["query"], chosen["filter"]) == (
+        "P7D",
+        {"eo:cloud_cover": {"lt": 60}},
+        "gsd < 20",
+    )
+
+
 def test_a_local_item_collection_is_inlined(tmp_path: Path) -> None:
     (tmp_path / "items.json").write_text('{"type": "FeatureCollection", "features": [{"id": "a"}]}')
 

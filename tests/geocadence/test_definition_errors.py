@@ -54,6 +54,24 @@ def test_a_good_definition_is_taken(project: Path) -> None:
     assert load_pipeline(path, root=project).pipeline.processing.instance_count == 4
 
 
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        ("area: gone.geojson", "source.items.area: gone.geojson is not there"),
+        ("query: {cloud: {below: 3}}", "source.items.query.cloud.below: is no comparison"),
+        ("filter: '<'", "source.items.filter: is no CQL2"),
+        ("lookback: P3D", "source.items.lookback: P3D is shorter than the time between two runs"),
+    ],
+)
+def test_what_chooses_among_items_is_checked_as_with_an_api(project: Path, choice: str, told: str) -> None:
+    head, _, tail = GOOD.partition("  stac:")
+    items = f"  items:\n    href: s3://bucket/items.parquet\n    {choice}\n"
+
+    (error,) = errors_of(project, head + items + tail[tail.index("processing:") :])
+
+    assert error.startswith(f"pipelines/ndvi-weekly.yaml:7: {told}")
+
+
 # (what stands in the good definition, what is put in its place, the error after `pipelines/ndvi-weekly.yaml:`)
 MISTAKES = [
     ("name: ndvi-weekly", "name: NDVI", "1: name: NDVI is no pipeline name (expected up to 30 lower-case letters, "

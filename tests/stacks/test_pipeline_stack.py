@@ -128,7 +128,7 @@ def test_functions_have_the_time_memory_and_disk_that_100000_scenes_take(weekly:
         for name, each in functions.items()
     }
     assert given == {
-        "plan": (900, 1769, 512),
+        "plan": (900, 1769, 4096),
         "write": (900, 1024, 512),
         "reconcile": (900, 1024, 512),
         "close": (900, 1769, 4096),

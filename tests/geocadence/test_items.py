@@ -1,0 +1,180 @@
+"""The source `items`: a file of scenes, chosen from as from an API, and refused where it is too large to be held."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import requests
+import rustac
+
+from geocadence.bucket import Bucket
+from geocadence.catalogue import item_collection
+from geocadence.catalogue.http import CatalogueRefused, CatalogueUnavailable
+from geocadence.catalogue.item_collection import read_item_collection
+from geocadence.execution_input import InvalidInput
+from tests.geocadence.pipeline import Pipeline
+from tests.geocadence.scenes import AREA, definition, far_away, item, scene_id
+
+SMALL = json.dumps({"type": "FeatureCollection", "features": [item(0)]}).encode()
+
+
+@pytest.fixture(params=["items.json", "items.parquet"])
+def pipeline(request: pytest.FixtureRequest, inputs: Bucket, outputs: Bucket, tmp_path: Path) -> Pipeline:
+    """Over eight scenes and one far away, as a file in S3."""
+    scenes = [item(n) for n in range(8)] + [far_away()]
+    for n, each in enumerate(scenes):
+        each["properties"]["platform"] = "sentinel-2a" if n % 2 else "sentinel-2b"
+    rustac.write_sync(str(tmp_path / request.param), scenes)
+    inputs.write(request.param, (tmp_path / request.param).read_bytes(), content_type="application/x")
+    made = Pipeline(inputs, outputs, scenes)
+    made.definition["source"] = definition(items={"href": inputs.uri(request.param)})["source"]
+    return made
+
+
+def taken(pipeline: Pipeline, asked: dict[str, Any] | None = None, **source: Any) -> list[int]:
+    """The scenes that a plan takes, by their days."""
+    pipeline.definition["source"]["items"] |= source
+    found = pipeline.decisions(pipeline.plan("a", asked))
+    return [n for n in range(8) if found.get(scene_id(n), ("", ""))[0] == "new"]
+
+
+def test_all_that_is_listed_is_taken_where_nothing_chooses(pipeline: Pipeline) -> None:
+    assert taken(pipeline) == list(range(8))
+
+
+def test_an_area_rejects_what_lies_outside(pipeline: Pipeline) -> None:
+    source = {"area": "areas/test.geojson", "geometry": AREA}
+
+    assert taken(pipeline, **source) == list(range(8))
+    decisions = pipeline.decisions(pipeline.plan("b"))
+    assert decisions["S2B_FAR_AWAY"] == ("rejected", "its footprint does not touch the area")
+    with pytest.raises(InvalidInput, match=r"names what s3://\S+ over areas/test.geojson does not have: S2X"):
+        taken(pipeline, {"scenes": ["S2X"]})
+
+
+def test_a_query_says_which_scenes_are_meant_and_rejects_those_that_are_not_good_enough(pipeline: Pipeline) -> None:
+    query = {"platform": {"eq": "sentinel-2b"}, "eo:cloud_cover": {"lt": 20}}
+
+    assert taken(pipeline, query=query) == [0, 2]
+    decisions = pipeline.decisions(pipeline.plan("b"))
+    assert decisions[scene_id(4)] == ("rejected", "its eo:cloud_cover is 20 (the query asks for below 20)")
+    assert scene_id(1) not in decisions
+
+
+def test_a_filter_leaves_out_what_it_does_not_mean(pipeline: Pipeline) -> None:
+    assert taken(pipeline, filter="\"eo:cloud_cover\" < 20 AND platform = 'sentinel-2b'") == [0, 2]
+
+
+def test_a_lookback_bounds_the_window_of_a_run(pipeline: Pipeline) -> None:
+    # Runs start on 22 November at 6, scenes are of the first eight days at 11:21:19.
+    assert taken(pipeline, lookback="P17D") == [4, 5, 6, 7]
+    assert taken(pipeline, {"window": {"end": "2026-11-06T00:00:00Z"}}, lookback="P2D") == [3, 4]
+    assert taken(pipeline, {"window": {"start": "2026-11-01", "end": "2026-11-03"}}, lookback="P1D") == [0, 1]
+
+
+def test_scenes_that_are_asked_for_by_name_are_taken_whatever_chooses_but_for_the_area(pipeline: Pipeline) -> None:
+    choice = {"lookback": "P1D", "query": {"eo:cloud_cover": {"lt": 1}}, "filter": "platform = 'none'"}
+    asked = {"scenes": [scene_id(7), "S2B_FAR_AWAY"]}
+
+    assert taken(pipeline, asked, **choice, area="areas/test.geojson", geometry=AREA) == [7]
+
+
+def test_json_that_is_too_large_is_refused_before_it_is_read(
+    inputs: Bucket, outputs: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_collection, "MOST_JSON", len(SMALL) - 1)
+    monkeypatch.setattr("shutil.copyfileobj", lambda *_: pytest.fail("it is read"))
+    inputs.write("items.json", SMALL, content_type="application/json")
+    pipeline = Pipeline(inputs, outputs, [])
+    pipeline.definition["source"] = definition(items={"href": inputs.uri("items.json")})["source"]
+
+    with pytest.raises(InvalidInput) as refusal:
+        pipeline.plan("a")
+
+    assert str(refusal.value) == (
+        f"{inputs.uri('items.json')} has more than 0 MB of JSON, 0 MB at least, which would be held in memory whole "
+        "(make it stac-geoparquet, which is read row by row: rustac translate items.json items.parquet)"
+    )
+
+
+def test_a_table_that_is_too_large_for_the_disk_is_refused(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_collection, "MOST_TABLE", 100)
+    monkeypatch.setattr(item_collection, "MOST_JSON", 100)
+
+    with pytest.raises(InvalidInput, match=r"items\.(json has more than 0 MB of JSON|parquet has more than 0 GB)"):
+        pipeline.plan("a")
+
+
+@contextmanager
+def https(monkeypatch: pytest.MonkeyPatch, status: int, body: bytes, **headers: str) -> Iterator[str]:
+    """The address of a file behind a server; it is spoken to without TLS."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    usual = requests.Session.get
+    monkeypatch.setattr(
+        requests.Session, "get", lambda self, href, **kw: usual(self, href.replace("https:", "http:"), **kw)
+    )
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"https://127.0.0.1:{server.server_port}/items.json"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def read(href: str) -> list[str]:
+    source = {"href": href}
+    return [each["id"] for each in read_item_collection(source, fetch_s3=lambda *_: pytest.fail("this is no S3"))]
+
+
+@pytest.mark.parametrize("headers", [{"Content_Length": str(len(SMALL))}, {}], ids=["length said", "length unsaid"])
+def test_a_file_behind_https_is_read_and_refused_by_its_size(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    with https(monkeypatch, 200, SMALL, **headers) as href:
+        assert read(href) == [scene_id(0)]
+        monkeypatch.setattr(item_collection, "MOST_JSON", len(SMALL) - 1)
+        with pytest.raises(CatalogueRefused, match="MB of JSON"):
+            read(href)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "sentence"),
+    [
+        (404, CatalogueRefused, "is not there"),
+        (403, CatalogueRefused, "refused with HTTP 403"),
+        (501, CatalogueUnavailable, "gave HTTP 501"),
+    ],
+)
+def test_what_a_server_says_of_a_file_is_told(
+    monkeypatch: pytest.MonkeyPatch, status: int, error: type[Exception], sentence: str
+) -> None:
+    with https(monkeypatch, status, b"") as href, pytest.raises(error, match=sentence):
+        read(href)
+
+
+def test_an_answer_that_breaks_off_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        https(monkeypatch, 200, SMALL[:100], Content_Length=str(len(SMALL))) as href,
+        pytest.raises(CatalogueUnavailable, match="gave no answer"),
+    ):
+        read(href)
