@@ -18,6 +18,7 @@ from geocadence.target import Target
 _CONTENTS = {
     "processing.code_digest": "the script's code",
     "processing.files_digest": "the files of processing.inputs",
+    "processing.image_digest": "what the image is built from",
     "source.stac.geometry": "the area",
     "source.items.collection": "the items",
 }

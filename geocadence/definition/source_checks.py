@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,8 +27,11 @@ def source_problems(data: dict[str, Any], *, folder: Path, root: Path) -> Iterat
     yield from _loopback_api(data)
     yield from _query(data)
     yield from _filter(data)
-    yield from _area(data, folder, root)
-    yield from _items(data, folder, root)
+    for kind in _OF_SCENES:
+        area = ("source", kind, "area")
+        yield from _file(data, area, "a GeoJSON file", read=read_area, folder=folder, root=root)
+    items = ("source", "items", "href")
+    yield from _file(data, items, "an ItemCollection", read=read_item_collection, folder=folder, root=root)
 
 
 def is_loopback(url: str) -> bool:
@@ -81,31 +84,17 @@ def _filter(data: dict[str, Any]) -> Iterator[Finding]:
                 yield key, f'{error} (expected e.g. "eo:cloud_cover" < 60)'
 
 
-def _area(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
-    for key in (("source", kind, "area") for kind in _OF_SCENES):
-        area = at(data, *key, kind=str)
-        if not area:
-            continue
-        path = find_file(area, folder=folder, root=root)
-        if path is None:
-            yield key, f"{area} is not there (expected a GeoJSON file, relative to the definition or to the project)"
-            continue
-        try:
-            read_area(path)
-        except ValueError as error:
-            yield key, f"{area} {error}"
-
-
-def _items(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
-    href = at(data, "source", "items", "href", kind=str)
-    if not href or "://" in href:
+def _file(
+    data: dict[str, Any], key: tuple[str, ...], what: str, *, read: Callable[[Path], Any], folder: Path, root: Path
+) -> Iterator[Finding]:
+    name = at(data, *key, kind=str)
+    if not name or "://" in name:
         return
-    key = ("source", "items", "href")
-    path = find_file(href, folder=folder, root=root)
+    path = find_file(name, folder=folder, root=root)
     if path is None:
-        yield key, f"{href} is not there (expected an ItemCollection, relative to the definition or to the project)"
+        yield key, f"{name} is not there (expected {what}, relative to the definition or to the project)"
         return
     try:
-        read_item_collection(path)
+        read(path)
     except ValueError as error:
-        yield key, f"{href} {error}"
+        yield key, f"{name} {error}"

@@ -57,7 +57,8 @@ class RunFunctions(Construct):
             compatible_architectures=[lambda_.Architecture.X86_64],
             removal_policy=RemovalPolicy.DESTROY,
         )
-        common = {
+        self._name = name
+        self._common: dict[str, Any] = {
             "code": function_code(),
             "libraries": libraries,
             "environment": {
@@ -71,17 +72,15 @@ class RunFunctions(Construct):
         }
         # As much as gives a function one whole processor; 100,000 scenes take less than a third of it as memory
         # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
-        whole = {**common, "memory": 1769}
+        whole = 1769
         itself = Location(asset.s3_bucket_name, asset.s3_object_key, exact=True)
-        self.plan = RunFunction(
-            self,
+        self.plan = self._function(
             "Plan",
-            name=f"{name}-plan",
-            handler="run_functions.plan_run.handler",
-            description=f"Plans a run of {definition.name}: which scenes, in which batches",
+            "plan_run",
+            f"Plans a run of {definition.name}: which scenes, in which batches",
+            memory=whole,
             # Items are kept aside there, and a table of them is read from there.
             scratch=Size.gibibytes(4),
-            **whole,
         )
         grant(
             self.plan.own_role,
@@ -111,24 +110,22 @@ class RunFunctions(Construct):
             )
         self.write = self.reconcile = self.backfill = None
         if definition.pipeline.source.has_scenes:
-            self._look_after_batches(name, definition, places, {**common, "memory": 1024})
-            self.backfill = RunFunction(
-                self,
+            self._look_after_batches(definition, places)
+            self.backfill = self._function(
                 "Backfill",
-                name=f"{name}-backfill",
-                handler="run_functions.plan_backfill.handler",
-                description=f"Cuts a backfill of {definition.name} into windows",
-                **common | {"environment": {}, "memory": 256, "timeout": Duration.minutes(1)},
+                "plan_backfill",
+                f"Cuts a backfill of {definition.name} into windows",
+                memory=256,
+                environment={},
+                timeout=Duration.minutes(1),
             )
-        self.close = RunFunction(
-            self,
+        self.close = self._function(
             "Close",
-            name=f"{name}-close",
-            handler="run_functions.close_run.handler",
-            description=f"Closes a run of {definition.name}: catalogue, report",
+            "close_run",
+            f"Closes a run of {definition.name}: catalogue, report",
+            memory=whole,
             # What is merged lies on disk.
             scratch=Size.gibibytes(4),
-            **whole,
         )
         grant(
             self.close.own_role,
@@ -149,17 +146,22 @@ class RunFunctions(Construct):
             because="The pipeline's jobs are named at run time; sagemaker:ListProcessingJobs knows no resources.",
         )
 
-    def _look_after_batches(
-        self, name: str, definition: Definition, places: PipelinePlaces, common: dict[str, Any]
-    ) -> None:
-        claims = places.runs.object("claims.json")
-        self.write = RunFunction(
+    def _function(self, id: str, module: str, description: str, *, memory: int, **departures: Any) -> RunFunction:
+        """The handler of a module of `run_functions`; `departures` from what all have in common."""
+        return RunFunction(
             self,
-            "Write",
-            name=f"{name}-write",
-            handler="run_functions.write_batch.handler",
-            description=f"Writes a batch of {definition.name} for its job",
-            **common,
+            id,
+            name=f"{self._name}-{id.lower()}",
+            handler=f"run_functions.{module}.handler",
+            description=description,
+            memory=memory,
+            **self._common | departures,
+        )
+
+    def _look_after_batches(self, definition: Definition, places: PipelinePlaces) -> None:
+        claims = places.runs.object("claims.json")
+        self.write = self._function(
+            "Write", "write_batch", f"Writes a batch of {definition.name} for its job", memory=1024
         )
         grant(
             self.write.own_role,
@@ -168,13 +170,8 @@ class RunFunctions(Construct):
             write_expiring(places.batches),
             because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
         )
-        self.reconcile = RunFunction(
-            self,
-            "Reconcile",
-            name=f"{name}-reconcile",
-            handler="run_functions.reconcile_batch.handler",
-            description=f"Looks at what a job of {definition.name} left",
-            **common,
+        self.reconcile = self._function(
+            "Reconcile", "reconcile_batch", f"Looks at what a job of {definition.name} left", memory=1024
         )
         grant(
             self.reconcile.own_role,
