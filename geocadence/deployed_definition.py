@@ -56,4 +56,7 @@ def _departures(there: Any, here: Any, key: str = "") -> Iterator[str]:
         yield _CONTENTS.get(key, key)
         return
     for name in sorted(there.keys() | here.keys()):
+        if name not in there and not here[name]:
+            # New since the deployment, and not made use of.
+            continue
         yield from _departures(there.get(name), here.get(name), f"{key}.{name}".lstrip("."))

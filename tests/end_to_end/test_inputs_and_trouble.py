@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import boto3
 import pytest
@@ -116,7 +120,11 @@ def test_a_job_past_its_run_time_is_told_to_be_with_what_to_do(deployed: Deploye
 def test_a_script_that_is_killed_or_out_of_memory_is_told_to_be_with_what_to_do(
     deployed: Deployed, pipeline: str, code: int, advice: str, hosts: int
 ):
-    run = geocadence("run", pipeline)
+    with ThreadPoolExecutor(1) as background:
+        running = background.submit(geocadence, "run", pipeline)
+        if pipeline == "e2e-killed":
+            kill_scripts(deployed, pipeline, hosts=hosts)
+        run = running.result()
     assert run.returncode == 1, run.stderr
     run_id = re.search(r"^Run (\S+):", run.stdout, re.MULTILINE)[1]
     status = geocadence("status", run_id)
@@ -153,6 +161,25 @@ def test_what_a_script_writes_is_in_s3_while_it_runs_or_at_its_end_only(
     ended = deployed.wait(execution)
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
     assert deployed.read(f"{pipeline}/early.txt") == b"made at the beginning"
+
+
+def kill_scripts(deployed: Deployed, pipeline: str, *, hosts: int) -> None:
+    """End a job's scripts as the kernel does where memory is full."""
+    until = time.monotonic() + 90
+    while running_job(deployed, pipeline)[1].count("reading the mosaic") < hosts:
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    killed = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command, environment = ((process / name).read_bytes().split(b"\0") for name in ("cmdline", "environ"))
+        except OSError:  # it has ended, or is another user's
+            continue
+        is_ours = f"GEOCADENCE_PIPELINE={pipeline}".encode() in environment and b"--by" in command
+        if is_ours and command[0].endswith(b"python3"):
+            os.kill(int(process.name), signal.SIGKILL)
+            killed += 1
+    assert killed == hosts
 
 
 def running_job(deployed: Deployed, pipeline: str) -> tuple[str, str]:
