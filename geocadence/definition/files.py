@@ -71,7 +71,7 @@ def files_to_ship(script: Path, *, root: Path) -> list[tuple[str, Path]]:
     built_in = is_built_in(script, root=root)
     if script.is_file() and not built_in:
         return [(script.name, script)]
-    folder = script.parent if built_in else script
+    folder = script.resolve().parent if built_in else script
     found = _files_below(folder, at_home=_NOT_TO_SHIP_OF_BUILT_INS if built_in else _NOT_TO_SHIP)
     return [(path.relative_to(folder).as_posix(), path) for path in found]
 

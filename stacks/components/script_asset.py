@@ -55,6 +55,8 @@ class ScriptAsset(Construct):
         digest: str | None = None,
     ) -> None:
         super().__init__(scope, id)
+        # By its own name, whatever a link to it is called: the others beside it travel under theirs.
+        script = script.resolve() if is_built_in(script, root=ROOT) else script
         with tempfile.TemporaryDirectory(prefix="script-") as staging:
             listed = _pack(script, entry, _libraries(script, requirements, provided), _pythons(python), Path(staging))
             start = {

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 # How installers begin a Python program: by this machine's Python, through a shell where its path is long or has blanks.
 # In a container the one that runs the job is the first on PATH.
-_THIS_PYTHON = re.compile(rb"\A#!(?:/bin/sh\n'''exec' .*\n' '''|.*python.*)\n")
+_THIS_PYTHON = re.compile(rb"\A#!(?:/bin/sh\n'''exec' .*\n' '''|.*\bpython[\w.]*(?: .*)?)\n")
 _OF_A_PROGRAM = re.compile(r"^(bin/[^,\n]+),[^,\n]*,[^,\n]*$", re.MULTILINE)
 
 

@@ -56,6 +56,16 @@ def test_a_folder_runs_from_its_zip_with_all_that_lies_in_it_but_hidden_files(
     assert (folder / "script" / "tool.sh").stat().st_mode & 0o111
 
 
+def test_a_link_to_a_built_in_script_is_the_built_in_script(tmp_path: Path) -> None:
+    stack = cdk.Stack(app := cdk.App(outdir=str(tmp_path / "out"), analytics_reporting=False), "Stack")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "indices.py").symlink_to(BUILT_IN / "spectral_index.py")
+    asset = ScriptAsset(stack, "Script", script=tmp_path / "mine" / "indices.py", python="3.10")
+    app.synth()
+    folder = tmp_path / "out" / f"asset.{asset.file_name.removesuffix('.zip')}"
+    assert "--indices" in _run(folder, tmp_path / "script.zip", "--help").stdout
+
+
 def test_one_file_runs_from_its_zip_as_it_is(synthesis: Synthesis, tmp_path: Path) -> None:
     name, folder = _script(synthesis, "orthos")
     assert name.endswith(".zip")
