@@ -106,7 +106,8 @@ class Clip:
         rings = (np.asarray(ring)[:, :2] for shape in self.shapes for ring in shape["coordinates"])
         points = np.concatenate(list(rings))
         across, down = (points[:, 0] - transform.c) / transform.a, (points[:, 1] - transform.f) / transform.e
-        return across.min(), down.max(), across.max(), down.min()
+        # A corner outside of the coordinate system's world has none.
+        return np.nanmin(across), np.nanmax(down), np.nanmax(across), np.nanmin(down)
 
     def inside(self, window: Window) -> np.ndarray:
         """Which pixels of `window` have their centre inside."""

@@ -19,6 +19,7 @@ from spectral.engine import Band, Job, common_grid, in_order, units
 from spectral.failures import InputFailure
 from spectral.grids import Grid
 from spectral.hrefs import gdal_path
+from spectral.indices import Index
 from spectral.item import Written
 from spectral.opening import open_source
 from spectral.preview import write_preview
@@ -95,26 +96,39 @@ def compute(
         pixels = grid.width * grid.height
         for one in statistics.values():
             one.add_nodata(pixels - one.pixels)
-        found = {name: one.result() for name, one in statistics.items()}
-        preview, first = scratch / f"{scene_id}_preview.png", settings.indices[0]
+        preview = scratch / f"{scene_id}_preview.png"
+        written, legend = _finished(settings.indices, writers, statistics, preview, resources)
+    return Computed(written, preview, legend, grid, bands, mask, hidden, dark, pixels, masked, inside if clip else None)
 
-        def write(writer: CogWriter) -> dict[str, Any] | None:
-            writer.write()
-            if writer is not writers[first.name]:
-                return None
-            return write_preview(writer.path, preview, first, found[first.name])
 
-        for writer in writers.values():
-            writer.complete()
-        calls = [partial(work, writer) for writer in writers.values() for work in (write, CogWriter.digest)]
-        results = list(in_order(resources.pool, lambda call: call(), calls, ahead=resources.threads))
-        written = [
-            Written(index, writers[index.name].path, digest, found[index.name], statistics[index.name].clipped)
-            for index, digest in zip(settings.indices, results[1::2], strict=True)
-        ]
-    return Computed(
-        written, preview, results[0], grid, bands, mask, hidden, dark, pixels, masked, inside if clip else None
-    )
+def _finished(
+    indices: tuple[Index, ...],
+    writers: dict[str, CogWriter],
+    statistics: dict[str, Statistics],
+    preview: Path,
+    resources: Resources,
+) -> tuple[list[Written], dict[str, Any]]:
+    """The COGs written and hashed, and the first one painted: all at the same time. Also the preview's legend."""
+    found = {name: one.result() for name, one in statistics.items()}
+
+    def write(index: Index) -> dict[str, Any] | None:
+        writers[index.name].write()
+        return (
+            write_preview(writers[index.name].path, preview, index, found[index.name]) if index is indices[0] else None
+        )
+
+    def digest(index: Index) -> str:
+        return writers[index.name].digest()
+
+    for writer in writers.values():
+        writer.complete()
+    calls = [partial(step, index) for index in indices for step in (write, digest)]
+    results = list(in_order(resources.pool, lambda call: call(), calls, ahead=resources.threads))
+    written = [
+        Written(index, writers[index.name].path, sha256, found[index.name], statistics[index.name].clipped)
+        for index, sha256 in zip(indices, results[1::2], strict=True)
+    ]
+    return written, results[0]
 
 
 def _sources(

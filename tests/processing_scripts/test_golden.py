@@ -24,6 +24,8 @@ from hypothesis.extra.numpy import arrays
 
 from tests.processing_scripts.factory import Folder, random_dn
 
+pytestmark = pytest.mark.usefixtures("libraries")
+
 # Half a step of int16 × 0.0001, and rounding.
 TOLERANCE = 5.1e-5
 
@@ -199,7 +201,9 @@ def test_without_the_offset_ndvi_would_be_far_off(folder: Folder):
 DN = st.one_of(st.integers(0, 65535), st.integers(995, 1010), st.sampled_from([0, 1000, 65534, 65535]))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(red=arrays(np.uint16, (5, 7), elements=DN), nir=arrays(np.uint16, (5, 7), elements=DN))
 def test_any_dn_gives_the_exact_ratio_or_nodata(red, nir):
     """Against exact fractions, pixel by pixel: also just above zero reflectance."""

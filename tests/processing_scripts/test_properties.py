@@ -93,7 +93,10 @@ def scenes(draw):
     )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.usefixtures("libraries")
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(scene=scenes(), classes=st.sets(st.sampled_from(SCL.names), max_size=4))
 def test_any_scene_of_any_size_and_any_mask(scene, classes):
     nir, swir, scl = scene
