@@ -14,6 +14,7 @@ Needs nothing but the standard library of Python 3.8 or newer, so that it can sa
 """
 
 import atexit
+import contextlib
 import importlib
 import importlib.metadata
 import json
@@ -100,6 +101,8 @@ def make_products(ended, told, place, environment):
             # Python's own end would be with the script's 0.
             say("ended")
             shutil.rmtree(place, True)
+            with contextlib.suppress(Exception):  # a script may have closed it, or put anything in its place
+                sys.stdout.flush()
             os._exit(1)
 
 
@@ -230,13 +233,12 @@ def load(folder):
 
 
 def report(archive):
-    """Say what the container holds and what this instance was given, and which library is too old; the versions."""
+    """Say what the container holds and what this instance was given, and which library is too old."""
     versions = found_versions()
     say("job", **host(), versions=versions, inputs=shard(archive))
     for name, (needed, reason) in OLDEST.items():
         if name in versions and number(versions[name]) < number(needed):
             say("too old", level="warning", library=name, found=versions[name], needed=needed, reason=reason)
-    return versions
 
 
 def found_versions():

@@ -414,8 +414,10 @@ threading.Thread(target=work).start()
 
 
 def test_a_job_whose_files_cannot_be_made_products_fails_and_says_so(guide, tmp_path):
-    ended = guide("import shutil; shutil.rmtree(ROOT + '/output_data'); Path(ROOT, 'output_data').write_text('')")
-    assert ended.code == 1
+    ended = guide(
+        "import shutil; shutil.rmtree(ROOT + '/output_data'); Path(ROOT, 'output_data').write_text(''); print('last')"
+    )
+    assert (ended.code, ended.out) == (1, "last\n")
     assert "What the script left can't be catalogued" in ended.message
     assert ended.err.splitlines()[-1].endswith('"event": "ended"}')
 
