@@ -47,8 +47,9 @@ def examine(target: Target, definitions: list[Definition]) -> Iterator[Finding]:
         yield _image(target, definition)
         for instance_type in definition.pipeline.processing.instance_types:
             yield _quota(definition, instance_type, quotas, why_not)
-        yield _deployment(target, definition)
-        if definition.pipeline.schedule is not None:
+        deployment = _deployment(target, definition)
+        yield deployment
+        if definition.pipeline.schedule is not None and deployment.state is not State.BAD:
             yield _schedule(target, definition)
 
 

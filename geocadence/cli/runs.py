@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,8 @@ def plan(options: argparse.Namespace, screen: Screen) -> int:
     counts = ", ".join(f"{number} {verdict}" for verdict, number in document["counts"].items())
     is_scenes = document["source"] in ("stac", "items")
     screen.say(f"{document['planned']} {'scenes' if is_scenes else 'objects'} to process" + f" ({counts})" * is_scenes)
+    if is_scenes and not document["decisions"]:
+        screen.say("the source has no scene in this window (--start and --end name another)")
     if document.get("note"):
         screen.say(document["note"])
     if (expected := document.get("estimate")) and document["planned"]:
@@ -79,6 +82,9 @@ def run(options: argparse.Namespace, screen: Screen) -> int:
 def start_and_follow(
     target: Target, name: str, asked: dict[str, Any], options: argparse.Namespace, screen: Screen
 ) -> int:
+    out = _folder_for(options, screen)
+    if isinstance(out, int):
+        return out
     started = start(target, name, asked)
     if options.no_wait:
         facts = {"run_id": started.run_id, "execution_arn": started.execution_arn}
@@ -91,8 +97,11 @@ def start_and_follow(
     _tell_end(finished, screen)
     if not finished.is_good and not screen.as_json:
         tell_jobs(target, finished.jobs, screen, run_id=started.run_id)
-    if options.out and finished.output.get("report"):
-        screen.say(f"fetched to {fetch_run(target, started, out=Path(options.out))}")
+    if out and finished.output.get("report"):
+        try:
+            screen.say(f"fetched to {fetch_run(target, started, out=out)}")
+        except OSError as error:
+            return screen.fail(f"what the run made could not be fetched: {error} (it is in the output bucket)")
     if asked.get("scenes") or asked.get("dry_run"):
         document = target.inputs.read_json(RunLayout(started.pipeline, started.run_id).plan) or {}
         for decision in document.get("decisions", ()) if asked.get("scenes") else ():
@@ -101,6 +110,23 @@ def start_and_follow(
         if finished.is_good and document.get("refusal"):
             return _told_refusal(document, screen)
     return 0 if finished.is_good else 1
+
+
+def _folder_for(options: argparse.Namespace, screen: Screen) -> Path | int | None:
+    """Where `--out` wants the run: known to take files before anything is started and paid for. Else an exit code."""
+    if options.out is None:
+        return None
+    if options.no_wait:
+        screen.fail("--out waits for the run's end, --no-wait does not: take one of the two")
+        return USAGE
+    folder = Path(options.out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        return screen.fail(f"--out {folder} takes no files: {error.strerror} (nothing was started)")
+    return folder
 
 
 def status(options: argparse.Namespace, screen: Screen) -> int:

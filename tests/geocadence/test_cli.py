@@ -21,6 +21,9 @@ OUTPUT = {
 }  # fmt: skip
 
 
+SKIPPED = {"id": "a", "datetime": "2026-11-20T11:00:00Z", "decision": "skip", "reason": "in place"}
+
+
 class FakeTarget:
     flags = " --local"
     inputs = SimpleNamespace(read_json=lambda key: None)
@@ -200,7 +203,13 @@ def test_usage_is_told_where_it_is_needed(capsys: Any) -> None:
 @pytest.mark.parametrize(
     ("source", "decisions", "told"),
     [
-        ("stac", [], "0 scenes to process (0 new, 0 skip)"),
+        (
+            "stac",
+            [],
+            "0 scenes to process (0 new, 0 skip)|"
+            "the source has no scene in this window (--start and --end name another)",
+        ),
+        ("stac", [SKIPPED], "0 scenes to process (0 new, 0 skip)"),
         ("prefix", [], "3 objects to process"),
     ],
 )
@@ -216,7 +225,39 @@ def test_a_plan_counts_what_the_source_has(
 
     monkeypatch.setattr(FakeTarget, "inputs", Inputs())
     assert main(["plan", "ndvi"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == told
+    expected = ["window – to 2026-11-22 06:00 UTC", *told.split("|")]
+    assert capsys.readouterr().out.splitlines()[-len(expected) :] == expected
+
+
+def test_a_folder_that_takes_no_files_is_refused_before_anything_is_started(
+    cloud: dict[str, Any], tmp_path: Path, capsys: Any
+) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/nothing")):
+        assert main(["run", "ndvi", "--out", str(folder)]) == 1
+        assert "input" not in cloud
+        told = capsys.readouterr().err
+        assert told.startswith(f"geocadence: --out {folder} takes no files: ")
+        assert told.endswith(" (nothing was started)\n")
+
+
+def test_a_folder_that_fails_later_on_is_told_in_a_sentence(
+    cloud: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device", "x.tif")
+
+    monkeypatch.setattr(run_verbs, "fetch_run", full)
+    assert main(["run", "ndvi", "--out", str(tmp_path)]) == 1
+    assert "could not be fetched: [Errno 28] No space left on device: 'x.tif'" in capsys.readouterr().err
+
+
+def test_nothing_can_be_fetched_from_a_run_that_is_not_waited_for(
+    cloud: dict[str, Any], tmp_path: Path, capsys: Any
+) -> None:
+    assert main(["run", "ndvi", "--out", str(tmp_path), "--no-wait"]) == 2
+    assert "input" not in cloud
+    assert "take one of the two" in capsys.readouterr().err
 
 
 def test_scenes_asked_for_by_name_and_rejected_are_told_with_the_reason(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,20 @@ def test_the_job_writes_only_where_a_container_may(service):
         """
     )
     assert described["ProcessingJobStatus"] == "Completed", service.log(described["ProcessingJobName"])
+
+
+def test_the_job_shares_no_memory_with_this_machine(service):
+    """A segment that anyone here may attach to by its key (System V) is not there inside, as on another machine."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    key = 0x47E0 << 16 | os.getpid() & 0xFFFF
+    segment = libc.shmget(key, 4096, 0o1000 | 0o666)  # IPC_CREAT
+    assert segment >= 0, os.strerror(ctypes.get_errno())
+    try:
+        assert libc.shmget(key, 0, 0) == segment
+        described = service.run(f"import ctypes; assert ctypes.CDLL(None).shmget({key}, 0, 0) == -1")
+        assert described["ProcessingJobStatus"] == "Completed", service.log(described["ProcessingJobName"])
+    finally:
+        libc.shmctl(segment, 0, None)  # IPC_RMID
 
 
 def test_output_reaches_the_log_while_the_container_runs(service):
