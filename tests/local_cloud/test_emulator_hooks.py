@@ -16,8 +16,9 @@ import pytest
 from .conftest import run_in_emulator
 
 ROOT = Path(__file__).parents[2]
+HOOKS = ROOT / "local_cloud" / "gateway" / "emulator_hooks"
 
-# The attribute, its signature (None where it is data), and what rests on it in emulator_hooks.py.
+# The attribute, its signature (None where it is data), and what rests on it in emulator_hooks.
 GROUND = [
     ("ministack.app:app", "(scope, receive, send)", "application"),
     ("ministack.app:SERVICE_HANDLERS", None, "register_service"),
@@ -171,16 +172,17 @@ def test_ministack_still_has(place: str, signature: str | None, hook: str) -> No
 
 
 def test_every_name_of_ministack_that_the_hooks_use_is_listed_here_with_the_hook_that_uses_it() -> None:
-    tree = ast.parse((ROOT / "local_cloud/gateway/emulator_hooks.py").read_text())
-    modules = {"ministack.app": "ministack.app"}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ministack"):
-            modules |= {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     used: dict[str, set[str]] = {}
-    for hook in tree.body:
-        for node in ast.walk(hook) if isinstance(hook, ast.FunctionDef) else ():
-            if isinstance(node, ast.Attribute) and (module := modules.get(ast.unparse(node.value))):
-                used.setdefault(f"{module}:{node.attr}", set()).add(hook.name)
+    for path in HOOKS.glob("*.py"):
+        tree = ast.parse(path.read_text())
+        modules = {"ministack.app": "ministack.app"}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ministack"):
+                modules |= {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+        for hook in tree.body:
+            for node in ast.walk(hook) if isinstance(hook, ast.FunctionDef) else ():
+                if isinstance(node, ast.Attribute) and (module := modules.get(ast.unparse(node.value))):
+                    used.setdefault(f"{module}:{node.attr}", set()).add(hook.name)
     listed = {place: hook for place, _, hook in GROUND}
     assert len(used) > 30
     for place, hooks in used.items():
@@ -194,7 +196,14 @@ def test_the_emulator_is_the_version_that_the_hooks_were_written_for() -> None:
     assert installed == pinned[1]
 
 
-def test_only_the_hooks_module_imports_ministack() -> None:
+def test_only_the_hooks_import_ministack() -> None:
     importing = re.compile(r"^\s*(?:import|from) ministack", re.MULTILINE)
-    found = [path.name for path in (ROOT / "local_cloud").rglob("*.py") if importing.search(path.read_text())]
-    assert found == ["emulator_hooks.py"]
+    found = {path.parent for path in (ROOT / "local_cloud").rglob("*.py") if importing.search(path.read_text())}
+    assert found == {HOOKS}
+
+
+def test_the_hooks_are_had_by_their_one_name() -> None:
+    """Whoever hooks in another way than through the package would not be found by reading it."""
+    within = re.compile(r"(?:from|import) local_cloud\.gateway\.emulator_hooks\.")
+    outside = [path for path in (ROOT / "local_cloud").rglob("*.py") if path.parent != HOOKS]
+    assert [path for path in outside if within.search(path.read_text())] == []
