@@ -123,12 +123,14 @@ def _finished(
     for writer in writers.values():
         writer.complete()
     calls = [partial(step, index) for index in indices for step in (write, digest)]
-    results = list(in_order(resources.pool, lambda call: call(), calls, ahead=resources.threads))
-    written = [
-        Written(index, writers[index.name].path, sha256, found[index.name], statistics[index.name].clipped)
-        for index, sha256 in zip(indices, results[1::2], strict=True)
-    ]
-    return written, results[0]
+    results = in_order(resources.pool, lambda call: call(), calls, ahead=resources.threads)
+    written, legends = [], []
+    for index in indices:
+        writer, clipped = writers[index.name], statistics[index.name].clipped
+        legends.append(next(results))
+        written.append(Written(index, writer.path, next(results), found[index.name], clipped))
+        writer.close()  # the disk need not hold all drafts beside all files
+    return written, legends[0]
 
 
 def _sources(

@@ -42,24 +42,23 @@ def test_too_little_memory_is_refused_beforehand(folder: Folder, capsys):
 
 def test_the_next_scene_begins_while_one_is_written(folder: Folder, monkeypatch):
     """The first scene's writing waits for the second scene to be computed; one after the other would not end."""
-    from spectral import produce
+    from spectral import computing
 
     for name in ("A", "B"):
         folder.scene(name, red=random_dn((40, 40), seed=1), nir=random_dn((40, 40), seed=2))
-    computed, compute, write = threading.Event(), produce.compute, produce.write_preview
+    computed, finish, write = threading.Event(), computing._finished, computing.write_preview
 
-    def watched(scene, *more):
-        found = compute(scene, *more)
-        if scene.id == "B":
+    def watched(indices, writers, statistics, preview, resources):
+        if preview.name.startswith("B"):
             computed.set()
-        return found
+        return finish(indices, writers, statistics, preview, resources)
 
     def waiting(*more):
         assert computed.wait(30)
         return write(*more)
 
-    monkeypatch.setattr(produce, "compute", watched)
-    monkeypatch.setattr(produce, "write_preview", waiting)
+    monkeypatch.setattr(computing, "_finished", watched)
+    monkeypatch.setattr(computing, "write_preview", waiting)
     folder.run()
     assert folder.failures() == {}
     assert folder.products() == {"A", "B"}
