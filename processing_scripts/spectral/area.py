@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rasterio.errors import RasterioError
 from rasterio.features import geometry_mask, rasterize
-from rasterio.warp import transform_geom
 from rasterio.windows import Window
 
+from spectral.coordinates import OutOfReach, polygons_on, surroundings
+from spectral.cutting import cut
 from spectral.failures import InputFailure
 from spectral.grids import Grid, moved, scaled
 
@@ -30,11 +30,11 @@ _MOST_POINTS = 2_000_000
 _PARTS = {"FeatureCollection": "features", "GeometryCollection": "geometries"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Area:
-    """Polygons in longitude and latitude."""
+    """Polygons in longitude and latitude: of each its closed rings, the outer one first."""
 
-    polygons: tuple[dict[str, Any], ...]
+    polygons: tuple[list[np.ndarray], ...]
 
     @classmethod
     def of(cls, document: Any) -> Area:
@@ -66,11 +66,31 @@ class Area:
         """
         if grid.crs is None:
             raise InputFailure("The scene has no coordinate system, so it can't be cut to an area.")
+        polygons = [
+            {"type": "Polygon", "coordinates": [list(_refined(ring)) for ring in rings]} for rings in self._near(grid)
+        ]
+        if not polygons:
+            raise InputFailure("The area lies outside of the scene.")
         try:
-            shapes = transform_geom("EPSG:4326", grid.crs, list(self.polygons))
-        except (RasterioError, ValueError) as error:
+            return Clip(tuple(polygons_on(grid, polygons)), grid)
+        except OutOfReach as error:
             raise InputFailure(f"The area can't be brought into {grid.crs.to_string()}: {error}.") from error
-        return Clip(tuple(shapes), grid)
+
+    def _near(self, grid: Grid) -> Iterator[list[np.ndarray]]:
+        """The polygons without what is far from the scene: its coordinate system may not reach there, or puts it
+        anywhere.
+        """
+        rectangle = surroundings(grid)
+        if rectangle is None:
+            yield from self.polygons
+            return
+        # The same place has several longitudes, and scenes lie across the 180th degree.
+        for turn in (-360, 0, 360):
+            shifted = rectangle[0] - turn, rectangle[1], rectangle[2] - turn, rectangle[3]
+            for rings in self.polygons:
+                outer, *holes = (cut(ring, shifted) for ring in rings)
+                if len(outer):
+                    yield [ring + np.array((turn, 0)) for ring in (outer, *filter(len, holes))]
 
 
 @dataclass(frozen=True)
@@ -115,7 +135,7 @@ class Clip:
         return geometry_mask(self.shapes, (window.height, window.width), transform, invert=True)
 
 
-def _polygons(document: Any) -> Iterator[dict[str, Any]]:
+def _polygons(document: Any) -> Iterator[list[np.ndarray]]:
     kind = document.get("type") if isinstance(document, dict) else None
     if isinstance(kind, str) and kind in _PARTS:
         parts = document.get(_PARTS[kind]) or []
@@ -129,18 +149,24 @@ def _polygons(document: Any) -> Iterator[dict[str, Any]]:
         try:
             parts = [document["coordinates"]] if kind == "Polygon" else document["coordinates"]
             for rings in parts:
-                yield {"type": "Polygon", "coordinates": [list(_refined(ring)) for ring in rings]}
+                yield [_ring(rings[0]), *map(_ring, rings[1:])]
         except (TypeError, KeyError, IndexError, ValueError, OverflowError) as error:
             raise ValueError(f"a {kind} with unusable coordinates ({error})") from error
     else:
         raise ValueError(f"{kind!r} is no area")
 
 
-def _refined(ring: Iterable) -> Iterator[tuple[float, float]]:
-    """A closed ring with points in between, so that it keeps its course in another coordinate system."""
+def _ring(ring: Iterable) -> np.ndarray:
+    """A closed ring's points (number, 2)."""
     points = [(float(point[0]), float(point[1])) for point in ring]
     if len(points) < 4 or not all(math.isfinite(x) and abs(x) <= 180 and abs(y) <= 90 for x, y in points):
         raise ValueError("a ring has four points or more, of longitude and latitude in degrees")
+    return np.array(points if points[0] == points[-1] else [*points, points[0]])
+
+
+def _refined(ring: np.ndarray) -> Iterator[tuple[float, float]]:
+    """The ring with points in between, so that it keeps its course in another coordinate system."""
+    points = ring.tolist()
     sides = list(itertools.pairwise(points))
     steps = [max(1, math.ceil(math.dist(start, end) / _STEP)) for start, end in sides]
     # An outline of a continent needs no refinement, being all points already, and could not bear any.
@@ -148,4 +174,4 @@ def _refined(ring: Iterable) -> Iterator[tuple[float, float]]:
     for ((x, y), (to_x, to_y)), count in zip(sides, steps, strict=True):
         for step in range(count if refine else 1):
             yield x + (to_x - x) * step / count, y + (to_y - y) * step / count
-    yield points[-1]
+    yield tuple(points[-1])

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rasterio.errors import RasterioError
-from rasterio.warp import transform_geom
-
+from spectral.coordinates import OutOfReach, polygon_in_degrees
 from spectral.grids import Grid
 from spectral.json_values import finite
 
@@ -29,12 +27,12 @@ def footprint(source: dict[str, Any], grid: Grid | None) -> tuple[dict[str, Any]
 
 
 def outline(grid: Grid) -> dict[str, Any] | None:
-    """The grid's rectangle in longitude and latitude; None for a grid without coordinate system."""
+    """The grid's rectangle in longitude and latitude; None for a grid without coordinate system, or outside of it."""
     west, south, east, north = grid.bounds
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     try:
-        return transform_geom(grid.crs, "EPSG:4326", {"type": "Polygon", "coordinates": [ring]}, precision=7)
-    except (RasterioError, ValueError, AttributeError):
+        return polygon_in_degrees(grid, {"type": "Polygon", "coordinates": [ring]})
+    except OutOfReach:
         return None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import platform
 import re
 from collections.abc import Callable
@@ -12,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
-from rasterio.errors import RasterioError
-from rasterio.warp import transform
 
 from spectral import __version__
+from spectral.coordinates import OutOfReach, in_degrees
 from spectral.footprint import footprint
 from spectral.grids import Grid
 from spectral.indices import Index
@@ -187,13 +185,11 @@ def projection(grid: Grid) -> dict[str, Any]:
 
 
 def _centre(grid: Grid) -> dict[str, float] | None:
-    west, south, east, north = grid.bounds
     try:
-        (longitude,), (latitude,) = transform(grid.crs, "EPSG:4326", [(west + east) / 2], [(south + north) / 2])
-    except (RasterioError, ValueError, AttributeError):
+        (longitude,), (latitude,) = in_degrees(grid, [0.5], [0.5])
+    except OutOfReach:
         return None
-    usable = math.isfinite(longitude) and math.isfinite(latitude)
-    return {"lat": round(latitude, 7), "lon": round(longitude, 7)} if usable else None
+    return {"lat": round(float(latitude), 7), "lon": round(float(longitude), 7)}
 
 
 def carried_over(properties: dict[str, Any]) -> dict[str, Any]:

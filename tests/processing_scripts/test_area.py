@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 from rasterio.warp import transform
@@ -132,6 +131,7 @@ def test_it_comes_with_items_of_searchrasterdatacollection_too(folder: Folder, i
         ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, "unusable coordinates"),
         ({"type": "Polygon", "coordinates": [[[0, 0], [600_000, 0], [600_000, 1], [0, 0]]]}, "degrees"),
         ({"type": "Polygon", "coordinates": 7}, "unusable coordinates"),
+        ({"type": "Polygon", "coordinates": []}, "unusable coordinates"),
         ({"type": "FeatureCollection", "features": []}, "expected GeoJSON"),
         ("everywhere", "is no area"),
     ],
@@ -147,12 +147,66 @@ def test_an_area_that_cannot_be_used_is_the_inputs_fault(folder: Folder, imagery
 def test_a_long_side_keeps_its_course(folder: Folder):
     """A side along a parallel is a curve in the scene's grid: 3 pixels high over 2° at 38° north."""
     area = {"type": "Polygon", "coordinates": [[[-9, 38], [-7, 38], [-7, 38.5], [-9, 38.5], [-9, 38]]]}
-    (polygon,) = Area.of(area).polygons
-    with rasterio.Env():
-        east, north = transform("EPSG:4326", "EPSG:32629", *zip(*polygon["coordinates"][0], strict=True))
+    grid = Grid(18_000, 6_000, Affine(10, 0, 500_000, 0, -10, 4_265_000), CRS.from_epsg(32629))
+    (shape,) = Area.of(area).on(grid).shapes
+    east, north = zip(*shape["coordinates"][0], strict=True)
     straight = np.hypot(np.diff(east), np.diff(north))
     assert straight.max() < 1200
     assert len(east) > 400
+
+
+def rectangle(west: float, south: float, east: float, north: float) -> list:
+    return [[west, south], [east, south], [east, north], [west, north], [west, south]]
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [(-180, -90, 180, 90), (-100, -80, 80, 80), (-180, 0, 180, 85), (-30, 30, 150, 75)],
+    ids=["the world", "half of it", "the north", "Eurasia"],
+)
+def test_an_area_may_reach_farther_than_the_scenes_coordinate_system(folder: Folder, sides):
+    item = folder.scene(red=random_dn((60, 60)), nir=random_dn((60, 60), seed=2), add=False)
+    hole = around((10, 20), (10, 40), (30, 40), (30, 20))["coordinates"][0]
+    area = {"type": "Polygon", "coordinates": [rectangle(*sides), hole, rectangle(20, 40, 21, 41)]}
+    folder.add({**item, "geocadence:area": area})
+    folder.run()
+    assert folder.failures() == {}
+    valid = ~np.isnan(folder.values())
+    assert not valid[10:30, 20:40].any()
+    assert valid.sum() == 60 * 60 - 20 * 20
+
+
+@pytest.mark.parametrize("sides", [(75, 30, 100, 50), (160, -45, 179, -30)], ids=["the horizon", "the other side"])
+def test_what_is_far_away_does_not_touch_the_scene(folder: Folder, sides):
+    item = folder.scene(red=random_dn((60, 60)), nir=random_dn((60, 60)), add=False)
+    folder.add({**item, "geocadence:area": {"type": "Polygon", "coordinates": [rectangle(*sides)]}})
+    folder.run()
+    (failure,) = folder.failures().values()
+    assert failure["class"] == "input" and "outside of the scene" in failure["reason"]
+
+
+@pytest.mark.parametrize(
+    ("code", "transform"),
+    [(4326, Affine(0.01, 0, 179, 0, -0.01, 1)), (32660, Affine(1000, 0, 722_000, 0, -1000, 111_000))],
+)
+def test_a_scene_across_the_180th_degree_takes_both_parts_of_an_area(code, transform):
+    grid = Grid(200, 100, transform, CRS.from_epsg(code))
+    parts = [[rectangle(179.5, 0.2, 180, 0.8)], [rectangle(-180, 0.2, -179.5, 0.8)]]
+    inside = Area.of({"type": "MultiPolygon", "coordinates": parts}).on(grid).inside(Window(0, 0, 200, 100))
+    square = 0.01**2 if code == 4326 else 0.00898 * 0.00904  # a pixel in square degrees, at the equator
+    assert inside.sum() * square == pytest.approx(0.6, rel=0.03)
+    rows, columns = np.nonzero(inside)
+    # One piece without a seam.
+    assert inside[rows.min() + 1 : rows.max(), columns.min() + 1 : columns.max()].all()
+
+
+def test_around_a_pole_nothing_is_left_off():
+    grid = Grid(400, 400, Affine(1000, 0, -200_000, 0, -1000, 200_000), CRS.from_epsg(3031))
+    area = {"type": "Polygon", "coordinates": [rectangle(-180, -89, 180, -60)]}
+    inside = Area.of(area).on(grid).inside(Window(0, 0, 400, 400))
+    # All but one degree around the pole, which is 110 km.
+    assert not inside[150:250, 150:250].any()
+    assert inside[:80].all() and inside[:, :80].all()
 
 
 def test_no_pixel_is_lost_in_the_squares_of_which_an_area_takes_a_sliver():

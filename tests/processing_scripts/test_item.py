@@ -24,7 +24,7 @@ from spectral.moments import in_utc, instant, year_and_month
 
 from geocadence.instants import parse_instant
 from tests.offline_validator import stac_valid
-from tests.processing_scripts.factory import Folder, random_dn
+from tests.processing_scripts.factory import Folder, random_dn, write
 
 
 @pytest.fixture
@@ -196,6 +196,17 @@ def test_a_scene_without_geometry_gets_the_rasters_outline(folder: Folder):
     west, south, east, north = folder.item()["bbox"]
     assert -7.86 < west < east < -7.84
     assert 38.66 < south < north < 38.67
+
+
+def test_a_raster_outside_of_its_coordinate_system_has_no_outline_and_is_a_product_all_the_same(folder: Folder):
+    item = folder.scene(red=random_dn((4, 4)), nir=random_dn((4, 4)), add=False)
+    for key, asset in item["assets"].items():
+        asset["href"] = str(write(folder.root / f"{key}.tif", random_dn((4, 4)), west=1e12))
+    folder.add({**item, "geometry": None, "bbox": None})
+    folder.run()
+    assert folder.failures() == {}
+    assert folder.item()["geometry"] is None
+    assert "proj:centroid" not in folder.item()["properties"]
 
 
 def test_numbers_that_are_none_stay_out(folder: Folder):
