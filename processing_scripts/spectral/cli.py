@@ -5,7 +5,7 @@
 | 0 | the shard was worked through; scenes that failed are in `failures/` |
 | 1 | the instance is unfit: disk full, output not writable, libraries missing |
 | 2 | the arguments are wrong |
-| 143 | it was stopped (SIGTERM); what is in place is complete |
+| 130, 143 | it was stopped (Ctrl-C, SIGTERM); what is in place is complete |
 
 Whatever ends the script early is also written to `/opt/ml/output/message`.
 """
@@ -28,6 +28,8 @@ from spectral import __version__, container
 from spectral.failures import UnfitInstance
 from spectral.gdal_options import gdal_options
 from spectral.progress import Progress
+
+_STOPPED = "Stopped before the shard was worked through; the products in place are complete."
 
 
 class _Parser(argparse.ArgumentParser):
@@ -130,6 +132,10 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"--resolution {given.resolution:g} is no pixel size: expected for example 20")
         if not given.check and not given.input.is_dir():
             raise ValueError(f"--input {given.input} is no folder")
+        if not given.check and given.input.resolve() == given.output.resolve():
+            raise ValueError(
+                f"--input and --output are both {given.input}: the next run would take products for scenes"
+            )
         if given.threads < 1:
             raise ValueError(f"--threads {given.threads} is below 1")
         if given.memory is not None and given.memory << 20 < SMALLEST_MEMORY:
@@ -171,6 +177,10 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except UnfitInstance as error:
         return _unfit(str(error))
+    except KeyboardInterrupt:
+        container.leave_message(_STOPPED)
+        sys.stderr.write(f"\nspectral_index.py: {_STOPPED}\n")
+        return 130
     except Exception as error:
         container.leave_message(f"Unforeseen {type(error).__name__}: {error}")
         raise
@@ -180,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _stop(*_: object) -> NoReturn:
     """What a stopped job gets is SIGTERM: by an exception, so that no drafts are left behind."""
-    container.leave_message("Stopped before the shard was worked through; the products in place are complete.")
+    container.leave_message(_STOPPED)
     sys.exit(143)
 
 

@@ -213,9 +213,11 @@ def parse_mask(text: str) -> tuple[str, ...]:
     Raises:
         ValueError: a word that is no class of any sensor.
     """
-    if text == NONE:
-        return ()
     words = tuple(part.strip().lower().replace("-", "_") for part in text.split(","))
+    if words == (NONE,):
+        return ()
+    if NONE in words:
+        raise ValueError(f"{text!r} asks for no mask and for classes: expected none alone, or the classes")
     for word in words:
         if word != DEFAULT and not any(scheme._meaning(word) for scheme in SCHEMES):
             expected = "; ".join(f"of the {scheme.title}: {', '.join(scheme.names)}" for scheme in SCHEMES)

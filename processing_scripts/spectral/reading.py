@@ -59,7 +59,7 @@ class GdalSource:
     def __init__(self, path: str, name: str) -> None:
         """
         Raises:
-            InputFailure: there is no such file, or it is no raster that can be read.
+            InputFailure: there is no such file, or it is no raster that can be read, or one of complex numbers.
             TransientFailure: the network or the store failed.
         """
         self.path = path
@@ -69,7 +69,10 @@ class GdalSource:
         self._lock = threading.Lock()
         self.grid = Grid.of(self.dataset)
         self.nodata: float | None = self.dataset.nodata
-        self.dtype = np.dtype(self.dataset.dtypes[0])
+        kind = self.dataset.dtypes[0]
+        if kind.startswith("complex"):
+            raise InputFailure(f"{name} ({path}) holds complex numbers, which are neither reflectance nor classes.")
+        self.dtype = np.dtype(kind)
 
     @property
     def dataset(self) -> rasterio.DatasetReader:

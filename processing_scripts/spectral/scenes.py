@@ -54,12 +54,17 @@ class Problem(NamedTuple):
     reason: str
 
 
-def read_scenes(folder: Path) -> tuple[list[Scene], list[Problem]]:
-    """All scenes of all `*.json` files below `folder`, in the order of the files' paths."""
+def read_scenes(folder: Path, *, output: Path) -> tuple[list[Scene], list[Problem]]:
+    """All scenes of all `*.json` files below `folder`, in the order of the files' paths.
+
+    Args:
+        output: where products go; what is in there is none, also where it lies below `folder`.
+    """
     scenes: list[Scene] = []
     problems: list[Problem] = []
+    output, really = output.resolve(), folder.resolve()
     for path in sorted(folder.rglob("*.json")):
-        if path.is_dir():
+        if path.is_dir() or output in (really / path.relative_to(folder)).parents:
             continue
         name = path.relative_to(folder).as_posix()
         try:

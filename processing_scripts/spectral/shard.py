@@ -58,7 +58,7 @@ def work_through(
         UnfitInstance: the instance can't go on.
     """
     failures = f"runs/{file_name_for(run_id)}/failures" if run_id else "failures"
-    scenes, problems = read_scenes(input_folder)
+    scenes, problems = read_scenes(input_folder, output=output_folder)
     scenes, left_out = without_duplicates(scenes)
     reasons: list[tuple[str, str]] = []
     produced = 0

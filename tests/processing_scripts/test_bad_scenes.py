@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+from rasterio.transform import from_origin
 from spectral import failures
 from spectral.failures import InputFailure, UnfitInstance, check_id, file_name_for
 from spectral.staging import Staging
@@ -59,6 +61,22 @@ def test_a_raster_that_is_none(good: Folder):
     item = good.scene("BAD", **bands())
     Path(item["assets"]["red"]["href"]).write_text("<html>Access denied</html>")
     assert only_failure(good)["class"] == "input"
+
+
+@pytest.mark.parametrize(("key", "kind"), [("nir", "complex64"), ("nir", "complex_int16"), ("scl", "complex128")])
+def test_a_raster_of_complex_numbers(good: Folder, key: str, kind: str):
+    item = good.scene("BAD", **bands(), add=False)
+    path = good.root / "complex.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=300, height=300, count=1, dtype=kind, crs="EPSG:32629",
+        transform=from_origin(WEST, NORTH, 10, 10),
+    ) as dataset:  # fmt: skip
+        dataset.write(np.ones((1, 300, 300), np.complex64))
+    item["assets"][key] = {"href": str(path)}
+    good.add(item)
+    record = only_failure(good)
+    assert record["class"] == "input"
+    assert f"Asset {key} ({path}) holds complex numbers" in record["reason"]
 
 
 def test_a_vrt_in_disguise_is_not_opened(good: Folder):

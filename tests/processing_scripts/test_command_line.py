@@ -111,6 +111,8 @@ def test_an_empty_shard_ends_well(folder: Folder, ml: Path):
         (["--offset", "1000"], "--offset 1000 is neither auto nor a reflectance"),
         (["--offset", "nan"], "--offset nan is neither"),
         (["--input", "/nowhere"], "--input /nowhere is no folder"),
+        (["--input", "/", "--output", "/usr/.."], "--input and --output are both /: "),
+        (["--mask", "none,cloud"], "'none,cloud' asks for no mask and for classes"),
         (["--threads", "0"], "--threads 0 is below 1"),
         (["--indicies", "NDVI"], "unrecognized arguments"),
         (["--indices", "Preview=N-R"], "'Preview' can't name an index: a product has another asset of that name"),
@@ -178,7 +180,7 @@ def test_without_rasterio_it_says_what_is_missing(filled: Folder, ml: Path, tmp_
 def test_what_nobody_foresaw_is_told_too(filled: Folder, ml: Path, monkeypatch):
     from spectral import cli, container, shard
 
-    def broken(folder):
+    def broken(folder, output):
         raise RuntimeError("surprise")
 
     monkeypatch.setattr(shard, "read_scenes", broken)
@@ -250,19 +252,25 @@ def test_boto3_is_not_waited_for_and_can_still_be_had():
     assert done.stdout.split() == ["False", "True"], done.stderr
 
 
-def test_a_stopped_job_leaves_no_drafts_and_says_so(filled: Folder, ml: Path):
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_stopped_job_leaves_no_drafts_and_says_so(filled: Folder, ml: Path, sent: signal.Signals, code: int):
     for number in range(40):
         item = json.loads((filled.input / "A.json").read_text())
         filled.add({**item, "id": f"S{number}"})
     command = [sys.executable, str(SCRIPTS / "spectral_index.py"), *map(str, arguments(filled))]
     environment = {**os.environ, "SAGEMAKER_BASE_DIR": str(ml)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
+    # In the background shells have Ctrl-C ignored, and what they start inherits that.
+    started = {"stderr": subprocess.PIPE, "env": environment, "text": True}
+    with subprocess.Popen(
+        command, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler), **started
+    ) as process:
         deadline = time.monotonic() + 20
         while not filled.products() and time.monotonic() < deadline:
             time.sleep(0.01)
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
-    assert process.returncode == 143
+        process.send_signal(sent)
+        _, log = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "Traceback" not in log
     assert (ml / "output/message").read_text().startswith("Stopped before the shard was worked through")
     assert 0 < len(filled.products()) < 41
     assert not list(filled.root.glob(".*"))

@@ -48,7 +48,10 @@ def test_pixels_past_the_masks_end_count_as_nodata(folder: Folder):
     np.testing.assert_array_equal(np.isnan(folder.values()), expected)
 
 
-@pytest.mark.parametrize(("text", "hidden"), [("default", {0, 1, 3, 8, 9, 10}), ("none", set()), ("water,11", {6, 11})])
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [("default", {0, 1, 3, 8, 9, 10}), ("none", set()), (" None", set()), ("water,11", {6, 11})],
+)
 def test_the_classes_asked_for_are_hidden(folder: Folder, text, hidden):
     scl = np.arange(12).reshape(3, 4)
     folder.scene(red=np.full((6, 8), 2000), nir=np.full((6, 8), 4000), scl=scl)

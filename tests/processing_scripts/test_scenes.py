@@ -57,7 +57,21 @@ def test_what_is_no_scene_by_nature_is_passed_over(folder: Folder):
     folder.add({"type": "Catalog", "id": "c"}, "catalog")
     folder.add([{"prefix": "s3://bucket/path/"}, "a.json"], "manifest")
     folder.add([], "empty")
-    assert read_scenes(folder.input) == ([], [])
+    assert read_scenes(folder.input, output=folder.output) == ([], [])
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_products_below_the_input_folder_are_no_scenes(folder: Folder, linked: bool):
+    """An Item of a product has its scene's id, and a newer `processing:version` than a scene without any."""
+    item = folder.scene("X", red=random_dn((4, 4)), nir=random_dn((4, 4)))
+    folder.add({**item, "id": "BAD", "assets": {}})
+    folder.output = folder.input / "A" / "out"
+    if linked:
+        folder.input = folder.root / "link"
+        folder.input.symlink_to(folder.root / "input")
+    for _ in range(2):
+        assert folder.run() == "1 scene produced, 1 failed (1 input). First: " + folder.failures()["BAD"]["reason"]
+    assert folder.products() == {"X"}
 
 
 def test_relative_hrefs_are_relative_to_the_json_file(folder: Folder):
