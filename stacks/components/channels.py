@@ -41,12 +41,21 @@ class Channels(Construct):
             )
             self.inputs.append(pj.ProcessingInput(name, s3_input=source))
         for name, given in processing.outputs.items():
-            uri = given.uri or f"s3://{places.output.bucket}/{places.output.prefix}{name}/"
+            uri = output_uri(given.uri or f"s3://{places.output.bucket}/{places.output.prefix}{name}")
             target = pj.S3Output(uri, folder_of(name, given.path), s3_upload_mode=given.upload)
             self.outputs.append(pj.ProcessingOutput(name, s3_output=target))
             # SageMaker puts a slash behind it: s3://bucket/maps is no right to write to s3://bucket/maps-old/.
             if given.uri:
-                self.writable.append(Location.parse(uri.rstrip("/") + "/"))
+                self.writable.append(Location.parse(f"{uri}/"))
+
+
+def output_uri(uri: str) -> str:
+    """An output's URI as AWS's own examples and SDK give it, without a slash at its end.
+
+    What becomes of one is documented nowhere, and `maps//2026/06/…` would be a product that nobody finds:
+    https://docs.aws.amazon.com/sagemaker/latest/dg/byoc-input-and-output.html
+    """
+    return uri.rstrip("/")
 
 
 def names_of_files(definition: Definition) -> dict[str, str]:

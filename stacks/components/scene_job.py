@@ -7,7 +7,7 @@ from typing import Any
 from geocadence.definition import Definition, render_arguments
 from geocadence.definition.channels import CODE, INPUT, OUTPUT
 from stacks.components import processing_job as pj
-from stacks.components.channels import Channels
+from stacks.components.channels import Channels, output_uri
 from stacks.components.container_image import ContainerImage
 from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.script_asset import ScriptAsset
@@ -64,7 +64,7 @@ def scene_job(
                 pj.ProcessingOutput(
                     "output_data",
                     s3_output=pj.S3Output(
-                        f"s3://{places.output.bucket}/{places.output.prefix}",
+                        output_uri(f"s3://{places.output.bucket}/{places.output.prefix}"),
                         OUTPUT,
                         s3_upload_mode=processing.upload_mode,
                     ),

@@ -62,7 +62,7 @@ DEFINITIONS = {
             "outputs": {
                 "statistics": {},
                 "quicklooks": {
-                    "uri": "s3://survey-web/looks",
+                    "uri": "s3://survey-web/looks/",
                     "path": "/opt/ml/processing/png",
                     "upload": "Continuous",
                 },

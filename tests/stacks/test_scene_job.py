@@ -42,7 +42,7 @@ def test_a_batchs_job_is_the_one_that_the_definition_describes(weekly: Stack) ->
     }
     (output,) = job["ProcessingOutputConfig"]["Outputs"]
     assert output["S3Output"] == {
-        "S3Uri": "s3://geocadence-dev-output-123456789012-us-west-2/ndvi-weekly/",
+        "S3Uri": "s3://geocadence-dev-output-123456789012-us-west-2/ndvi-weekly",
         "LocalPath": "/opt/ml/processing/output_data",
         "S3UploadMode": "Continuous",
     }
@@ -108,7 +108,7 @@ def test_a_definitions_own_inputs_and_outputs_go_beside_the_scenes_and_products(
     outputs = {each["OutputName"]: each["S3Output"] for each in job["ProcessingOutputConfig"]["Outputs"]}
     assert list(outputs) == ["output_data", "statistics", "quicklooks"]
     assert outputs["statistics"] == {
-        "S3Uri": "s3://geocadence-dev-output-123456789012-us-west-2/zonal/statistics/",
+        "S3Uri": "s3://geocadence-dev-output-123456789012-us-west-2/zonal/statistics",
         "LocalPath": "/opt/ml/processing/statistics",
         "S3UploadMode": "EndOfJob",
     }

@@ -100,7 +100,7 @@ def test_the_definition_says_the_same_and_nothing_else(synthesis: Synthesis) -> 
     assert archive.startswith("s3://cdk-hnb659fds-assets-")
     assert area.startswith("s3://cdk-hnb659fds-assets-")
     assert area.endswith(".geojson")
-    products = "s3://geocadence-dev-output-123456789012-us-west-2/zonal/"
+    products = "s3://geocadence-dev-output-123456789012-us-west-2/zonal"
     # URI, folder, kind, distribution
     inputs = {
         "code": (archive, "input/code", "S3Prefix", "FullyReplicated"),
@@ -112,7 +112,7 @@ def test_the_definition_says_the_same_and_nothing_else(synthesis: Synthesis) -> 
     # URI, folder, upload
     outputs = {
         "output_data": (products, "output_data", "Continuous"),
-        "statistics": (f"{products}statistics/", "statistics", "EndOfJob"),
+        "statistics": (f"{products}/statistics", "statistics", "EndOfJob"),
         "quicklooks": ("s3://survey-web/looks", "png", "Continuous"),
     }
     processing = "/opt/ml/processing/"
