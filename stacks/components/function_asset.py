@@ -47,6 +47,9 @@ def function_code() -> Path:
             target = folder / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+            # The CDK's archives keep modes, and Lambda reads as another user than who owns the files: under a umask
+            # of 077 it could not (https://docs.aws.amazon.com/lambda/latest/dg/python-package.html).
+            target.chmod(0o644)
 
     folder = made_once(CACHE / f"code-{digest.hexdigest()[:16]}", make)
     _forget_others(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -154,6 +155,19 @@ def test_functions_import_with_nothing_but_their_assets_and_what_lambda_brings(
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == f"handler {asset / 'run_functions' / 'close_run.py'}"
+
+
+def test_lambda_can_read_the_code_whatever_the_umask_of_who_deploys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The CDK's archive keeps the modes of files (writeZipFile of its CLI), and Lambda reads as nobody in particular.
+    monkeypatch.setattr(function_asset, "CACHE", tmp_path)
+    before = os.umask(0o077)
+    try:
+        asset = function_asset.function_code()
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in asset.rglob("*") if path.is_file()} == {0o644}
 
 
 def test_the_command_line_and_boto3_stay_at_home() -> None:
