@@ -37,8 +37,13 @@ def hourly_price(instance_type: str, *, region: str | None) -> float | None:
 
 
 def _processing(product: dict[str, Any]) -> list[float]:
+    """The prices of a product, if it is a processing job's instance.
+
+    Where a product has both attributes `platoinstancetype` is the exact one: it tells Data Wrangler's jobs
+    (`Processing_DW`) and the geospatial supplement of us-west-2 (`Processing_Geo`) from plain ones.
+    """
     attributes = product["product"]["attributes"]
-    if "Processing" not in (attributes.get("component"), attributes.get("platoinstancetype")):
+    if attributes.get("platoinstancetype", attributes.get("component")) != "Processing":
         return []
     return [
         float(dimension["pricePerUnit"]["USD"])

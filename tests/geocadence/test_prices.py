@@ -12,13 +12,12 @@ from botocore.exceptions import EndpointConnectionError
 from geocadence.prices import hourly_price
 
 
-def product(usd: str, *, component: str = "Processing") -> str:
+def product(usd: str, *, component: str = "Processing", **more: str) -> str:
     dimension = {"unit": "Hrs", "pricePerUnit": {"USD": usd}}
+    told = {"component": component, "instanceName": "ml.m5.4xlarge", "regionCode": "us-west-2", **more}
     return json.dumps(
         {
-            "product": {
-                "attributes": {"component": component, "instanceName": "ml.m5.4xlarge", "regionCode": "us-west-2"}
-            },
+            "product": {"attributes": told},
             "terms": {"OnDemand": {"A.B": {"priceDimensions": {"A.B.C": dimension}}}},
         }
     )
@@ -51,6 +50,16 @@ def test_the_price_of_processing_is_taken(price_list: Any) -> None:
         "regionCode": "us-west-2",
         "instanceName": "ml.m5.4xlarge",
     }
+
+
+def test_what_jobs_of_other_kinds_cost_is_no_second_price(price_list: Any) -> None:
+    price_list(
+        product("0.922", platoinstancetype="Processing"),
+        product("0.15", platoinstancetype="Processing_Geo"),
+        product("1.1", platoinstancetype="Processing_DW"),
+    )
+
+    assert hourly_price("ml.m5.4xlarge", region="us-west-2") == 0.922
 
 
 @pytest.mark.parametrize(
