@@ -78,7 +78,8 @@ class Bucket:
             return self._client.head_object(Bucket=self.name, Key=key)["ContentLength"]
         except ClientError as error:
             # A HEAD has no body, so the status is all that S3 says.
-            return _FAULTS.get(error.response["ResponseMetadata"]["HTTPStatusCode"], str(error))
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            return _FAULTS.get(404 if status == 403 and self._is_known_absent(key) else status, str(error))
 
     def look_at_many(self, keys: Iterable[str]) -> dict[str, int | str]:
         keys = list(keys)
@@ -98,13 +99,28 @@ class Bucket:
 
     def read_with_etag(self, key: str) -> tuple[bytes | None, str | None]:
         """The object and its ETag, or (None, None) where there is none."""
+        answer = self._get(key)
+        return (answer["Body"].read(), answer["ETag"]) if answer else (None, None)
+
+    def _get(self, key: str, **more: str) -> dict[str, Any] | None:
+        """GetObject's answer; None where there is no object.
+
+        Of one that is not there S3 says so only to who may list the bucket, and AccessDenied to others. Our roles may
+        list below their prefixes; that S3 takes the key for the prefix then is documented nowhere, so it is asked.
+        """
         try:
-            answer = self._client.get_object(Bucket=self.name, Key=key)
+            return self._client.get_object(Bucket=self.name, Key=key, **more)
         except ClientError as error:
-            if error.response["Error"]["Code"] in _GONE:
-                return None, None
+            code = error.response["Error"]["Code"]
+            if code in _GONE or (code == "AccessDenied" and self._is_known_absent(key)):
+                return None
             raise
-        return answer["Body"].read(), answer["ETag"]
+
+    def _is_known_absent(self, key: str) -> bool:
+        try:
+            return not self.exists(key)
+        except ClientError:
+            return False
 
     def modified(self, key: str) -> datetime | None:
         """When the object was written, as listings say it: a GET's answer knows no more than the second."""
@@ -124,12 +140,9 @@ class Bucket:
 
         Raises TooLarge where it has more than `at_most` bytes, of which none is read then.
         """
-        try:
-            answer = self._client.get_object(Bucket=self.name, Key=key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _GONE:
-                return None
-            raise
+        answer = self._get(key)
+        if answer is None:
+            return None
         if at_most is not None and answer["ContentLength"] > at_most:
             answer["Body"].close()
             raise TooLarge(answer["ContentLength"])
@@ -138,13 +151,9 @@ class Bucket:
         return answer["ETag"]
 
     def read_start(self, key: str, size: int) -> bytes | None:
-        """The first `size` bytes of an object, or all where it has fewer; None where there is none."""
-        try:
-            return self._client.get_object(Bucket=self.name, Key=key, Range=f"bytes=0-{size - 1}")["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in _GONE:
-                return None
-            raise
+        """The first bytes of an object, at most `size`; None where there is no object."""
+        answer = self._get(key, Range=f"bytes=0-{size - 1}")
+        return answer["Body"].read() if answer else None
 
     def read_head(self, key: str) -> dict[str, Any] | None:
         """All but the long list of a document that ends in one (`long_json`); None where there is no object."""

@@ -1,0 +1,60 @@
+"""What is not there, as S3 says it to roles that may list below their prefixes only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+
+from geocadence.bucket import Bucket
+
+KEY = "maps/runs/claims.json"
+
+
+@pytest.fixture
+def denied() -> Iterator[tuple[Bucket, Stubber]]:
+    """A bucket whose every GetObject is refused; what a listing says is up to the test."""
+    client = boto3.client("s3", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        stub.add_client_error("get_object", "AccessDenied", http_status_code=403)
+        yield Bucket(client, "bucket"), stub
+        stub.assert_no_pending_responses()
+
+
+def test_an_object_that_is_denied_and_not_listed_is_not_there(denied: tuple[Bucket, Stubber], tmp_path: Path) -> None:
+    bucket, stub = denied
+    stub.add_response("list_objects_v2", {"Contents": []}, {"Bucket": "bucket", "Prefix": KEY})
+    assert bucket.read_with_etag(KEY) == (None, None)
+    stub.add_client_error("get_object", "AccessDenied", http_status_code=403)
+    stub.add_response("list_objects_v2", {"Contents": []}, {"Bucket": "bucket", "Prefix": KEY})
+    assert bucket.fetch(KEY, tmp_path / "claims") is None
+
+
+def test_a_look_at_what_is_denied_tells_the_two_apart() -> None:
+    client = boto3.client("s3", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    there = {"Key": KEY, "Size": 1, "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ETag": '"1"'}
+    for listed, told in (([], "not there"), ([there], "access denied")):
+        with Stubber(client) as stub:
+            stub.add_client_error("head_object", "403", http_status_code=403)
+            stub.add_response("list_objects_v2", {"Contents": listed}, {"Bucket": "bucket", "Prefix": KEY})
+            assert Bucket(client, "bucket").look_at(KEY) == told
+
+
+def test_one_that_is_listed_may_not_be_read(denied: tuple[Bucket, Stubber]) -> None:
+    bucket, stub = denied
+    there = {"Key": KEY, "Size": 1, "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ETag": '"1"'}
+    stub.add_response("list_objects_v2", {"Contents": [there]}, {"Bucket": "bucket", "Prefix": KEY})
+    with pytest.raises(ClientError, match=r"AccessDenied.*GetObject"):
+        bucket.read(KEY)
+
+
+def test_where_nothing_may_be_listed_nothing_is_said_to_be_gone(denied: tuple[Bucket, Stubber]) -> None:
+    bucket, stub = denied
+    stub.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
+    with pytest.raises(ClientError, match=r"AccessDenied.*GetObject"):
+        bucket.read(KEY)
