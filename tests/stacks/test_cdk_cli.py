@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.stacks.conftest import ROOT
+from tools.cdk import cdk
 
 # What a laptop without an AWS account has.
 NO_CREDENTIALS = {
@@ -75,3 +78,16 @@ def test_no_account_is_written_down() -> None:
 
 def test_the_entry_stays_an_entry() -> None:
     assert len((ROOT / "app.py").read_text().splitlines()) <= 50
+
+
+def test_what_podman_builds_is_in_dockers_format_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, str]] = []
+
+    def run(command: list[str], *, env: dict[str, str], **_: object) -> subprocess.CompletedProcess:
+        given.append(env)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    cdk(["deploy"], environment={})
+    cdk(["deploy"], environment={"BUILDAH_FORMAT": "oci"})
+    assert [each["BUILDAH_FORMAT"] for each in given] == ["docker", "oci"]

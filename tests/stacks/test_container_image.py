@@ -49,6 +49,22 @@ def test_our_own_image_is_built_at_deployment_from_two_files(synthesis: Synthesi
     assert list(assets["dockerImages"]) == [destination["imageTag"]]
 
 
+@pytest.mark.parametrize(
+    ("program", "outputs"), [(None, ["type=docker"]), ("/opt/finch", ["type=docker"]), ("/usr/bin/podman", None)]
+)
+def test_the_image_is_of_the_format_that_sagemaker_reads(
+    stack: cdk.Stack, monkeypatch: pytest.MonkeyPatch, program: str | None, outputs: list[str] | None
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("CDK_DOCKER", raising=False)
+    if program:
+        monkeypatch.setenv("CDK_DOCKER", program)
+    ContainerImage.resolve(stack, "build", region="us-west-2", where="x.yaml")
+    stage = stack.node.root.synth()
+    (image,) = json.loads(Path(stage.directory, "Stack.assets.json").read_text())["dockerImages"].values()
+    assert image["source"].get("dockerOutputs") == outputs
+
+
 def test_jobs_run_and_pull_the_image_that_is_built(synthesis: Synthesis) -> None:
     stack = synthesis.stack("geocadence-dev-built")
     uri = stack.task["Arguments"]["AppSpecification"]["ImageUri"]
