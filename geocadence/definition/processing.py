@@ -110,7 +110,7 @@ class Processing(Part):
         min_length=1,
         max_length=5,
         description="In the place of instance_type: up to five types, of which SageMaker takes the first that it has "
-        "capacity for",
+        "capacity for (new in 2026: where Step Functions does not know it yet, the deployment says so)",
         examples=[["ml.m5.4xlarge", "ml.m6i.4xlarge"]],
     )
     hourly_rate: float | None = Field(
