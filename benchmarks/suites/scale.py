@@ -127,6 +127,7 @@ def result_of(points: Sequence[dict[str, Any]]) -> Result:
             *_within(last, "plan_rustac", "planning over rustac"),
             *_within(last, "plan", "planning over an API that misbehaves"),
             *_within(last, "close", "closing"),
+            *_within(last, "again", "planning again over what is in place"),
             *(_linear(name, what, half, last) for name, what in (("plan", "planning"), ("close", "closing"))),
             at_most("what PlanRun returns into the state", 10_000, float(last["state_bytes"]), "bytes"),
         ],
