@@ -82,11 +82,11 @@ def test_what_was_replaced_is_in_neither_links_nor_extent(pipeline: Pipeline) ->
 
     pipeline.items = [tile("0", -9.0, "05.10")]
     pipeline.run("a")
-    pipeline.items = [tile("1", -8.5, "05.11")]
+    pipeline.items = [tile("1", -8.99, "05.11")]
     pipeline.run("b")
 
     assert linked(pipeline) == ["S2B_29SNB_20261103_1_L2A"]
-    assert pipeline.outputs.read_json(KEY)["extent"]["spatial"]["bbox"] == [[-8.5, 38.0, -7.5, 39.0]]
+    assert pipeline.outputs.read_json(KEY)["extent"]["spatial"]["bbox"] == [[-8.99, 38.0, -7.99, 39.0]]
 
 
 def test_a_box_over_the_antimeridian_makes_the_whole_belt_and_a_scene_without_one_makes_none(
