@@ -19,6 +19,10 @@ import boto3
 import pytest
 
 from geocadence.bucket import Bucket
+from geocadence.layout import RunLayout
+from geocadence.plan.batch_objects import write_batch
+from geocadence.plan.planning import Run, plan_run
+from tests.geocadence.scenes import ARN, STARTED, sources_in
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-west-2"
@@ -96,6 +100,36 @@ def inputs(new_bucket: Callable[[str], Bucket]) -> Bucket:
 @pytest.fixture
 def outputs(new_bucket: Callable[[str], Bucket]) -> Bucket:
     return new_bucket("output")
+
+
+@pytest.fixture
+def plan(inputs: Bucket, outputs: Bucket) -> Any:
+    """Plans a run of 22 November, and writes its batches; the plan itself is the result's `document`."""
+
+    def run(
+        resolved: dict[str, Any],
+        execution_input: Any = None,
+        *,
+        run_id: str = "20261122T060000Z-0a1b2c3d",
+        quota_refusal: Any = lambda wanted: None,
+        writes_batches: bool = True,
+        **sources: Any,
+    ) -> dict[str, Any]:
+        result = plan_run(
+            Run(run_id, f"{ARN}-{run_id}", STARTED, {} if execution_input is None else execution_input),
+            definition=resolved,
+            inputs=inputs,
+            outputs=outputs,
+            sources=sources_in(inputs, **sources),
+            quota_refusal=quota_refusal,
+            clock=lambda: STARTED,
+        )
+        if writes_batches and result["input_uri"].endswith("/batches/"):
+            for batch in range(result["batches"]):
+                write_batch(inputs, RunLayout("ndvi", run_id), batch)
+        return result | {"document": inputs.read_json(f"ndvi/runs/{run_id}/plan.json")}
+
+    return run
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from geocadence.layout import product_item
 from geocadence.plan.planning import Sources
 
 COLLECTION = "sentinel-2-c1-l2a"
+STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
+ARN = "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:x"
 FIRST = datetime(2026, 11, 1, 11, 21, 19, tzinfo=UTC)
 AREA = {"type": "Polygon", "coordinates": [[[-8.2, 37.9], [-7.6, 37.9], [-7.6, 38.4], [-8.2, 38.4], [-8.2, 37.9]]]}
 
@@ -149,3 +151,13 @@ def sources_in(bucket: Bucket, *, region: str | None = "us-west-2", **changes: A
         "is_at_work": lambda arn: False,
     }
     return Sources(**given | changes)
+
+
+def batch_objects(inputs: Bucket) -> list[str]:
+    """The keys of what the jobs get, from the batches' folder."""
+    return [found.key.partition("/batches/")[2] for found in inputs.listing("ndvi/runs/") if "/batches/" in found.key]
+
+
+def verdicts(result: dict[str, Any]) -> dict[str, str]:
+    """What was decided on each scene."""
+    return {d["id"]: d["decision"] for d in result["document"]["decisions"]}

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from geocadence.bucket import Bucket
+from geocadence.execution_input import InvalidInput
+from geocadence.plan.estimate import Took, remember
 from tests.geocadence.pipeline import Pipeline
-from tests.geocadence.scenes import definition, items_source
+from tests.geocadence.scenes import definition, item, items_source
 
 JOB = {
     "name": "ndvi-012345-0123456789ab-0-0-0",
@@ -79,3 +81,62 @@ def test_scenes_and_objects_teach_each_other_nothing(pipeline: Pipeline) -> None
     pipeline.definition["source"] = definition(items=items_source([scene]))["source"]
 
     assert "60 s a scene" in expected(pipeline.plan("b"))["basis"]
+
+
+def test_before_the_first_run_a_stated_default_is_the_estimate(plan: Any) -> None:
+    estimate = plan(definition(items=items_source([item(n) for n in range(4)])))["document"]["estimate"]
+
+    assert estimate == {
+        "of": "scene",
+        "scenes": 4,
+        "bytes": None,
+        "instance_hours": round((4 * 60 + 3 * 180) / 3600, 3),
+        "basis": "no run on ml.m5.4xlarge has closed yet: 60 s a scene and 180 s to start an instance are assumed",
+        "usd_per_hour": None,
+        "cost_usd": None,
+    }
+
+
+def test_later_runs_are_estimated_by_what_earlier_ones_took(plan: Any, outputs: Bucket) -> None:
+    for n, seconds in enumerate((100.0, 300.0)):
+        remember(outputs, "ndvi", Took(f"run-{n}", "ml.m5.4xlarge", 10, 2_000_000_000, seconds))
+    remember(outputs, "ndvi", Took("run-2", "ml.c5.xlarge", 10, None, 9999.0))
+    by_scene = definition(items=items_source([item(n) for n in range(4)]))
+    assets = {"red": {"href": "s3://a/b", "file:size": 500_000_000}}
+    by_bytes = definition(items=items_source([item(n, assets=assets) for n in range(4)]))
+    by_bytes["processing"]["hourly_rate"] = 0.9
+
+    first, second = (plan(each)["document"]["estimate"] for each in (by_scene, by_bytes))
+
+    assert first["instance_hours"] == round(4 * 20 / 3600, 3)
+    assert first["basis"] == "20.0 instance-seconds a scene in the last 2 runs on ml.m5.4xlarge"
+    assert second["instance_hours"] == round(2e9 / 1e7 / 3600, 3)
+    assert second["basis"] == "10.0 MB an instance-second in the last 2 runs on ml.m5.4xlarge"
+    assert second["cost_usd"] == 0.05
+
+
+def test_a_run_that_would_cost_too_much_is_refused_and_starts_nothing(plan: Any, inputs: Bucket) -> None:
+    resolved = definition(items=items_source([item(n) for n in range(4)]))
+    resolved["processing"]["hourly_rate"] = 100.0
+    resolved["limits"]["max_cost_usd"] = 20
+
+    with pytest.raises(InvalidInput) as refusal:
+        plan(resolved)
+
+    assert str(refusal.value) == (
+        "The run would cost about 21.67 USD (4 scenes, 0.2 instance-hours at 100 USD; no run on ml.m5.4xlarge has "
+        "closed yet: 60 s a scene and 180 s to start an instance are assumed), above limits.max_cost_usd, 20 (take a "
+        "shorter window, name the scenes, or raise the limit in the definition)."
+    )
+    assert list(inputs.listing("")) == []
+
+
+def test_a_limit_of_money_without_a_price_is_refused(plan: Any) -> None:
+    resolved = definition(items=items_source([item(0)]))
+    resolved["limits"]["max_cost_usd"] = 20
+
+    with pytest.raises(InvalidInput, match=r"no price of ml\.m5\.4xlarge is known"):
+        plan(resolved)
+
+    resolved["source"]["items"] = items_source([])
+    assert plan(resolved)["planned"] == 0

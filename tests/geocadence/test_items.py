@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import duckdb
 import pytest
 import requests
 import rustac
@@ -20,7 +21,7 @@ from geocadence.catalogue.http import CatalogueRefused, CatalogueUnavailable
 from geocadence.catalogue.item_collection import read_item_collection
 from geocadence.execution_input import InvalidInput
 from tests.geocadence.pipeline import Pipeline
-from tests.geocadence.scenes import AREA, definition, far_away, item, scene_id
+from tests.geocadence.scenes import AREA, definition, far_away, item, items_source, scene_id, verdicts
 
 SMALL = json.dumps({"type": "FeatureCollection", "features": [item(0)]}).encode()
 
@@ -178,3 +179,57 @@ def test_an_answer_that_breaks_off_is_no_file(monkeypatch: pytest.MonkeyPatch) -
         pytest.raises(CatalogueUnavailable, match="gave no answer"),
     ):
         read(href)
+
+
+def test_an_item_collection_is_filtered_by_a_given_window_only(plan: Any) -> None:
+    resolved = definition(items=items_source([item(n) for n in range(5)]))
+
+    assert plan(resolved)["planned"] == 5
+    assert plan(resolved, {"window": {"start": "2026-11-03", "end": "2026-11-04"}})["planned"] == 1
+
+
+def test_an_item_collection_in_s3_gets_absolute_hrefs(plan: Any, inputs: Bucket) -> None:
+    beside = item(0, assets={"red": {"href": "./images/B04.tif"}})
+    inputs.write_json("catalogue/items.json", {"type": "FeatureCollection", "features": [beside]})
+
+    plan(definition(items={"href": inputs.uri("catalogue/items.json")}))
+
+    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(0)}.json")
+    assert written["assets"]["red"]["href"] == inputs.uri("catalogue/images/B04.tif")
+
+
+def test_stac_geoparquet_in_s3_is_read_as_its_items(plan: Any, inputs: Bucket, tmp_path: Path) -> None:
+    given = [item(0), item(1, assets={"red": {"href": "./B04.tif", "file:size": 7}, "nir": {"href": "s3://a/B08.tif"}})]
+    rustac.write_sync(str(tmp_path / "items.parquet"), given)
+    inputs.write("catalogue/items.parquet", (tmp_path / "items.parquet").read_bytes(), content_type="application/x")
+
+    result = plan(definition(items={"href": inputs.uri("catalogue/items.parquet")}))
+
+    assert verdicts(result) == {scene_id(0): "new", scene_id(1): "new"}
+    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(1)}.json")
+    assert written["properties"] == given[1]["properties"]
+    assert written["geometry"] == given[1]["geometry"]
+    assert written["bbox"] == given[1]["bbox"]
+    assert written["assets"] == {
+        "red": {"href": inputs.uri("catalogue/B04.tif"), "file:size": 7},
+        "nir": {"href": "s3://a/B08.tif"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"PK", "is no Parquet file"), (None, "is not there"), ("other", "is no stac-geoparquet: it has no column id")],
+)
+def test_what_is_no_stac_geoparquet_is_refused(
+    plan: Any, inputs: Bucket, tmp_path: Path, content: Any, sentence: str
+) -> None:
+    if content == "other":
+        duckdb.sql(f"COPY (SELECT 1 AS a) TO '{tmp_path}/a.parquet'")
+        content = (tmp_path / "a.parquet").read_bytes()
+    if content is not None:
+        inputs.write("items.parquet", content, content_type="application/x")
+
+    with pytest.raises(InvalidInput) as refusal:
+        plan(definition(items={"href": inputs.uri("items.parquet")}))
+
+    assert str(refusal.value).startswith(f"{inputs.uri('items.parquet')} {sentence}")

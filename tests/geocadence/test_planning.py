@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 
-import duckdb
 import pytest
-import rustac
 
 from geocadence.bucket import Bucket
 from geocadence.catalogue.http import CatalogueUnavailable
 from geocadence.execution_input import InvalidInput
-from geocadence.layout import RunLayout, product_item
-from geocadence.plan.batch_objects import write_batch
+from geocadence.layout import product_item
 from geocadence.plan.batches import ranked
-from geocadence.plan.estimate import Took, remember
 from geocadence.plan.planning import Run, plan_run
 from tests.geocadence.misbehaving_api import CORE, FILTER, SEARCH, misbehaving, page
 from tests.geocadence.scenes import (
+    ARN,
     FIRST,
+    STARTED,
+    batch_objects,
     commit_product,
     definition,
     item,
@@ -28,46 +26,8 @@ from tests.geocadence.scenes import (
     scene_id,
     sources_in,
     stac_source,
+    verdicts,
 )
-
-STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
-ARN = "arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-ndvi:x"
-
-
-@pytest.fixture
-def plan(inputs: Bucket, outputs: Bucket) -> Any:
-    def run(
-        resolved: dict[str, Any],
-        execution_input: Any = None,
-        *,
-        run_id: str = "20261122T060000Z-0a1b2c3d",
-        quota_refusal: Any = lambda wanted: None,
-        writes_batches: bool = True,
-        **sources: Any,
-    ) -> dict[str, Any]:
-        result = plan_run(
-            Run(run_id, f"{ARN}-{run_id}", STARTED, {} if execution_input is None else execution_input),
-            definition=resolved,
-            inputs=inputs,
-            outputs=outputs,
-            sources=sources_in(inputs, **sources),
-            quota_refusal=quota_refusal,
-            clock=lambda: STARTED,
-        )
-        if writes_batches and result["input_uri"].endswith("/batches/"):
-            for batch in range(result["batches"]):
-                write_batch(inputs, RunLayout("ndvi", run_id), batch)
-        return result | {"document": inputs.read_json(f"ndvi/runs/{run_id}/plan.json")}
-
-    return run
-
-
-def batch_objects(inputs: Bucket) -> list[str]:
-    return [found.key.partition("/batches/")[2] for found in inputs.listing("ndvi/runs/") if "/batches/" in found.key]
-
-
-def verdicts(result: dict[str, Any]) -> dict[str, str]:
-    return {d["id"]: d["decision"] for d in result["document"]["decisions"]}
 
 
 def test_an_empty_input_takes_all_new_scenes_of_the_window(plan: Any, inputs: Bucket, stac_api: str) -> None:
@@ -372,23 +332,6 @@ def test_of_two_items_with_one_id_the_newest_is_taken(
     ]
 
 
-def test_an_item_collection_is_filtered_by_a_given_window_only(plan: Any) -> None:
-    resolved = definition(items=items_source([item(n) for n in range(5)]))
-
-    assert plan(resolved)["planned"] == 5
-    assert plan(resolved, {"window": {"start": "2026-11-03", "end": "2026-11-04"}})["planned"] == 1
-
-
-def test_an_item_collection_in_s3_gets_absolute_hrefs(plan: Any, inputs: Bucket) -> None:
-    beside = item(0, assets={"red": {"href": "./images/B04.tif"}})
-    inputs.write_json("catalogue/items.json", {"type": "FeatureCollection", "features": [beside]})
-
-    plan(definition(items={"href": inputs.uri("catalogue/items.json")}))
-
-    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(0)}.json")
-    assert written["assets"]["red"]["href"] == inputs.uri("catalogue/images/B04.tif")
-
-
 def test_scenes_that_only_their_box_brings_near_are_rejected(plan: Any) -> None:
     ring = [[-9, 37], [-7, 37], [-9, 37.8], [-9, 37]]  # below the area, but its box touches it
     near = item(3, geometry={"type": "Polygon", "coordinates": [ring]}, bbox=[-9, 37, -7, 38])
@@ -422,43 +365,6 @@ def test_a_cql2_filter_is_sent_to_an_api_that_knows_it(plan: Any) -> None:
     assert api.searches[0]["filter"] == {"op": "<", "args": [{"property": "eo:cloud_cover"}, 11.0]}
 
 
-def test_stac_geoparquet_in_s3_is_read_as_its_items(plan: Any, inputs: Bucket, tmp_path: Path) -> None:
-    given = [item(0), item(1, assets={"red": {"href": "./B04.tif", "file:size": 7}, "nir": {"href": "s3://a/B08.tif"}})]
-    rustac.write_sync(str(tmp_path / "items.parquet"), given)
-    inputs.write("catalogue/items.parquet", (tmp_path / "items.parquet").read_bytes(), content_type="application/x")
-
-    result = plan(definition(items={"href": inputs.uri("catalogue/items.parquet")}))
-
-    assert verdicts(result) == {scene_id(0): "new", scene_id(1): "new"}
-    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(1)}.json")
-    assert written["properties"] == given[1]["properties"]
-    assert written["geometry"] == given[1]["geometry"]
-    assert written["bbox"] == given[1]["bbox"]
-    assert written["assets"] == {
-        "red": {"href": inputs.uri("catalogue/B04.tif"), "file:size": 7},
-        "nir": {"href": "s3://a/B08.tif"},
-    }
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [(b"PK", "is no Parquet file"), (None, "is not there"), ("other", "is no stac-geoparquet: it has no column id")],
-)
-def test_what_is_no_stac_geoparquet_is_refused(
-    plan: Any, inputs: Bucket, tmp_path: Path, content: Any, sentence: str
-) -> None:
-    if content == "other":
-        duckdb.sql(f"COPY (SELECT 1 AS a) TO '{tmp_path}/a.parquet'")
-        content = (tmp_path / "a.parquet").read_bytes()
-    if content is not None:
-        inputs.write("items.parquet", content, content_type="application/x")
-
-    with pytest.raises(InvalidInput) as refusal:
-        plan(definition(items={"href": inputs.uri("items.parquet")}))
-
-    assert str(refusal.value).startswith(f"{inputs.uri('items.parquet')} {sentence}")
-
-
 def test_where_sizes_are_known_the_objects_bear_the_rank_that_spreads_them(plan: Any, inputs: Bucket) -> None:
     sizes = [900, 100, 500, 500]
     items = [item(n, assets={"red": {"href": "s3://a/b", "file:size": size}}) for n, size in enumerate(sizes)]
@@ -470,75 +376,6 @@ def test_where_sizes_are_known_the_objects_bear_the_rank_that_spreads_them(plan:
     names = [name.partition("_")[2].removesuffix(".json") for name in batch_objects(inputs)]
     assert names == [scene_id(n) for n in ranked(sizes, instances=2)]
     assert result["document"]["estimate"]["bytes"] == 2000
-
-
-def test_before_the_first_run_a_stated_default_is_the_estimate(plan: Any) -> None:
-    estimate = plan(definition(items=items_source([item(n) for n in range(4)])))["document"]["estimate"]
-
-    assert estimate == {
-        "of": "scene",
-        "scenes": 4,
-        "bytes": None,
-        "instance_hours": round((4 * 60 + 3 * 180) / 3600, 3),
-        "basis": "no run on ml.m5.4xlarge has closed yet: 60 s a scene and 180 s to start an instance are assumed",
-        "usd_per_hour": None,
-        "cost_usd": None,
-    }
-
-
-def test_later_runs_are_estimated_by_what_earlier_ones_took(plan: Any, outputs: Bucket) -> None:
-    for n, seconds in enumerate((100.0, 300.0)):
-        remember(outputs, "ndvi", Took(f"run-{n}", "ml.m5.4xlarge", 10, 2_000_000_000, seconds))
-    remember(outputs, "ndvi", Took("run-2", "ml.c5.xlarge", 10, None, 9999.0))
-    by_scene = definition(items=items_source([item(n) for n in range(4)]))
-    assets = {"red": {"href": "s3://a/b", "file:size": 500_000_000}}
-    by_bytes = definition(items=items_source([item(n, assets=assets) for n in range(4)]))
-    by_bytes["processing"]["hourly_rate"] = 0.9
-
-    first, second = (plan(each)["document"]["estimate"] for each in (by_scene, by_bytes))
-
-    assert first["instance_hours"] == round(4 * 20 / 3600, 3)
-    assert first["basis"] == "20.0 instance-seconds a scene in the last 2 runs on ml.m5.4xlarge"
-    assert second["instance_hours"] == round(2e9 / 1e7 / 3600, 3)
-    assert second["basis"] == "10.0 MB an instance-second in the last 2 runs on ml.m5.4xlarge"
-    assert second["cost_usd"] == 0.05
-
-
-def test_a_run_that_would_cost_too_much_is_refused_and_starts_nothing(plan: Any, inputs: Bucket) -> None:
-    resolved = definition(items=items_source([item(n) for n in range(4)]))
-    resolved["processing"]["hourly_rate"] = 100.0
-    resolved["limits"]["max_cost_usd"] = 20
-
-    with pytest.raises(InvalidInput) as refusal:
-        plan(resolved)
-
-    assert str(refusal.value) == (
-        "The run would cost about 21.67 USD (4 scenes, 0.2 instance-hours at 100 USD; no run on ml.m5.4xlarge has "
-        "closed yet: 60 s a scene and 180 s to start an instance are assumed), above limits.max_cost_usd, 20 (take a "
-        "shorter window, name the scenes, or raise the limit in the definition)."
-    )
-    assert list(inputs.listing("")) == []
-
-
-def test_a_limit_of_money_without_a_price_is_refused(plan: Any) -> None:
-    resolved = definition(items=items_source([item(0)]))
-    resolved["limits"]["max_cost_usd"] = 20
-
-    with pytest.raises(InvalidInput, match=r"no price of ml\.m5\.4xlarge is known"):
-        plan(resolved)
-
-    resolved["source"]["items"] = items_source([])
-    assert plan(resolved)["planned"] == 0
-
-
-def test_a_prefix_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:
-    for name in ("images/", "images/a.tif", "images/b/c.tif"):
-        inputs.write(name, b"" if name.endswith("/") else b"x", content_type="image/tiff")
-
-    result = plan(definition(prefix={"uri": inputs.uri("images/")}))
-
-    assert (result["planned"], result["batches"], result["instance_count"]) == (2, 1, 2)
-    assert result["input_uri"] == inputs.uri("images/")
 
 
 def test_a_run_that_the_quota_cannot_carry_ends_before_its_plan_is_written(plan: Any, inputs: Bucket) -> None:
@@ -556,145 +393,6 @@ def test_a_run_that_the_quota_cannot_carry_ends_before_its_plan_is_written(plan:
     assert not list(inputs.listing("ndvi/runs/"))
     assert plan(definition(prefix={"uri": inputs.uri("nothing/")}), quota_refusal=refuse)["batches"] == 0
     assert asked == [4], "nothing is asked where no job is started"
-
-
-def test_an_empty_prefix_means_no_batch(plan: Any, inputs: Bucket) -> None:
-    result = plan(definition(prefix={"uri": inputs.uri("nothing/")}))
-
-    assert (result["planned"], result["batches"]) == (0, 0)
-
-
-def listed(bucket: Bucket, *keys: str) -> dict[str, Any]:
-    """A pipeline over a manifest of these keys below `sheets/`."""
-    bucket.write_json("manifest.json", [{"prefix": bucket.uri("sheets/")}, *keys])
-    return definition(manifest={"uri": bucket.uri("manifest.json")})
-
-
-@pytest.mark.parametrize(
-    ("given", "told"),
-    [
-        ({"data_type": "S3Prefix", "uri": "s3://{0}/areas/"}, "s3://{0}/areas/ matches no object"),
-        ({"data_type": "ManifestFile", "uri": "s3://{0}/masks.json"}, "s3://{0}/masks.json is not there"),
-        ({"data_type": "ManifestFile", "uri": "s3://{0}/lacking.json"}, "s3://{0}/masks/gone.tif (not there)"),
-        ({"data_type": "ManifestFile", "uri": "s3://{0}/bare.json"}, "s3://{0}/bare.json names no object"),
-        ({"data_type": "ManifestFile", "uri": "s3://{0}/blank.json"}, "s3://{0}/blank.json has no key at position 1"),
-    ],
-)
-def test_a_further_input_that_a_job_would_fail_for_ends_the_run_before_it(
-    plan: Any, inputs: Bucket, given: dict[str, str], told: str
-) -> None:
-    inputs.write("images/a.tif", b"x", content_type="image/tiff")
-    inputs.write_json("lacking.json", [{"prefix": inputs.uri("masks/")}, "gone.tif"])
-    inputs.write_json("bare.json", [{"prefix": inputs.uri("masks/")}])
-    # An object of that name may well be there.
-    inputs.write_json("blank.json", [{"prefix": inputs.uri("images/a.tif")}, ""])
-    resolved = definition(prefix={"uri": inputs.uri("images/")})
-    extra = {key: value.format(inputs.name) for key, value in given.items()}
-    resolved["processing"]["inputs"] = {"areas": {"uri": None, "file": "areas.geojson"}, "masks": extra}
-
-    with pytest.raises(InvalidInput) as refusal:
-        plan(resolved)
-    assert str(refusal.value).startswith("processing.inputs.masks: ")
-    assert told.format(inputs.name) in str(refusal.value)
-
-    resolved["source"] = definition(prefix={"uri": inputs.uri("nothing/")})["source"]
-    assert plan(resolved)["planned"] == 0, "where no job is to be, none can fail"
-
-
-def test_a_manifest_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:
-    for name in ("a.tif", "b.tif"):
-        inputs.write(f"sheets/{name}", b"x", content_type="image/tiff")
-
-    result = plan(listed(inputs, "a.tif", "b.tif"))
-
-    assert (result["planned"], result["batches"], result["input_uri"]) == (2, 1, inputs.uri("manifest.json"))
-
-
-def test_an_empty_manifest_means_no_job(plan: Any, inputs: Bucket) -> None:
-    result = plan(listed(inputs))
-
-    assert (result["planned"], result["batches"]) == (0, 0)
-
-
-def test_the_first_keys_that_a_manifest_names_and_s3_lacks_are_named(plan: Any, inputs: Bucket) -> None:
-    inputs.write("sheets/there.tif", b"x", content_type="image/tiff")
-    gone = [f"gone-{n}.tif" for n in range(7)]
-
-    with pytest.raises(InvalidInput) as refusal:
-        plan(listed(inputs, "there.tif", *gone))
-
-    told = str(refusal.value)
-    assert "names 7 of 8 objects that the job could not read: " in told
-    assert [f"{inputs.uri(f'sheets/{key}')} (not there)" in told for key in gone] == [True] * 5 + [False] * 2
-    assert "and 2 more" in told
-    assert "there.tif (" not in told
-
-
-def test_what_the_role_may_not_read_is_named(plan: Any, inputs: Bucket) -> None:
-    uri = inputs.uri("sheets/secret.tif")
-
-    with pytest.raises(InvalidInput, match=r"secret\.tif \(access denied\) .*open them by access\.read"):
-        plan(listed(inputs, "secret.tif"), look_s3=lambda uris: dict.fromkeys([uri], "access denied"))
-
-
-def test_objects_of_another_region_are_refused_with_both_regions(plan: Any, inputs: Bucket) -> None:
-    resolved = listed(inputs)
-    inputs.write_json("manifest.json", [{"prefix": "s3://far/sheets/"}, "a.tif"])
-    far = {"region_of_bucket": lambda bucket: "eu-central-1" if bucket == "far" else "us-west-2"}
-    with pytest.raises(InvalidInput, match=r"objects in eu-central-1, and the job runs in us-west-2 .*-c region=eu"):
-        plan(resolved, **far)
-
-
-@pytest.mark.parametrize("kind", ["prefix", "manifest"])
-def test_a_source_or_a_further_input_of_another_region_is_refused_though_it_can_be_listed(
-    plan: Any, inputs: Bucket, kind: str
-) -> None:
-    lies = r"lies in eu-central-1, and the job runs in us-west-2 .*copy it, or deploy with -c region=eu-central-1"
-    with pytest.raises(InvalidInput, match=f"^s3://far/sheets {lies}"):
-        plan(definition(**{kind: {"uri": "s3://far/sheets"}}), region_of_bucket=lambda bucket: "eu-central-1")
-    resolved = listed(inputs, "a.tif")
-    inputs.write("sheets/a.tif", b"x", content_type="image/tiff")
-    data_type = {"prefix": "S3Prefix", "manifest": "ManifestFile"}[kind]
-    resolved["processing"]["inputs"] = {"areas": {"uri": "s3://far/areas", "data_type": data_type}}
-    far = {"region_of_bucket": lambda bucket: "eu-central-1" if bucket == "far" else "us-west-2"}
-    with pytest.raises(InvalidInput, match=f"^processing.inputs.areas: s3://far/areas {lies}"):
-        plan(resolved, **far)
-
-
-def test_a_bucket_tells_its_region(inputs: Bucket) -> None:
-    assert inputs.region() == "us-west-2"
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"{", "is no JSON"),
-        (b"{}", 'is no manifest (expected [{"prefix": "s3://bucket/path/"}, "relative/key", …])'),
-        (b'["a.tif"]', "does not begin with its prefix"),
-        (b'[{"prefix": "s3://b/"}, 3]', "has no key at position 1, but 3"),
-        (b'[{"prefix": "s3://b"}, "a.tif"]', "has the prefix s3://b, without a slash behind the bucket"),
-        (b'[{"prefix": "s3://b/"}, "s3://c/a.tif"]', "has a whole URI at position 1, s3://c/a.tif"),
-        (
-            b'[{"prefix": "s3://b/"}, "a.tif", "b.tif", "a.tif"]',
-            "has a.tif at position 1 and again at 3 (two instances would work on it: take one of them out)",
-        ),
-        (None, "is not there"),
-    ],
-)
-def test_a_broken_manifest_is_refused(plan: Any, inputs: Bucket, content: bytes | None, sentence: str) -> None:
-    if content is not None:
-        inputs.write("broken.json", content, content_type="application/json")
-
-    with pytest.raises(InvalidInput) as refusal:
-        plan(definition(manifest={"uri": inputs.uri("broken.json")}))
-
-    assert str(refusal.value).startswith(inputs.uri("broken.json") + " ")
-    assert sentence in str(refusal.value)
-
-
-def test_scenes_of_a_prefix_make_no_sense(plan: Any, inputs: Bucket) -> None:
-    with pytest.raises(InvalidInput, match="takes the objects of a prefix, not scenes"):
-        plan(definition(prefix={"uri": inputs.uri("images/")}), {"scenes": ["a"]})
 
 
 def test_a_dead_catalogue_is_not_the_inputs_fault(plan: Any, inputs: Bucket, outputs: Bucket) -> None:

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import duckdb
 import pystac
 import pytest
 import rustac
 
 from geocadence.again import drift
 from geocadence.bucket import Bucket
-from geocadence.instants import parse_instant
-from geocadence.plan.claims import read_claims, renew
 from tests.geocadence.pipeline import Pipeline, linked, table
-from tests.geocadence.scenes import commit_product, counted, definition, item, scene_id
+from tests.geocadence.scenes import counted, item, scene_id
 
 
 @pytest.fixture
@@ -98,110 +92,6 @@ def test_what_changes_nothing_in_a_product_is_no_recipe(pipeline: Pipeline) -> N
     assert pipeline.run("b")["outcome"] == "empty"
 
 
-def test_two_starts_at_once_make_one_set_of_products(pipeline: Pipeline, tmp_path: Any) -> None:
-    first, second = pipeline.plan("a"), pipeline.plan("b")
-
-    assert (first["planned"], second["planned"], second["batches"]) == (5, 0, 0)
-    assert set(pipeline.decisions(second).values()) == {("skip", f"run {first['run_id']} is working on it")}
-    pipeline.close(second)
-    pipeline.work(first)
-    assert pipeline.close(first)["outcome"] == "complete"
-    assert sorted(pipeline.jobs) == [scene_id(n) for n in range(5)]
-    assert table(pipeline, tmp_path) == [scene_id(n) for n in range(5)]
-    assert read_claims(pipeline.inputs, "ndvi").runs == ()
-
-
-def test_of_two_runs_that_plan_at_the_very_same_time_one_looks_again(pipeline: Pipeline) -> None:
-    others: list[dict[str, Any]] = []
-
-    def meanwhile(arn: str) -> bool:
-        return arn in pipeline.at_work
-
-    pipeline.plan("early")  # so that claims are looked at while planning
-
-    def slow(arn: str) -> bool:
-        if not others:
-            others.append({})
-            others.append(pipeline.plan("fast"))
-        return meanwhile(arn)
-
-    pipeline.abort({"arn": next(iter(pipeline.at_work))})
-    slow_one = pipeline.plan("slow", is_at_work=slow)
-
-    assert (others[1]["planned"], slow_one["planned"]) == (5, 0)
-
-
-def test_as_many_neighbours_as_a_backfill_may_run_at_once_share_out_the_scenes(inputs: Bucket, outputs: Bucket) -> None:
-    """Ten windows that overlap by a scene, planned by ten threads on a bucket that refuses conditional writes."""
-    pipeline = Pipeline(inputs, outputs, [item(n) for n in range(12)])
-    first = parse_instant(item(0)["properties"]["datetime"])
-
-    def plan(n: int) -> dict[str, Any]:
-        window = {"start": (first + timedelta(days=n)).isoformat(), "end": (first + timedelta(days=n + 1)).isoformat()}
-        return pipeline.plan(f"window-{n}", {"window": window}, is_at_work=lambda arn: True)
-
-    with ThreadPoolExecutor(10) as pool:
-        planned = list(pool.map(plan, range(10)))
-
-    taken = Counter(scene for each in planned for scene in pipeline.taken(each))
-    assert taken == Counter(scene_id(n) for n in range(11))
-    claimed = {claim.run_id for claim in read_claims(inputs, "ndvi").runs}
-    assert claimed == {each["run_id"] for each in planned if each["planned"]}
-
-
-def test_a_run_that_closes_while_another_plans_is_not_overlooked(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other's products come after they were looked for, and its claim goes before it was looked at."""
-    first = pipeline.plan("a")
-    listing, calls = Bucket.listing, []
-
-    def then_closes(bucket: Bucket, prefix: str, *, after: str = "") -> Any:
-        found = list(listing(bucket, prefix, after=after))
-        if after and not calls:
-            calls.append(prefix)
-            pipeline.work(first)
-            pipeline.close(first)
-        return iter(found)
-
-    pipeline.at_work.clear()
-    monkeypatch.setattr(Bucket, "listing", then_closes)
-    second = pipeline.plan("b")
-
-    assert calls
-    assert (second["planned"], second["skipped"]) == (0, 5)
-
-
-def test_who_took_a_claim_for_dead_before_its_owner_showed_life_looks_again(pipeline: Pipeline) -> None:
-    """A submitted job: its claim is there before SageMaker lists it."""
-    submitted = pipeline.plan("submitted")
-    pipeline.at_work.clear()
-    looked: list[str] = []
-
-    def then_shows(arn: str) -> bool:
-        looked.append(arn)
-        if len(looked) == 1:
-            pipeline.at_work.add(submitted["arn"])
-            assert renew(pipeline.inputs, "ndvi", submitted["run_id"])
-            return False
-        return arn in pipeline.at_work
-
-    second = pipeline.plan("b", is_at_work=then_shows)
-
-    assert (second["planned"], second["skipped"]) == (0, 5)
-    assert looked == [submitted["arn"]] * 2
-
-
-def test_a_claim_that_another_run_has_entered_over_is_not_renewed(pipeline: Pipeline) -> None:
-    submitted = pipeline.plan("submitted")
-    pipeline.at_work.clear()
-    second = pipeline.plan("b")
-
-    assert second["planned"] == 5
-    assert not renew(pipeline.inputs, "ndvi", submitted["run_id"])
-    assert [claim.run_id for claim in read_claims(pipeline.inputs, "ndvi").runs] == [second["run_id"]]
-
-
 def test_an_aborted_run_gives_its_scenes_back_and_what_it_finished_counts(pipeline: Pipeline, tmp_path: Any) -> None:
     first = pipeline.plan("a")
     pipeline.work(first, but=(scene_id(3), scene_id(4)))
@@ -212,34 +102,6 @@ def test_an_aborted_run_gives_its_scenes_back_and_what_it_finished_counts(pipeli
     assert (second["planned"], second["produced"], second["skipped"]) == (2, 2, 3)
     assert sorted(pipeline.jobs) == [scene_id(n) for n in range(5)]
     assert table(pipeline, tmp_path) == linked(pipeline) == [scene_id(n) for n in range(5)]
-
-
-def test_planning_a_run_again_keeps_its_scenes(pipeline: Pipeline) -> None:
-    pipeline.plan("a")
-    again = pipeline.plan("a")
-
-    assert again["planned"] == 5
-    assert [claim.run_id for claim in read_claims(pipeline.inputs, "ndvi").runs] == [again["run_id"]]
-
-
-def test_a_dry_run_claims_nothing(pipeline: Pipeline) -> None:
-    pipeline.plan("a", {"dry_run": True})
-
-    assert pipeline.plan("b")["planned"] == 5
-
-
-def test_two_runs_over_the_same_objects_do_not_run_at_once(inputs: Bucket, outputs: Bucket) -> None:
-    pipeline = Pipeline(inputs, outputs, [])
-    inputs.write("images/a.tif", b"x", content_type="image/tiff")
-
-    def plan(name: str) -> dict[str, Any]:
-        pipeline.definition = definition(prefix={"uri": inputs.uri("images/")})
-        return pipeline.plan(name)
-
-    first, second = plan("a"), plan("b")
-
-    assert (first["planned"], second["planned"], second["batches"]) == (1, 0, 0)
-    assert second["document"]["note"] == f"run {first['run_id']} is working on the same objects"
 
 
 def test_a_newer_baseline_under_another_id_wins_and_replaces(pipeline: Pipeline, tmp_path: Any) -> None:
@@ -444,85 +306,3 @@ def test_a_newer_version_of_planetary_computers_replaces(
     assert table(pipeline, tmp_path) == linked(pipeline) == [new["id"]]
     pipeline.items = [old]
     assert pipeline.run("c")["outcome"] == "empty"
-
-
-def test_the_table_is_stac_geoparquet_that_others_read(pipeline: Pipeline, tmp_path: Any) -> None:
-    pipeline.run("a")
-    path = tmp_path / "items.parquet"
-    pipeline.outputs.fetch("ndvi/items.parquet", path)
-
-    # DuckDB
-    rows = duckdb.sql(
-        f"SELECT id, datetime::VARCHAR, bbox.xmin, assets.ndvi.href FROM '{path}' WHERE bbox.xmax > -7.69"  # noqa: S608
-    ).fetchall()
-    assert [row[0] for row in rows] == [scene_id(n) for n in (2, 3, 4)]
-    assert rows[0][3] == pipeline.outputs.uri(f"ndvi/2026/11/{scene_id(2)}/{scene_id(2)}_ndvi.tif")
-    # rustac, and pystac over it
-    found = rustac.read_sync(str(path))
-    items = [pystac.Item.from_dict(feature) for feature in found["features"]]
-    assert [each.id for each in items] == [scene_id(n) for n in range(5)]
-    assert items[0].geometry == item(0)["geometry"]
-    assert list(items[0].bbox) == item(0)["bbox"]
-    assert items[0].properties["platform"] == "sentinel-2b"
-    for each in items:
-        each.validate()
-    # GeoParquet's own metadata
-    keys = dict(duckdb.sql(f"SELECT decode(key), decode(value) FROM parquet_kv_metadata('{path}')").fetchall())  # noqa: S608
-    assert json.loads(keys["geo"])["columns"]["geometry"]["bbox"] == [-8.0, 38.0, -7.66, 38.2]
-
-
-def test_products_from_before_there_was_a_table_are_taken_into_it(pipeline: Pipeline, tmp_path: Any) -> None:
-    for n in range(5):
-        commit_product(pipeline.outputs, n)
-
-    planned = pipeline.run("a")
-
-    assert planned["outcome"] == "empty"
-    assert set(pipeline.decisions(planned).values()) == {
-        ("skip", "its product is in place (and not in the catalogue yet)")
-    }
-    assert table(pipeline, tmp_path) == [scene_id(n) for n in range(5)]
-
-
-def test_two_closes_at_once_both_end_up_in_the_table(
-    pipeline: Pipeline, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = pipeline.plan("a", {"window": {"start": "2026-11-01", "end": "2026-11-03T12:00:00Z"}})
-    second = pipeline.plan("b")
-    pipeline.work(first)
-    pipeline.work(second)
-    replace_file, calls = Bucket.replace_file, []
-
-    def late(bucket: Bucket, *arguments: Any, **options: Any) -> None:
-        if not calls:
-            calls.append("once")
-            pipeline.close(second)
-        replace_file(bucket, *arguments, **options)
-
-    monkeypatch.setattr(Bucket, "replace_file", late)
-    pipeline.close(first)
-
-    assert (first["planned"], second["planned"]) == (3, 2)
-    assert table(pipeline, tmp_path) == linked(pipeline) == [scene_id(n) for n in range(5)]
-
-
-def test_columns_of_many_kinds_of_items_are_merged(pipeline: Pipeline, tmp_path: Any) -> None:
-    pipeline.run("a")
-    pipeline.items.append(item(7, geometry=None, bbox=None))
-    planned = pipeline.plan("b")
-    pipeline.work(planned, is_reconciled=False)
-    key = f"ndvi/2026/11/{scene_id(7)}/{scene_id(7)}.json"
-    odd = {
-        "datetime": "yesterday",
-        "platform": ["a"],
-        "id": 3,
-        "eo:cloud_cover": "much",
-        "nested": {"a": [1, {"b": 2}]},
-    }
-    assets = {"ndvi": {"href": f"./{scene_id(7)}_ndvi.tif", "bands": {"a": 1}, "n": 1}, "preview": {"href": "s3://b/c"}}
-    pipeline.outputs.write_json(key, pipeline.outputs.read_json(key) | {"properties": odd, "assets": assets})
-
-    pipeline.close(planned)
-
-    assert table(pipeline, tmp_path, "id, platform")[-1] == (scene_id(7), None)
-    assert rustac.read_sync(str(tmp_path / "items.parquet"))["features"][0]["properties"]["platform"] == "sentinel-2b"

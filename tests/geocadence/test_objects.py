@@ -1,0 +1,160 @@
+"""Bare objects as input, `prefix` and `manifest`: counted, held against S3 before a job, handed over as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from geocadence.bucket import Bucket
+from geocadence.execution_input import InvalidInput
+from tests.geocadence.scenes import definition
+
+
+def test_a_prefix_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:
+    for name in ("images/", "images/a.tif", "images/b/c.tif"):
+        inputs.write(name, b"" if name.endswith("/") else b"x", content_type="image/tiff")
+
+    result = plan(definition(prefix={"uri": inputs.uri("images/")}))
+
+    assert (result["planned"], result["batches"], result["instance_count"]) == (2, 1, 2)
+    assert result["input_uri"] == inputs.uri("images/")
+
+
+def test_an_empty_prefix_means_no_batch(plan: Any, inputs: Bucket) -> None:
+    result = plan(definition(prefix={"uri": inputs.uri("nothing/")}))
+
+    assert (result["planned"], result["batches"]) == (0, 0)
+
+
+def listed(bucket: Bucket, *keys: str) -> dict[str, Any]:
+    """A pipeline over a manifest of these keys below `sheets/`."""
+    bucket.write_json("manifest.json", [{"prefix": bucket.uri("sheets/")}, *keys])
+    return definition(manifest={"uri": bucket.uri("manifest.json")})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"data_type": "S3Prefix", "uri": "s3://{0}/areas/"}, "s3://{0}/areas/ matches no object"),
+        ({"data_type": "ManifestFile", "uri": "s3://{0}/masks.json"}, "s3://{0}/masks.json is not there"),
+        ({"data_type": "ManifestFile", "uri": "s3://{0}/lacking.json"}, "s3://{0}/masks/gone.tif (not there)"),
+        ({"data_type": "ManifestFile", "uri": "s3://{0}/bare.json"}, "s3://{0}/bare.json names no object"),
+        ({"data_type": "ManifestFile", "uri": "s3://{0}/blank.json"}, "s3://{0}/blank.json has no key at position 1"),
+    ],
+)
+def test_a_further_input_that_a_job_would_fail_for_ends_the_run_before_it(
+    plan: Any, inputs: Bucket, given: dict[str, str], told: str
+) -> None:
+    inputs.write("images/a.tif", b"x", content_type="image/tiff")
+    inputs.write_json("lacking.json", [{"prefix": inputs.uri("masks/")}, "gone.tif"])
+    inputs.write_json("bare.json", [{"prefix": inputs.uri("masks/")}])
+    # An object of that name may well be there.
+    inputs.write_json("blank.json", [{"prefix": inputs.uri("images/a.tif")}, ""])
+    resolved = definition(prefix={"uri": inputs.uri("images/")})
+    extra = {key: value.format(inputs.name) for key, value in given.items()}
+    resolved["processing"]["inputs"] = {"areas": {"uri": None, "file": "areas.geojson"}, "masks": extra}
+
+    with pytest.raises(InvalidInput) as refusal:
+        plan(resolved)
+    assert str(refusal.value).startswith("processing.inputs.masks: ")
+    assert told.format(inputs.name) in str(refusal.value)
+
+    resolved["source"] = definition(prefix={"uri": inputs.uri("nothing/")})["source"]
+    assert plan(resolved)["planned"] == 0, "where no job is to be, none can fail"
+
+
+def test_a_manifest_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:
+    for name in ("a.tif", "b.tif"):
+        inputs.write(f"sheets/{name}", b"x", content_type="image/tiff")
+
+    result = plan(listed(inputs, "a.tif", "b.tif"))
+
+    assert (result["planned"], result["batches"], result["input_uri"]) == (2, 1, inputs.uri("manifest.json"))
+
+
+def test_an_empty_manifest_means_no_job(plan: Any, inputs: Bucket) -> None:
+    result = plan(listed(inputs))
+
+    assert (result["planned"], result["batches"]) == (0, 0)
+
+
+def test_the_first_keys_that_a_manifest_names_and_s3_lacks_are_named(plan: Any, inputs: Bucket) -> None:
+    inputs.write("sheets/there.tif", b"x", content_type="image/tiff")
+    gone = [f"gone-{n}.tif" for n in range(7)]
+
+    with pytest.raises(InvalidInput) as refusal:
+        plan(listed(inputs, "there.tif", *gone))
+
+    told = str(refusal.value)
+    assert "names 7 of 8 objects that the job could not read: " in told
+    assert [f"{inputs.uri(f'sheets/{key}')} (not there)" in told for key in gone] == [True] * 5 + [False] * 2
+    assert "and 2 more" in told
+    assert "there.tif (" not in told
+
+
+def test_what_the_role_may_not_read_is_named(plan: Any, inputs: Bucket) -> None:
+    uri = inputs.uri("sheets/secret.tif")
+
+    with pytest.raises(InvalidInput, match=r"secret\.tif \(access denied\) .*open them by access\.read"):
+        plan(listed(inputs, "secret.tif"), look_s3=lambda uris: dict.fromkeys([uri], "access denied"))
+
+
+def test_objects_of_another_region_are_refused_with_both_regions(plan: Any, inputs: Bucket) -> None:
+    resolved = listed(inputs)
+    inputs.write_json("manifest.json", [{"prefix": "s3://far/sheets/"}, "a.tif"])
+    far = {"region_of_bucket": lambda bucket: "eu-central-1" if bucket == "far" else "us-west-2"}
+    with pytest.raises(InvalidInput, match=r"objects in eu-central-1, and the job runs in us-west-2 .*-c region=eu"):
+        plan(resolved, **far)
+
+
+@pytest.mark.parametrize("kind", ["prefix", "manifest"])
+def test_a_source_or_a_further_input_of_another_region_is_refused_though_it_can_be_listed(
+    plan: Any, inputs: Bucket, kind: str
+) -> None:
+    lies = r"lies in eu-central-1, and the job runs in us-west-2 .*copy it, or deploy with -c region=eu-central-1"
+    with pytest.raises(InvalidInput, match=f"^s3://far/sheets {lies}"):
+        plan(definition(**{kind: {"uri": "s3://far/sheets"}}), region_of_bucket=lambda bucket: "eu-central-1")
+    resolved = listed(inputs, "a.tif")
+    inputs.write("sheets/a.tif", b"x", content_type="image/tiff")
+    data_type = {"prefix": "S3Prefix", "manifest": "ManifestFile"}[kind]
+    resolved["processing"]["inputs"] = {"areas": {"uri": "s3://far/areas", "data_type": data_type}}
+    far = {"region_of_bucket": lambda bucket: "eu-central-1" if bucket == "far" else "us-west-2"}
+    with pytest.raises(InvalidInput, match=f"^processing.inputs.areas: s3://far/areas {lies}"):
+        plan(resolved, **far)
+
+
+def test_a_bucket_tells_its_region(inputs: Bucket) -> None:
+    assert inputs.region() == "us-west-2"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"{", "is no JSON"),
+        (b"{}", 'is no manifest (expected [{"prefix": "s3://bucket/path/"}, "relative/key", …])'),
+        (b'["a.tif"]', "does not begin with its prefix"),
+        (b'[{"prefix": "s3://b/"}, 3]', "has no key at position 1, but 3"),
+        (b'[{"prefix": "s3://b"}, "a.tif"]', "has the prefix s3://b, without a slash behind the bucket"),
+        (b'[{"prefix": "s3://b/"}, "s3://c/a.tif"]', "has a whole URI at position 1, s3://c/a.tif"),
+        (
+            b'[{"prefix": "s3://b/"}, "a.tif", "b.tif", "a.tif"]',
+            "has a.tif at position 1 and again at 3 (two instances would work on it: take one of them out)",
+        ),
+        (None, "is not there"),
+    ],
+)
+def test_a_broken_manifest_is_refused(plan: Any, inputs: Bucket, content: bytes | None, sentence: str) -> None:
+    if content is not None:
+        inputs.write("broken.json", content, content_type="application/json")
+
+    with pytest.raises(InvalidInput) as refusal:
+        plan(definition(manifest={"uri": inputs.uri("broken.json")}))
+
+    assert str(refusal.value).startswith(inputs.uri("broken.json") + " ")
+    assert sentence in str(refusal.value)
+
+
+def test_scenes_of_a_prefix_make_no_sense(plan: Any, inputs: Bucket) -> None:
+    with pytest.raises(InvalidInput, match="takes the objects of a prefix, not scenes"):
+        plan(definition(prefix={"uri": inputs.uri("images/")}), {"scenes": ["a"]})
