@@ -18,6 +18,8 @@ from spectral.failures import InputFailure
 from spectral.grids import Grid
 
 _ROWS = 512
+# MB: what is read is read once, and GDAL would keep a twentieth of the machine's memory full of it.
+_CACHE = 64
 # STAC's names of data types where they are not rasterio's:
 # https://github.com/radiantearth/stac-spec/blob/v1.1.0/commons/common-metadata.md#data-types
 _COMPLEX = {"complex_int16": "cint16", "complex64": "cfloat32", "complex128": "cfloat64"}
@@ -39,7 +41,7 @@ def read_raster(path: Path) -> Raster:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as dataset:
+            with rasterio.Env(GDAL_CACHEMAX=_CACHE), rasterio.open(path) as dataset:
                 bands = [_band(dataset, number) for number in dataset.indexes]
                 return Raster(Grid.of(dataset) if dataset.crs else None, bands)
     except (RasterioError, ValueError) as error:
