@@ -38,11 +38,12 @@ class Machines:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "pipelines"
     folder.mkdir()
+    (folder / "work.py").write_text("")
     (folder / "area.geojson").write_text('{"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1], [0, 0]]]}')
     for name, source in SOURCES.items():
         stages = "stages: [prod]\n" if name == "orthos" else ""
-        text = f"name: {name}\n{stages}source: {{{source}}}\nprocessing: {{script: spectral_index, "
-        (folder / f"{name}.yaml").write_text(text + "arguments: {indices: [NDVI]}, instance_count: 1}\n")
+        text = f"name: {name}\n{stages}source: {{{source}}}\nprocessing: {{script: work.py}}\n"
+        (folder / f"{name}.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
     return folder
 
