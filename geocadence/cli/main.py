@@ -23,9 +23,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return screen.fail(str(error))
     except (ClientError, BotoCoreError) as error:
         return screen.fail(f"AWS said no: {error}")
-    except BrokenPipeError:  # e.g. `geocadence status | head`
-        sys.stderr.close()
-        return 0
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

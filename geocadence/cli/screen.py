@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -19,13 +20,20 @@ _STYLES = {
 }  # fmt: skip
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Whoever read has seen enough: no failure, while rich's own answer is exit code 1."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0)
+
+
 class Screen:
     """Where a verb's words go."""
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         # Piped tables must not be folded to the 80 columns of a terminal that is not there.
-        self.out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
+        self.out = _Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 240)
         self.err = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def facts(self, data: Any) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +17,7 @@ from geocadence.cli import runs as run_verbs
 from geocadence.follow import Finished, Progress, RunHandle
 from geocadence.instants import parse_instant
 
+ROOT = Path(__file__).resolve().parents[2]
 RUN = RunHandle("ndvi", "20261122T060000Z-0a1b2c3d", "arn:x", parse_instant("2026-11-22T06:00:00Z"))
 OUTPUT = {
     "run_id": RUN.run_id, "outcome": "complete", "planned": 2, "produced": 2, "skipped": 1, "failed": 0,
@@ -271,6 +275,17 @@ def test_scenes_asked_for_by_name_and_rejected_are_told_with_the_reason(
 
     assert main(["run", "ndvi", "--scene", "S2B_1", "--scene", "S2B_2"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "S2B_2: the API does not have it (any more)"
+
+
+@pytest.mark.parametrize("verb", ["validate", "schema"])
+def test_a_reader_that_has_seen_enough_is_no_failure(verb: str) -> None:
+    """As in `geocadence status | head -1`, under a shell's pipefail."""
+    command = [sys.executable, "-c", f"import sys; from geocadence.cli import main; sys.exit(main(['{verb}']))"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_credentials_a_sentence_says_what_to_do(no_aws: None, capsys: Any) -> None:
