@@ -1,6 +1,6 @@
 """The catalogue in STAC Browser, where a built one and a Chromium are on this machine.
 
-`STAC_BROWSER` names the folder of the build; docs/planning.md tells how one is made. It is opened as a visitor of a
+`STAC_BROWSER` names the folder of the build; docs/readers.md tells how one is made. It is opened as a visitor of a
 public one would open it, at `/external/<address of the catalogue>`; the catalogue comes from another origin, as from a
 bucket.
 """
@@ -35,7 +35,7 @@ pytestmark = [
         CHROMIUM is None, reason="there is no Chromium on this machine (Debian: apt-get install chromium)"
     ),
     pytest.mark.skipif(
-        BUILD is None, reason="STAC_BROWSER names no built STAC Browser (docs/planning.md: how to build)"
+        BUILD is None, reason="STAC_BROWSER names no built STAC Browser (docs/readers.md: how to build)"
     ),
 ]
 # Pictures that have arrived.
