@@ -20,6 +20,7 @@ _UNARY = (ast.UAdd, ast.USub)
 _ODD = re.compile(r"[^A-Za-z0-9_.+\-*/()\s]|[^\x00-\x7f]")
 _LONGEST = 1000
 _DEEPEST = 50
+_LARGEST = 1e12
 
 
 class FormulaError(ValueError):
@@ -76,7 +77,9 @@ def _admit(node: ast.expr, text: str, depth: int) -> list[str]:
         return [*_admit(node.left, text, depth + 1), *_admit(node.right, text, depth + 1)]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, _UNARY):
         return _admit(node.operand, text, depth + 1)
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float) and abs(node.value) < 1e12:
+    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+        if abs(node.value) > _LARGEST:
+            raise FormulaError(f"a number in a formula is {_LARGEST:g} at most")
         return []
     if isinstance(node, ast.Name):
         return [node.id]

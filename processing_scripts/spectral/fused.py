@@ -15,7 +15,14 @@ from spectral.indices import Index
 from spectral.kernel import usable_range
 from spectral.program import Program
 from spectral.radiometry import Radiometry
-from spectral.values import BESIDE_FLOAT_NODATA, FLOAT_NODATA, PACKED_LARGEST, PACKED_NODATA, SCALE
+from spectral.values import (
+    BESIDE_FLOAT_NODATA,
+    FLOAT_NODATA,
+    LIKE_FLOAT_NODATA,
+    PACKED_LARGEST,
+    PACKED_NODATA,
+    SCALE,
+)
 
 _KINDS = ("uint8", "uint16", "int16")
 BLOCK = "block"
@@ -178,7 +185,9 @@ def _narrow(build: llvm.ir.IRBuilder, value: llvm.ir.Value, valid: llvm.ir.Value
     nodata = llvm.F32(FLOAT_NODATA)
     found = build.fptrunc(value, llvm.F32)
     valid = build.and_(valid, _is_finite(build, found))
-    found = build.select(build.fcmp_ordered("==", found, nodata), llvm.F32(float(BESIDE_FLOAT_NODATA)), found)
+    low, high = (llvm.F32(float(end)) for end in LIKE_FLOAT_NODATA)
+    like_nodata = build.and_(build.fcmp_ordered(">=", found, low), build.fcmp_ordered("<=", found, high))
+    found = build.select(like_nodata, llvm.F32(float(BESIDE_FLOAT_NODATA)), found)
     return build.select(valid, found, nodata)
 
 

@@ -13,7 +13,14 @@ import numpy as np
 from spectral.indices import Index
 from spectral.program import Program
 from spectral.radiometry import SATURATED, Radiometry
-from spectral.values import BESIDE_FLOAT_NODATA, FLOAT_NODATA, PACKED_LARGEST, PACKED_NODATA, SCALE
+from spectral.values import (
+    BESIDE_FLOAT_NODATA,
+    FLOAT_NODATA,
+    LIKE_FLOAT_NODATA,
+    PACKED_LARGEST,
+    PACKED_NODATA,
+    SCALE,
+)
 
 # A strip's size: with more pixels its arrays leave the cache, with fewer numpy's calls take longer than its loops.
 _PIXELS = 1 << 16
@@ -154,8 +161,9 @@ def _pack(values: np.ndarray, valid: np.ndarray, *, out: np.ndarray, steps: np.n
 def _narrow(values: np.ndarray, valid: np.ndarray, *, out: np.ndarray, steps: np.ndarray, spare: np.ndarray) -> int:
     """The values as float32; those beyond its range are nodata, none is clipped."""
     np.copyto(out, values, casting="unsafe")
-    # A value that happens to be nodata moves by the smallest step there is.
-    np.equal(out, np.float32(FLOAT_NODATA), out=spare)
+    # A value that readers would take for nodata moves beside it.
+    np.greater_equal(out, LIKE_FLOAT_NODATA[0], out=spare)
+    np.logical_and(spare, np.less_equal(out, LIKE_FLOAT_NODATA[1]), out=spare)
     np.copyto(out, BESIDE_FLOAT_NODATA, where=spare)
     np.isfinite(out, out=spare)
     np.logical_and(spare, valid, out=spare)

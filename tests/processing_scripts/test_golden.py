@@ -222,3 +222,17 @@ def test_any_dn_gives_the_exact_ratio_or_nodata(red, nir):
         else:
             exact = Fraction(int(n) - int(r), int(n) + int(r) - 2000)
             assert abs(Fraction(int(found), 10_000) - exact) <= Fraction(1, 20_000) + Fraction(1, 10**9)
+
+
+def test_no_value_is_taken_for_nodata_by_masks_that_are_not_exact(folder: Folder, libraries):
+    """GDAL's take float32's next values for nodata too, which statistics would count."""
+    dn = np.arange(3960, 4041)[np.newaxis]
+    folder.scene(nir=dn)
+    folder.run("NEAR=(N-0.4)*5-9999", offset=0.0)
+    expected = (dn * 1e-4 - 0.4) * 5 - 9999
+    with rasterio.open(folder.product(part="near")) as dataset:
+        assert dataset.read_masks(1).all()
+        np.testing.assert_allclose(dataset.read(1), expected, rtol=0, atol=0.021)
+        far = np.abs(expected + 9999) > 0.011
+        np.testing.assert_array_equal(dataset.read(1)[far], expected[far].astype(np.float32))
+    assert folder.item()["assets"]["near"]["bands"][0]["statistics"]["count"] == dn.size

@@ -255,6 +255,12 @@ def test_anything_but_arithmetic_is_refused(text):
         Formula(text)
 
 
+def test_a_number_that_is_too_large_is_not_said_to_be_none():
+    with pytest.raises(FormulaError, match=r"a number in a formula is 1e\+12 at most"):
+        Formula("N * 1e30")
+    assert Formula("N * 1e12")({"N": np.ones(1)}) == 1e12
+
+
 def test_powers_cannot_be_made_to_take_for_ever():
     assert np.isinf(Formula("N + 9**9**9**9")({"N": np.ones(3)})).all()
 
