@@ -20,6 +20,7 @@ _CONTENTS = {
     "processing.files_digest": "the files of processing.inputs",
     "processing.image_digest": "what the image is built from",
     "source.stac.geometry": "the area",
+    "source.items.geometry": "the area",
     "source.items.collection": "the items",
 }
 # Follows from the others.
