@@ -75,8 +75,9 @@ def main():
     at_the_end(os.getpid(), say, "ended")
     ended = Ended()
     if start.get("products"):
-        # What the script changes in its environment is its own business.
-        at_the_end(os.getpid(), make_products, ended, start["products"], Path(place), dict(os.environ))
+        # What the script changes in its environment and its input is its own business.
+        scenes = keep(ROOT / "processing" / "input_data", Path(place, "scenes"))
+        at_the_end(os.getpid(), make_products, ended, start["products"], Path(place), scenes, dict(os.environ))
     run(Path(place, "script", start["entry"]), ended)
     return 0
 
@@ -87,12 +88,21 @@ class Ended:
     well = False
 
 
-def make_products(ended, told, place, environment):
-    """Make products of the files that the script left; without them the job fails."""
+def keep(folder, copy):
+    """A copy of what lies in `folder`, which is not there where this instance was given nothing."""
+    copy.mkdir()
+    if folder.is_dir():
+        shutil.copytree(str(folder), str(copy), dirs_exist_ok=True)
+    return copy
+
+
+def make_products(ended, told, place, scenes, environment):
+    """Make products of the files that the script left for `scenes`; without them the job fails."""
     if not ended.well:
         return
     program = place / "products" / "_catalogue_files.py"
     command = [sys.executable, str(program), "--script", told["script"], "--digest", told["digest"]]
+    command += ["--input", str(scenes)]
     code = 1
     try:
         code = subprocess.run(command, cwd=str(place), env=environment, check=False).returncode

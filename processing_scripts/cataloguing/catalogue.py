@@ -101,7 +101,7 @@ def _name(path: str, folder: str, scene_id: str) -> str:
 def _files_by_scene(output: Path, owners: Owners, progress: Progress, *, but: str) -> dict[str, list[str]]:
     """Paths of files, relative to `output`, in their order; `but` names a folder of no scene."""
     found: dict[str, list[str]] = defaultdict(list)
-    for path in sorted(_files(output, but=but)):
+    for path in sorted(_files(output, progress, but=but)):
         scene_id = owners.of(path)
         if scene_id is None:
             progress.note("left as it is", level="warning", file=path, reason="its path does not hold one scene's id")
@@ -110,14 +110,17 @@ def _files_by_scene(output: Path, owners: Owners, progress: Progress, *, but: st
     return found
 
 
-def _files(output: Path, *, but: str) -> Iterator[str]:
-    """All files but links, which are never uploaded."""
+def _files(output: Path, progress: Progress, *, but: str) -> Iterator[str]:
+    """All files but links, of which the log tells: they are never uploaded."""
     for folder, folders, names in os.walk(output):
         if Path(folder) == output:
             folders[:] = [name for name in folders if name != but]
-        for name in names:
+        for name in (*folders, *names):
             path = Path(folder, name)
-            if path.is_file() and not path.is_symlink():
+            if path.is_symlink():
+                told = path.relative_to(output).as_posix()
+                progress.note("left as it is", level="warning", file=told, reason="it is a link; a job uploads none")
+            elif path.is_file():
                 yield path.relative_to(output).as_posix()
 
 

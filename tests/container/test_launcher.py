@@ -377,6 +377,10 @@ def _left(folder: Path) -> set[str]:
         "Path('json.py').write_text('raise ImportError')",
         "import atexit; atexit.register(lambda: os.rename(ROOT + '/output_data/ndvi_S2A_0.tif', ROOT + "
         "'/output_data/S2A_0_ndvi.tif'))",
+        # So is what it does to its input: scenes that are done put away, written anew, JSON of its own beside them.
+        "import shutil; shutil.rmtree(ROOT + '/input_data')",
+        "[path.write_text('[{}]') for path in Path(ROOT, 'input_data').iterdir()]",
+        "Path(ROOT, 'input_data', 'cache.json').write_text('{\"tile\": 1}')",
     ],
 )
 def test_files_of_a_script_that_ends_well_become_products(guide, tmp_path, end):
@@ -420,6 +424,11 @@ def test_a_job_whose_files_cannot_be_made_products_fails_and_says_so(guide, tmp_
     assert (ended.code, ended.out) == (1, "last\n")
     assert "What the script left can't be catalogued" in ended.message
     assert ended.err.splitlines()[-1].endswith('"event": "ended"}')
+
+
+def test_an_instance_that_was_given_no_scene_ends_well(job):
+    ended = job("print('nothing to do')", products={"script": "ndvi.py", "digest": "5f1c"}).start(python=PYTHON)
+    assert (ended.code, ended.out) == (0, "nothing to do\n"), ended.err
 
 
 def test_a_forked_process_makes_no_products(guide, tmp_path):
