@@ -18,6 +18,11 @@ _QUOTA = re.compile(r"'(?P<quota>[^']*(?:for|instances)[^']*)' is (?P<value>\d+)
 # Python's own, and numpy's: the first words of a traceback's last line.
 _NO_MEMORY = re.compile(r"[\w.]*MemoryError\b")
 _MORE_MEMORY = "take a larger instance type, or read less at a time."
+_NO_MODULE = re.compile(r"(?:ModuleNotFoundError|.*/python[\d.]*): No module named '?(?P<module>[\w.]+)")
+# ENOSPC, as the C library, and so Python, GDAL and everybody else, calls it.
+_NO_DISK = "No space left on device"
+# 128 and the signal: of what leaves no traceback.
+_CRASHES = {"132": "SIGILL", "134": "SIGABRT", "135": "SIGBUS", "136": "SIGFPE", "139": "SIGSEGV"}
 _EXIT_CODE = re.compile(r"exit code:? (?P<code>-?\d+)", re.IGNORECASE)
 
 
@@ -99,12 +104,26 @@ def failure_sentence(job: dict[str, Any]) -> str:
 def job_advice(job: dict[str, Any], *, run: str, region: str | None, last_lines: Iterable[str] = ()) -> str | None:
     """What to do about a job that did not complete, where that is known; `run` is what commands call its run.
 
-    `last_lines`: of its hosts' logs, which know of a Python that found no memory; its exit code is any exception's.
+    `last_lines`: of its hosts' logs, which know of a Python that found no memory, no module or no room on the disk; its
+    exit code is any exception's.
     """
     if job["status"] == "Stopped" and not _ran_out_of_time(job):
         return "What it had finished counts: start a run again for the rest."
-    if any(_NO_MEMORY.match(line) for line in last_lines):
+    lines = [*last_lines, failure_sentence(job)]
+    if any(_NO_MEMORY.match(line) for line in lines):
         return f"The script asked for more memory than the instance has: {_MORE_MEMORY}"
+    if absent := next(filter(None, map(_NO_MODULE.match, lines)), None):
+        if absent["module"] == "pip":
+            return "The container has no pip: name what the script installs in a file of processing.requirements."
+        return (
+            f"The container has no module {absent['module']}: name its package in a file of processing.requirements "
+            "(where it is one of the script's own, put it into the script's folder)."
+        )
+    if any(_NO_DISK in line for line in lines):
+        return (
+            "The instance's disk was full: raise processing.volume_size_gb, take more instances, or fewer scenes a job "
+            "(limits.scenes_per_job)."
+        )
     return advice(failure_sentence(job), run=run, region=region)
 
 
@@ -140,6 +159,11 @@ def advice(text: str, *, run: str = "RUN", region: str | None = None) -> str | N
     if match and match["code"] in ("137", "-9"):
         told = "The script was killed (exit code 137), most often since the instance's memory was full"
         return f"{told}: {_MORE_MEMORY}"
+    if match and match["code"] in _CRASHES:
+        return (
+            f"The script's Python crashed in a library's compiled code ({_CRASHES[match['code']]}): with environment: "
+            '{PYTHONFAULTHANDLER: "1"} in the definition the log says in which line of the script.'
+        )
     if match:
         return f"The script ended with an error: the job's logs say where (.venv/bin/geocadence logs {run})."
     return None

@@ -120,5 +120,5 @@ def _unexplained(product: Product | None, planned_at: datetime) -> str:
     # Where the job failed, what is said of it takes this sentence's place.
     return (
         "its job left neither a product with a STAC Item nor a failure file (of a script that leaves files alone, say "
-        "`products: files` in the definition)"
+        "`products: files` in the definition; where that is said, the script ended past it, as by os._exit)"
     )

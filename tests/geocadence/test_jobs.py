@@ -110,6 +110,7 @@ def test_the_batch_is_in_the_jobs_name(name: str, batch: int | None) -> None:
         ("CapacityError: Unable to provision requested ML compute capacity", "later"),
         ("ThrottlingException: Rate exceeded", "limits.concurrent_jobs"),
         ("AlgorithmError: exit code: 137", "larger instance type"),
+        ("AlgorithmError: exit code: 139", 'SIGSEGV): with environment: {PYTHONFAULTHANDLER: "1"}'),
         ("AlgorithmError: exit code: 2", "logs"),
         ("The job exceeded MaxRuntimeInSeconds", "processing.max_runtime"),
         ("AccessDenied: not authorized to perform: s3:GetObject", "access.read"),
@@ -135,6 +136,35 @@ def test_advice_names_the_run_whose_logs_are_to_be_read() -> None:
     job = {"status": "Failed", "failure_reason": "AlgorithmError: exit code: 3", "exit_message": ""}
 
     assert "(.venv/bin/geocadence logs r1 --local)" in (job_advice(job, run="r1 --local", region=None) or "")
+
+
+@pytest.mark.parametrize(
+    ("message", "lines"),
+    [
+        ("", ["OSError: [Errno 28] No space left on device: '/opt/ml/processing/output_data/ndvi.tif'", "bye"]),
+        ("", ["rasterio._err.CPLE_FileIOError: write error: No space left on device"]),
+        ("The output can't be written: [Errno 28] No space left on device", []),
+    ],
+)
+def test_a_full_disk_is_told_with_the_key_that_makes_it_larger(message: str, lines: list[str]) -> None:
+    job = {"status": "Failed", "failure_reason": "AlgorithmError: exit code: 1", "exit_message": message}
+
+    assert "processing.volume_size_gb" in (job_advice(job, run="r1", region=None, last_lines=lines) or "")
+
+
+@pytest.mark.parametrize(
+    ("line", "what_to_do"),
+    [
+        ("ModuleNotFoundError: No module named 'exactextract'", "no module exactextract: name its package"),
+        ("/usr/bin/python3: No module named pip", "no pip: name what the script installs"),
+    ],
+)
+def test_a_module_that_is_not_there_is_told_with_the_key_that_brings_it(line: str, what_to_do: str) -> None:
+    job = {"status": "Failed", "failure_reason": "AlgorithmError: exit code: 1", "exit_message": ""}
+    told = job_advice(job, run="r1", region=None, last_lines=["Traceback (most recent call last):", line]) or ""
+
+    assert what_to_do in told
+    assert "processing.requirements" in told
 
 
 def test_unknown_failures_come_without_made_up_advice() -> None:
