@@ -13,6 +13,7 @@ _INCLUDE = re.compile(r"(?:(?:-r|-c)[ =]?|(?:--requirement|--constraint)[ =])\s*
 _WHEELS = re.compile(r"(?:-f[ =]?|--find-links[ =])\s*(?:file://)?(?P<place>\S+)")
 _WHEEL = re.compile(r"\S.*@ *file://(?P<place>/\S+\.whl)")
 _FOLDER = re.compile(r"-e\b|--editable\b|\.|/|file:")
+_REPOSITORY = re.compile(r"(?:\S.*@ *)?(?:git|hg|svn|bzr)\+\S")
 
 
 class UnusableRequirements(Exception):
@@ -102,6 +103,11 @@ def _lines(file: Path, within: tuple[Path, ...] = ()) -> Iterator[Line]:
             raise UnusableRequirements(
                 f"{file}:{number}: {text} is no package of an index (only wheels travel: put modules of your own into "
                 "the script's folder)"
+            )
+        if _REPOSITORY.match(text):
+            raise UnusableRequirements(
+                f"{file}:{number}: {text} is a repository, not a wheel (only wheels travel: build one, and name its "
+                "folder by --find-links)"
             )
         line = Line(file, number, text)
         yield line

@@ -273,6 +273,12 @@ def test_a_folder_is_no_requirement(project: Path, line: str) -> None:
         Libraries(requirements(project, f"{line}\n")).zips(("3.10",))
 
 
+@pytest.mark.parametrize("line", ["git+https://example.com/bands", "bands[all] @ git+ssh://git@example.com/bands@v1"])
+def test_a_repository_is_no_requirement(project: Path, line: str) -> None:
+    with pytest.raises(NoWheels, match=r"requirements\.txt:3: .* is a repository, not a wheel"):
+        Libraries(requirements(project, f"{line}\n")).zips(("3.10",))
+
+
 def test_an_included_file_that_is_not_there_is_named(project: Path) -> None:
     with pytest.raises(NoWheels, match=r"requirements\.txt:3: gone\.txt is not there"):
         Libraries(requirements(project, "-c gone.txt\n")).zips(("3.10",))
