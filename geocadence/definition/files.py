@@ -16,6 +16,9 @@ BUILT_IN_SCRIPTS = "processing_scripts"
 _NOT_TO_SHIP = ("__pycache__", "*.pyc", ".*")
 # Of the built-in scripts' folder, which is ours to know; what a user's script reads of its own folder is not.
 _NOT_TO_SHIP_OF_BUILT_INS = (*_NOT_TO_SHIP, "tests", "test_*.py", "*.md", "ruff.toml")
+# What makes products of the files that scripts of others leave. The built-in ones need nothing of it: a change in it is
+# none in them, and makes none of their products anew.
+_OF_OTHERS_FILES = ("_catalogue_files.py", "cataloguing")
 # Makes a product of each scene that it finds; several instances that find the same would write the same.
 BUILT_IN_OF_SCENES = "spectral_index"
 
@@ -61,7 +64,7 @@ def is_built_in(script: Path, *, root: Path) -> bool:
 
 
 def files_to_ship(script: Path, *, root: Path) -> list[tuple[str, Path]]:
-    """What travels to a job as a script, each file with its name there: one file, a folder, or all built-in ones.
+    """What travels to a job as a script, each file with its name there: a file, a folder, or the built-in ones.
 
     Links are followed, wherever they lead: what they mean travels under their names.
 
@@ -72,7 +75,10 @@ def files_to_ship(script: Path, *, root: Path) -> list[tuple[str, Path]]:
     if script.is_file() and not built_in:
         return [(script.name, script)]
     folder = script.resolve().parent if built_in else script
-    found = _files_below(folder, at_home=_NOT_TO_SHIP_OF_BUILT_INS if built_in else _NOT_TO_SHIP)
+    at_home = _NOT_TO_SHIP_OF_BUILT_INS if built_in else _NOT_TO_SHIP
+    if built_in and script.resolve().name not in _OF_OTHERS_FILES:
+        at_home += _OF_OTHERS_FILES
+    found = _files_below(folder, at_home=at_home)
     return [(path.relative_to(folder).as_posix(), path) for path in found]
 
 

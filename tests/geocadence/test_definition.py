@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from geocadence.definition import definition_schema, load_pipeline, load_pipelines, loading, render_arguments
 from geocadence.definition.area import one_geometry
 from geocadence.definition.cron import cron_problem
+from geocadence.definition.files import code_digest
 from geocadence.definition.images import BUILD_CONTEXT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,6 +154,24 @@ def test_products_of_scripts_that_did_not_change_keep_their_recipe(tmp_path: Pat
     path = tmp_path / "pipeline.yaml"
     path.write_text("name: p\nsource: {prefix: {uri: s3://bucket/images/}}\nprocessing: {script: mine.py}\n")
     assert load_pipeline(path).resolved()["processing"]["code_digest"] == "1152a062f710e18d"
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_another"),
+    [("spectral/mask.py", True), ("cataloguing/item.py", False), ("_catalogue_files.py", False)],
+)
+def test_a_built_in_script_is_another_when_what_it_needs_changes_and_only_then(
+    tmp_path: Path, changed: str, is_another: bool
+) -> None:
+    for file in ("spectral_index.py", "_catalogue_files.py", "spectral/mask.py", "cataloguing/item.py"):
+        path = tmp_path / "processing_scripts" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("as before")
+    script = tmp_path / "processing_scripts" / "spectral_index.py"
+    before = code_digest(script, root=tmp_path)
+    (tmp_path / "processing_scripts" / changed).write_text("changed")
+
+    assert (code_digest(script, root=tmp_path) != before) == is_another
 
 
 @pytest.mark.parametrize("changed", ["Dockerfile", "requirements.txt"])
