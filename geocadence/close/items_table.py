@@ -13,8 +13,10 @@ import json
 import logging
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ _TOP = {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "li
 # The only columns of time: other texts stay texts, whatever they look like.
 _TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated")
 _JSON = re.compile(r"\bJSON\b")
+# Every name that an asset has anywhere is columns of the table, all of which are in memory at once.
+_MOST_NAMES = 100
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -106,6 +110,11 @@ def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, gone: Coll
     A script of others may give a property another type than before, and a product that is not in the table is paid
     for again by each run: so the row goes in, whatever else has to stay out.
     """
+    if (kept := _names_that_fit(before, rows)) is not None:
+        few = scratch / "few.jsonl"
+        _write_reduced(rows, few, partial(_of_names, kept=kept))
+        rows = few
+        log.warning("assets have more names than the table takes; some are left out", extra={"most": _MOST_NAMES})
     reduced = scratch / "reduced.jsonl"
     for lines, reduce in ((rows, None), (reduced, _plain), (reduced, _bare)):
         if reduce is not None:
@@ -119,6 +128,31 @@ def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, gone: Coll
             log.warning("the items' own fields don't fit the table; left out", extra={"error": str(error)[:500]})
 
 
+def _names_that_fit(before: Path | None, rows: Path) -> Collection[str] | None:
+    """Which assets the table can take: what it has, then what most of the new rows have; None where it takes all."""
+    there: set[str] = set()
+    if before is not None:
+        with connect() as connection:
+            kinds = connection.execute(f"DESCRIBE SELECT assets FROM {_table(before)}").fetchall()  # noqa: S608
+            if kinds[0][1].startswith("STRUCT"):
+                query = f"DESCRIBE SELECT unnest(assets) FROM {_table(before)}"  # noqa: S608
+                there = {name.lower() for name, *_ in connection.execute(query).fetchall()}
+    with rows.open(encoding="utf-8") as lines:
+        # As DuckDB tells them apart.
+        new = Counter(name.lower() for line in lines for name in json.loads(line)["assets"])
+    if len(there | new.keys()) <= _MOST_NAMES:
+        return None
+    more = [name for name, _ in new.most_common() if name not in there]
+    return there.union(more[: max(0, _MOST_NAMES - len(there))])
+
+
+def _of_names(row: dict[str, Any], *, kept: Collection[str]) -> dict[str, Any]:
+    """A row with the assets of these names, or without any column of them."""
+    assets = {name: asset for name, asset in row["assets"].items() if name.lower() in kept}
+    rest = {name: value for name, value in row.items() if name != "assets"}
+    return rest | ({"assets": assets} if assets else {})
+
+
 def _write_reduced(rows: Path, reduced: Path, reduce: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     with rows.open(encoding="utf-8") as lines, reduced.open("w", encoding="utf-8") as file:
         for line in lines:
@@ -129,11 +163,11 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """A row with texts and numbers only for what its Item says of itself and its assets."""
     assets = {
         name: {field: asset[field] for field in ("href", "type", "title") if isinstance(asset.get(field), str)}
-        for name, asset in row["assets"].items()
+        for name, asset in row.get("assets", {}).items()
     }
     ours = {name: value for name, value in row.items() if name in _TOP or name.startswith("geocadence:")}
     scalars = {name: value for name, value in row.items() if isinstance(value, str | int | float)}
-    return scalars | ours | {"assets": assets}
+    return scalars | ours | ({"assets": assets} if assets else {})
 
 
 def _bare(row: dict[str, Any]) -> dict[str, Any]:
@@ -141,9 +175,9 @@ def _bare(row: dict[str, Any]) -> dict[str, Any]:
 
     Names are lower case: to DuckDB `NDVI` and `ndvi` are one, which no row may have twice.
     """
-    assets = {name.lower(): {"href": str(asset.get("href"))} for name, asset in row["assets"].items() if name}
+    assets = {name.lower(): {"href": str(asset.get("href"))} for name, asset in row.get("assets", {}).items() if name}
     ours = {name: value for name, value in row.items() if name in _TOP or name.startswith("geocadence:")}
-    return ours | {"datetime": row["datetime"], "assets": assets}
+    return ours | {"datetime": row["datetime"]} | ({"assets": assets} if assets else {})
 
 
 def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,35 @@ def test_no_property_keeps_a_product_out(tmp_path: Path, before: dict[str, Any],
     (tmp_path / "table.parquet").write_bytes(outputs.body or b"")
     found = duckdb.sql(f"SELECT id FROM '{tmp_path}/table.parquet'").fetchall()  # noqa: S608
     assert [name for (name,) in found] == [row(number)["id"] for number in range(3)]
+
+
+def assets(*names: str) -> dict[str, Any]:
+    return {"assets": {name: {"href": f"s3://bucket/{name}", "roles": ["data"], "file:size": 9} for name in names}}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        # A folder of tiles, or a Zarr store, of which each file is an asset.
+        lambda n: assets(*(f"ndvi_{tile}" for tile in range(2000))),
+        # Assets that bear the scene's id: each row brings a name.
+        lambda n: assets("ndvi", *(f"map_{n}_{part}" for part in range(40))),
+    ],
+)
+def test_products_of_any_number_of_assets_are_committed_and_the_table_stays_narrow(
+    tmp_path: Path, own: Callable[[int], dict[str, Any]]
+) -> None:
+    outputs, rows, table = MemoryBucket(), tmp_path / "rows.jsonl", tmp_path / "table.parquet"
+    for first in (0, 3, 6):
+        rows.write_text("".join(json.dumps(row(n) | own(n)) + "\n" for n in range(first, first + 3)))
+        items_table.commit_items(outputs, "ndvi", rows, gone=[], after=tmp_path / "after.parquet", scratch=tmp_path)
+
+    table.write_bytes(outputs.body or b"")
+    found = list(geoparquet.read_geoparquet(table))
+    assert [item["id"] for item in found] == [row(n)["id"] for n in range(9)]
+    assert len({name for item in found for name in item["assets"]}) == 100
+    # Of what fits all is there, as the Item says it.
+    assert found[0]["assets"]["ndvi" if "ndvi" in found[0]["assets"] else "ndvi_0"]["roles"] == ["data"]
 
 
 def test_two_products_may_disagree_on_a_property_of_any_name(tmp_path: Path) -> None:
