@@ -151,7 +151,7 @@ def _tell(finished: Finished, folder: Path | None, screen: Screen) -> None:
     screen.say(", ".join(f"{record[count]} {count}" for count in ("planned", "produced", "skipped", "failed")))
     screen.say(f"report:   {shown}/report.html")
     if record["produced"]:
-        screen.say(f"products: {shown}/" + (" (COG, STAC; collection.json)" if record["scenes"] else ""))
+        screen.say(f"products: {shown}/" + (" (with STAC Items; collection.json)" if record["scenes"] else ""))
 
 
 if __name__ == "__main__":
