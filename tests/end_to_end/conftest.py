@@ -97,6 +97,10 @@ name: e2e-closed
 source: {{manifest: {{uri: "s3://{input_bucket}/e2e-closed/manifest.json"}}}}
 processing: {{script: inventory.py}}
 ---
+name: e2e-choosy
+source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
+processing: {{script: listing.py, instance_preferences: [ml.r5.large, ml.r5.xlarge], instance_count: 2}}
+---
 name: e2e-killed
 source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
 processing: {{script: dying.py, arguments: {{by: kill}}, instance_count: 2}}

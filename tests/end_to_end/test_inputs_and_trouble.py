@@ -233,3 +233,21 @@ def test_a_type_without_capacity_is_tried_again(deployed: Deployed):
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
     first = boto3.client("sagemaker").describe_processing_job(ProcessingJobName=new.pop())
     assert first["FailureReason"].startswith("CapacityError")
+
+
+def test_a_type_without_capacity_gives_way_to_the_next_preference(deployed: Deployed):
+    capacity = deployed.cloud.folder / "capacity.json"
+    capacity.write_text('{"ml.r5.large": 1}')
+    try:
+        ended = deployed.run("e2e-choosy")
+        submitted = geocadence("submit", "e2e-choosy", "--json")
+    finally:
+        capacity.unlink()
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    assert submitted.returncode == 0, submitted.stderr
+    # One of the run, which had no need to be tried again, and the submitted one.
+    jobs = deployed.jobs("e2e-choosy")
+    assert [job["ProcessingJobStatus"] for job in jobs] == ["Completed"] * 2
+    for run_id in (ended["output"]["run_id"], json.loads(submitted.stdout)["run_id"]):
+        (job,) = json.loads(geocadence("status", run_id, "--json").stdout)["jobs"]
+        assert (job["instance_type"], job["instance_count"]) == ("ml.r5.xlarge", 2)
