@@ -27,7 +27,8 @@ RESERVED_NAME = "storage"
 
 _S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?")
 _S3_OBJECT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(.*[^/])")
-_INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9]+")
+# Families come each year, sizes are what they were: of a typo only CreateProcessingJob would tell otherwise.
+_INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.(medium|large|\d{0,3}xlarge)")
 _ENTRY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.py")
 _CONTAINER_PATH = re.compile(r"/opt/ml/processing(/(?!\.{1,2}(/|$))[A-Za-z0-9_.-]+)+/?")
 _EMAIL = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\".]+(\.[^\s@,;<>\".]+)+")

@@ -8,8 +8,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import botocore.session
 import jsonschema
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
 from geocadence.definition import definition_schema, load_pipeline, load_pipelines, loading, render_arguments
@@ -17,6 +19,7 @@ from geocadence.definition.area import one_geometry
 from geocadence.definition.cron import cron_problem
 from geocadence.definition.files import code_digest
 from geocadence.definition.images import BUILD_CONTEXT
+from geocadence.definition.values import InstanceType
 
 ROOT = Path(__file__).resolve().parents[2]
 RING = [[-8, 38], [-7, 38], [-7, 39], [-8, 38]]
@@ -392,3 +395,13 @@ def test_the_schema_refuses_what_an_editor_can_see(wrong: dict) -> None:
     jsonschema.validate(good, definition_schema())
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(good | wrong, definition_schema())
+
+
+def test_every_instance_type_of_processing_jobs_is_one_to_a_definition() -> None:
+    types = botocore.session.get_session().get_service_model("sagemaker").shape_for("ProcessingInstanceType").enum
+    adapter = TypeAdapter(InstanceType)
+
+    assert len(types) > 100
+    assert [adapter.validate_python(each) for each in types] == types
+    with pytest.raises(ValidationError, match="is no SageMaker instance type"):
+        adapter.validate_python("ml.m5.4xlarg")

@@ -125,6 +125,8 @@ MISTAKES = [
      "of the script's folder (expected e.g. main.py)"),
     ("script: spectral_index", "script: spectral_index\n  requirements: gone.txt", "11: processing.requirements: gone.txt is "
      "not there (expected a requirements file, relative to the definition or to the project)"),
+    ("script: spectral_index", "script: spectral_index\n  instance_type: ml.m5.4xlarg", "11: processing.instance_type: "
+     "ml.m5.4xlarg is no SageMaker instance type (expected e.g. ml.m5.4xlarge)"),
     ("script: spectral_index", "script: spectral_index\n  instance_preferences: [ml.m5.xlarge, m5.large]", "11: processing."
      "instance_preferences[1]: m5.large is no SageMaker instance type (expected e.g. ml.m5.4xlarge)"),
     ("script: spectral_index", "script: spectral_index\n  instance_preferences: [ml.m5.xlarge, ml.m5.xlarge]", "11: processing."
