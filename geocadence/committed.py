@@ -21,7 +21,7 @@ from geocadence.layout import items_key
 from geocadence.plan.identity import version
 
 _ROWS_AT_ONCE = 2000
-COLUMNS = ("acquisition", "baseline", "recipe", "etag", "files")
+COLUMNS = ("acquisition", "baseline", "recipe", "etag", "files", "modified")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Committed:
     etag: str  # of its Item when it was committed
     files: tuple[str, ...]  # of its own folder
     footprint: bytes | None  # WKB
+    modified: str = ""  # when its Item was written, by S3's clock; "" where it is not known
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -56,15 +57,16 @@ def read_committed(
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         if outputs.fetch(items_key(pipeline), Path(file.name)) is None:
             return []
-        columns = ", ".join(["id", *(f'"geocadence:{name}"' for name in COLUMNS), "geometry"])
         found = []
         with connect() as connection:
+            there = {name for name, *_ in connection.execute("DESCRIBE FROM read_parquet(?)", [file.name]).fetchall()}
+            # A table of before there was a column has nothing to say of it.
+            ours = (f'"{name}"' if name in there else "NULL" for name in (f"geocadence:{each}" for each in COLUMNS))
+            columns = ", ".join(["id", *ours, "geometry"])
             rows = connection.execute(f"SELECT {columns} FROM read_parquet(?)", [file.name])  # noqa: S608
             while page := rows.fetchmany(_ROWS_AT_ONCE):
-                for scene, acquisition, baseline, recipe, etag, files, footprint in page:
+                for scene, acquisition, baseline, recipe, etag, files, modified, footprint in page:
                     if scene in scenes or acquisition in acquisitions:
-                        names = tuple(files or ())
-                        found.append(
-                            Committed(scene, acquisition, baseline or "", recipe or "", etag or "", names, footprint)
-                        )
+                        told = (baseline or "", recipe or "", etag or "", tuple(files or ()), footprint, modified or "")
+                        found.append(Committed(scene, acquisition, *told))
     return found

@@ -63,11 +63,6 @@ class RunLayout:
         """Ids and acquisitions of the scenes that the run has taken, or is to commit the products of."""
         return f"{self.folder}taken.json"
 
-    @property
-    def adopted(self) -> str:
-        """Scenes whose products, left by others, the run is to commit: when and by which recipe each was made."""
-        return f"{self.folder}adopted.json"
-
     def batch_item(self, batch: int, name: str) -> str:
         """An object that ShardedByS3Key shards: one scene."""
         return f"{self.batches}{batch}/{name}.json"

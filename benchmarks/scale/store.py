@@ -75,11 +75,13 @@ class Client:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+    def get_object(self, *, Bucket: str, Key: str, Range: str = "bytes=0-") -> dict[str, Any]:
         found = self._store.get(f"{Bucket}/{Key}")
         if found is None:
             raise ClientError({"Error": {"Code": "NoSuchKey"}}, "GetObject")
-        return {"Body": io.BytesIO(found.body), "ETag": found.etag, "LastModified": found.modified}
+        last = Range.partition("-")[2]
+        body = found.body[: int(last) + 1] if last else found.body
+        return {"Body": io.BytesIO(body), "ETag": found.etag, "LastModified": found.modified}
 
     def put_object(
         self, *, Bucket: str, Key: str, Body: Any, IfMatch: str | None = None, IfNoneMatch: str | None = None, **_: Any

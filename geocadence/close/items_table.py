@@ -28,7 +28,7 @@ from shapely.geometry import shape
 from geocadence.bucket import Bucket, Conflict
 from geocadence.catalogue.geoparquet import connect
 from geocadence.committed import Committed
-from geocadence.instants import parse_instant
+from geocadence.instants import format_instant, parse_instant
 from geocadence.layout import collection_key, items_key
 from geocadence.long_json import compact
 from geocadence.plan.versions import leaving
@@ -207,6 +207,7 @@ def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
         "geocadence:recipe": entry.recipe,
         "geocadence:etag": product.etag,
         "geocadence:files": list(product.files),
+        "geocadence:modified": format_instant(product.modified),
     }
 
 

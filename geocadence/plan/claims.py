@@ -5,7 +5,8 @@ has taken stands beside its plan. A run reads them, then looks at the products, 
 has read (a conditional write): of two that plan at the same time one is refused, looks again, and leaves the other its
 scenes; a run that closes meanwhile changes the file too. What it
 is to commit that others left is taken as well. There is no time limit to guess: a claim holds as long as its execution
-runs or one of its jobs does, which Step Functions and SageMaker know.
+runs or one of its jobs does, which Step Functions and SageMaker know. Of runs that ended without a close, whose claims
+hold no more, those are still named that may have left products which are in no catalogue yet (`left_behind`).
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Claims:
     runs: tuple[Claim, ...]
     changes: int  # how often it was written: runs that came and went must show
     etag: str | None
+    ended: tuple[Claim, ...] = ()  # without a close; what they left is known by their plans
 
     def others(self, run_id: str) -> tuple[Claim, ...]:
         return tuple(claim for claim in self.runs if claim.run_id != run_id)
@@ -48,7 +50,8 @@ def read_claims(inputs: Bucket, pipeline: str) -> Claims:
     if body is None:
         return Claims((), 0, None)
     data = json.loads(body)
-    return Claims(tuple(Claim(**claim) for claim in data["runs"]), data["changes"], etag)
+    runs, ended = (tuple(Claim(**claim) for claim in data.get(key, ())) for key in ("runs", "ended"))
+    return Claims(runs, data["changes"], etag, ended)
 
 
 def held_scenes(inputs: Bucket, pipeline: str, live: Iterable[Claim]) -> dict[str, str]:
@@ -60,9 +63,15 @@ def held_scenes(inputs: Bucket, pipeline: str, live: Iterable[Claim]) -> dict[st
     return held
 
 
-def replace_claims(inputs: Bucket, pipeline: str, read: Claims, runs: Iterable[Claim]) -> None:
-    """Write `runs` over what was read; Conflict where another run was faster."""
-    data: dict[str, Any] = {"changes": read.changes + 1, "runs": [asdict(claim) for claim in runs]}
+def replace_claims(
+    inputs: Bucket, pipeline: str, read: Claims, runs: Iterable[Claim], *, ended: Iterable[Claim] | None = None
+) -> None:
+    """Write `runs`, and `ended` where it changes, over what was read; Conflict where another run was faster."""
+    data: dict[str, Any] = {
+        "changes": read.changes + 1,
+        "runs": [asdict(claim) for claim in runs],
+        "ended": [asdict(claim) for claim in (read.ended if ended is None else ended)],
+    }
     inputs.replace_json(claims_key(pipeline), data, etag=read.etag)
 
 

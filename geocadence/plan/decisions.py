@@ -16,7 +16,7 @@ from geocadence.execution_input import InvalidInput, Window
 from geocadence.instants import format_instant, parse_instant
 from geocadence.plan.fitness import beyond, without_data
 from geocadence.plan.identity import NEVER, acquisition_of, baseline_of, changed_at, version
-from geocadence.plan.left_behind import Attempt, Attempts, recipe_left
+from geocadence.plan.left_behind import Attempt, Attempts, maker
 from geocadence.plan.recipe import what_changed
 from geocadence.plan.shelf import Place, Shelf
 from geocadence.plan.versions import covering, covers
@@ -59,6 +59,7 @@ class Decision:
     replaces: tuple[str, ...] = ()  # committed products of the same acquisition under other ids
     adopted: Product | None = None  # what is in place, where the run's close is to put it into the catalogue
     recipe: str = ""  # by which the product to be adopted was made, where that is known
+    left_by: str = ""  # the run that ended without a close, and made what is in place and not in the catalogue
     held_by: str = ""  # the run that is working on it
 
     @property
@@ -226,7 +227,8 @@ def decide(
     decisions = []
     for candidate in candidates:
         product, known = products.get(candidate.scene), committed.get(candidate.scene)
-        made_by = _made_by(product, known, left.get(candidate.scene, ()))
+        attempt = _left_by(product, known, left.get(candidate.scene, ()))
+        made_by = attempt.recipe if attempt is not None else known.recipe if known is not None else ""
         holder = held.get(candidate.scene) or held.get(candidate.acquisition)
         verdict, reason = _verdict(
             candidate,
@@ -239,15 +241,26 @@ def decide(
         )
         adopted = product if reason in (_ADOPTED, _ADOPTED_ANEW) else None
         decisions.append(
-            replace(candidate, verdict=verdict, reason=reason, adopted=adopted, recipe=made_by, held_by=holder or "")
+            replace(
+                candidate,
+                verdict=verdict,
+                reason=reason,
+                adopted=adopted,
+                recipe=made_by,
+                left_by="" if attempt is None or _is_as_known(product, known, made_by) else attempt.run_id,
+                held_by=holder or "",
+            )
         )
     return decisions
 
 
-def _made_by(product: Product | None, known: Committed | None, tried: Sequence[Attempt]) -> str:
-    """The recipe of what is there now, "" where nobody knows it: an attempt's, or the one that was committed."""
-    left = recipe_left(tried, product) if product is not None else ""
-    return left or (known.recipe if known is not None else "")
+def _left_by(product: Product | None, known: Committed | None, tried: Sequence[Attempt]) -> Attempt | None:
+    """Whose product is in place, where it is none that the catalogue has. An Item may be what it was, written anew."""
+    if product is None or not tried:
+        return None
+    if known is not None and known.etag == product.etag and known.modified in ("", format_instant(product.modified)):
+        return None
+    return maker(tried, product)
 
 
 def _verdict(
@@ -278,8 +291,12 @@ def _verdict(
         return (Verdict.RECOMPUTE, doubt) if doubt else (Verdict.SKIP, _ADOPTED)
     if reason := _outdated(candidate, product.baseline or known.baseline):
         return Verdict.RECOMPUTE, reason
-    is_as_known = known.etag == product.etag and known.recipe == made_by
+    is_as_known = _is_as_known(product, known, made_by)
     return Verdict.SKIP, "its product is in place" if is_as_known else _ADOPTED_ANEW
+
+
+def _is_as_known(product: Product | None, known: Committed | None, made_by: str) -> bool:
+    return known is not None and product is not None and known.etag == product.etag and known.recipe == made_by
 
 
 def _doubt(candidate: Decision, product: Product) -> str | None:

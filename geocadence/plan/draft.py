@@ -21,7 +21,7 @@ from geocadence.plan.batches import MOST_BATCHES, cut, instances_of_a_job
 from geocadence.plan.claims import Claim, held_scenes
 from geocadence.plan.decisions import Decision, decide, keep_named, supersede, take_in, within_thresholds
 from geocadence.plan.estimate import OBJECT, SCENE, Estimate, estimate, read_history, refuse_above
-from geocadence.plan.left_behind import attempts
+from geocadence.plan.left_behind import attempts, to_remember
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.versions import leaving
@@ -61,6 +61,7 @@ class Draft:
     refusal: str = ""  # of a dry run: why a run that is none would be refused
     holds: list[Decision] = field(default_factory=list)  # what no other run may take before this one has closed
     is_unsettled: bool = False  # the catalogue has an older version beside the newer ones that cover it
+    ended: list[Claim] = field(default_factory=list)  # runs that ended without a close, to be named on
 
     @property
     def has_claim(self) -> bool:
@@ -101,12 +102,13 @@ class Scenes:
         candidates, superseded = supersede(self.candidates, committed=by_acquisition, shelf=shelf)
         candidates, beyond = within_thresholds(candidates, committed=committed)
         wanted = [(d.scene, d.instant) for d in candidates if d.instant is not None]
+        left = attempts(inputs, pipeline, dead)
         decisions = decide(
             candidates,
             products=find_products(outputs, pipeline=pipeline, scenes=wanted, known=committed, keeps_items=False),
             committed=committed,
             held=held_scenes(inputs, pipeline, live),
-            left=attempts(inputs, pipeline, dead),
+            left=left,
             recipe=recipe_of(definition),
             recompute=asked.recompute,
         )
@@ -138,6 +140,12 @@ class Scenes:
             refusal=_refusal(asked, definition, expected, jobs=jobs, is_of_scenes=True),
             holds=[] if asked.dry_run else [d for d in decisions if d.is_taken or d.adopted],
             is_unsettled=bool(leaving(rows)),
+            ended=to_remember(
+                dead,
+                left,
+                looked_at={name for d in decisions for name in (d.scene, d.acquisition)},
+                needed={d.left_by for d in decisions},
+            ),
         )
 
 

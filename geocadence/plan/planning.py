@@ -26,7 +26,6 @@ from geocadence.plan.claims import Claim, read_claims, replace_claims
 from geocadence.plan.decisions import counts
 from geocadence.plan.draft import Draft, Sources, find
 from geocadence.plan.extra_inputs import check_extra_inputs
-from geocadence.plan.left_behind import to_hand_on
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.scene_format import STAC_ITEM
 from geocadence.plan.shelf import Shelf
@@ -80,6 +79,7 @@ def plan_run(
             claims = read_claims(inputs, pipeline)
             others = {claim: sources.is_at_work(claim.execution_arn) for claim in claims.others(run.run_id)}
             live, dead = ([claim for claim, works in others.items() if works is which] for which in (True, False))
+            dead = [*(claim for claim in claims.ended if claim.run_id != run.run_id), *dead]
             draft = found.draft(
                 asked,
                 definition,
@@ -100,7 +100,7 @@ def plan_run(
             if draft.has_claim:
                 mine = Claim(run.run_id, run.execution_arn, planned_at, secrets.token_hex(8))
                 try:
-                    replace_claims(inputs, pipeline, claims, [*live, mine])
+                    replace_claims(inputs, pipeline, claims, [*live, mine], ended=draft.ended)
                 except Conflict:
                     log.info("another run planned or closed meanwhile; deciding again")
                     continue
@@ -168,8 +168,6 @@ def _write_plan(
     decisions = (compact(d.as_json(batch=batch_of.get(d.scene) if d.is_taken else None)) for d in draft.decisions)
     # What others look at first: of a run that has entered they must find what it took.
     inputs.write_json(layout.taken, sorted({name for d in draft.holds for name in (d.scene, d.acquisition)}))
-    left = {d.scene: to_hand_on(d.adopted, d.recipe) for d in draft.holds if d.adopted}
-    inputs.write_json(layout.adopted, left)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "plan.json"
         write_long(path, plan, "decisions", decisions)

@@ -1,0 +1,109 @@
+"""What runs that ended without a close left behind is known by its recipe until the catalogue has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from geocadence.plan import left_behind
+from geocadence.plan.claims import read_claims
+from tests.geocadence.pipeline import Pipeline, in_memory, table
+from tests.geocadence.scenes import item, scene_id
+
+RECIPE = 'id, "geocadence:recipe"'
+CHANGED = ("recompute", "the recipe changed since its product was made: another arguments")
+
+
+@pytest.fixture
+def pipeline() -> Pipeline:
+    return in_memory([item(2), item(5)])
+
+
+def window(day: int) -> dict[str, Any]:
+    """Of the scene of that day alone."""
+    return {"window": {"start": f"2026-11-{day + 1:02}", "end": f"2026-11-{day + 2:02}"}}
+
+
+def leave_a_product(pipeline: Pipeline, name: str = "aborted", day: int = 2) -> dict[str, Any]:
+    aborted = pipeline.plan(name, window(day))
+    pipeline.work(aborted)
+    pipeline.abort(aborted)
+    return aborted
+
+
+def change_the_recipe(pipeline: Pipeline) -> None:
+    pipeline.definition["processing"]["arguments"] = {"indices": ["EVI"]}
+
+
+def ended(pipeline: Pipeline) -> list[str]:
+    return [claim.run_id for claim in read_claims(pipeline.inputs, "ndvi").ended]
+
+
+def test_a_run_over_another_window_does_not_make_it_forgotten(pipeline: Pipeline, tmp_path: Any) -> None:
+    aborted = leave_a_product(pipeline)
+    pipeline.run("elsewhere", window(5))
+    assert ended(pipeline) == [aborted["run_id"]]
+    change_the_recipe(pipeline)
+
+    after = pipeline.run("after", window(2))
+
+    assert pipeline.decisions(after) == {scene_id(2): CHANGED}
+    assert dict(table(pipeline, tmp_path, RECIPE))[scene_id(2)] == after["document"]["recipe"]
+    again = pipeline.plan("again", window(2))
+    assert pipeline.decisions(again) == {scene_id(2): ("skip", "its product is in place")}
+
+
+def test_what_was_made_by_the_changed_recipe_is_not_paid_for_twice(pipeline: Pipeline) -> None:
+    pipeline.run("a")
+    change_the_recipe(pipeline)
+    leave_a_product(pipeline)
+    pipeline.run("elsewhere", window(5))
+
+    assert pipeline.run("after", window(2))["outcome"] == "empty"
+    assert sorted(pipeline.jobs) == [scene_id(2)] * 2 + [scene_id(5)] * 2
+
+
+def test_a_run_that_was_to_make_it_anew_and_died_does_not_make_it_forgotten(pipeline: Pipeline) -> None:
+    leave_a_product(pipeline)
+    change_the_recipe(pipeline)
+    for name in "bc":
+        planned = pipeline.plan(name, window(2))
+        assert pipeline.decisions(planned) == {scene_id(2): CHANGED}
+        pipeline.abort(planned)
+
+    assert pipeline.run("d", window(2))["produced"] == 1
+    assert pipeline.run("e", window(2))["outcome"] == "empty"
+
+
+def test_planning_again_after_the_claim_was_entered_decides_as_before(pipeline: Pipeline) -> None:
+    leave_a_product(pipeline)
+    change_the_recipe(pipeline)
+
+    for _ in range(2):
+        planned = pipeline.plan("b", window(2))
+        assert pipeline.decisions(planned) == {scene_id(2): CHANGED}
+    pipeline.work(planned)
+    assert pipeline.close(planned)["outcome"] == "complete"
+
+
+def test_a_run_is_named_no_longer_when_all_that_it_left_is_in_the_catalogue(pipeline: Pipeline) -> None:
+    leave_a_product(pipeline)
+    pipeline.run("adopts")
+    pipeline.items.append(item(6))
+
+    pipeline.run("takes something")
+
+    assert ended(pipeline) == []
+
+
+def test_no_more_of_them_are_named_than_a_plan_can_look_at(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(left_behind, "MOST_REMEMBERED", 2)
+    pipeline.items = [item(n) for n in range(5)]
+    left = []
+    for n in range(4):
+        left.append(leave_a_product(pipeline, f"aborted-{n}", n)["run_id"])
+        pipeline.later(days=1)
+    pipeline.run("elsewhere", window(4))
+
+    assert ended(pipeline) == left[-2:]
