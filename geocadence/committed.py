@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import shapely
 
 from geocadence.bucket import Bucket
@@ -21,7 +22,7 @@ from geocadence.layout import items_key
 from geocadence.plan.identity import version
 
 _ROWS_AT_ONCE = 2000
-COLUMNS = ("acquisition", "baseline", "recipe", "etag", "files", "modified")
+COLUMNS = ("acquisition", "baseline", "recipe", "etag", "files", "modified", "footprint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Committed:
     recipe: str  # "" where it is not known
     etag: str  # of its Item when it was committed
     files: tuple[str, ...]  # of its own folder
-    footprint: bytes | None  # WKB
+    footprint: bytes | None  # WKB, of the source scene
     modified: str = ""  # when its Item was written, by S3's clock; "" where it is not known
 
     @property
@@ -59,14 +60,23 @@ def read_committed(
             return []
         found = []
         with connect() as connection:
-            there = {name for name, *_ in connection.execute("DESCRIBE FROM read_parquet(?)", [file.name]).fetchall()}
-            # A table of before there was a column has nothing to say of it.
-            ours = (f'"{name}"' if name in there else "NULL" for name in (f"geocadence:{each}" for each in COLUMNS))
-            columns = ", ".join(["id", *ours, "geometry"])
+            columns = ", ".join(["id", *our_columns(connection, file.name, COLUMNS), "geometry"])
             rows = connection.execute(f"SELECT {columns} FROM read_parquet(?)", [file.name])  # noqa: S608
             while page := rows.fetchmany(_ROWS_AT_ONCE):
-                for scene, acquisition, baseline, recipe, etag, files, modified, footprint in page:
+                for scene, acquisition, baseline, recipe, etag, files, modified, footprint, geometry in page:
                     if scene in scenes or acquisition in acquisitions:
-                        told = (baseline or "", recipe or "", etag or "", tuple(files or ()), footprint, modified or "")
+                        names, ground = tuple(files or ()), ground_of(footprint, geometry)
+                        told = (baseline or "", recipe or "", etag or "", names, ground, modified or "")
                         found.append(Committed(scene, acquisition, *told))
     return found
+
+
+def our_columns(connection: duckdb.DuckDBPyConnection, table: str, names: Iterable[str]) -> list[str]:
+    """What to select for these of our columns: nothing of one that a table from before it has not."""
+    there = {name for name, *_ in connection.execute("DESCRIBE FROM read_parquet(?)", [table]).fetchall()}
+    return [f'"{name}"' if name in there else "NULL" for name in (f"geocadence:{each}" for each in names)]
+
+
+def ground_of(footprint: str | None, geometry: bytes | None) -> bytes | None:
+    """Where the scene lies: its own footprint (WKT) where the table has it beside the product's geometry."""
+    return shapely.to_wkb(shapely.from_wkt(footprint)) if footprint else geometry

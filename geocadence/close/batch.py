@@ -45,7 +45,11 @@ def reconcile_batch(
 ) -> BatchResult:
     """The plan's slice against what is there; a missing scene's reason is left for the run to say where it knows."""
     planned = read_slice(inputs, layout, batch)
-    decisions = planned.decisions()
+    ground: dict[str, Any] = {}
+    decisions = []
+    for scene in planned.scenes():
+        decisions.append(scene["decision"])
+        ground[scene["decision"]["id"]] = scene["item"].get("geometry")
     products = find_products(
         outputs,
         pipeline=layout.pipeline,
@@ -58,7 +62,10 @@ def reconcile_batch(
     made = [(r.decision, r.product) for r in results if r.status is Status.PRODUCED and r.product is not None]
     head = {"failure": failure, "produced": len(made)}
     entries = (scene_entry(result, layout.pipeline, region) for result in results)
-    rows = (row_of(Entry.of(decision, product, planned.recipe), outputs, layout.pipeline) for decision, product in made)
+    rows = (
+        row_of(Entry.of(decision, product, planned.recipe, ground[product.scene]), outputs, layout.pipeline)
+        for decision, product in made
+    )
     return BatchResult(told=packed_lines([head, *entries]), rows=packed_lines(rows))
 
 

@@ -27,7 +27,7 @@ from shapely.geometry import shape
 
 from geocadence.bucket import Bucket, Conflict
 from geocadence.catalogue.geoparquet import connect
-from geocadence.committed import Committed
+from geocadence.committed import Committed, ground_of, our_columns
 from geocadence.instants import format_instant, parse_instant
 from geocadence.layout import collection_key, items_key
 from geocadence.long_json import compact
@@ -55,11 +55,12 @@ class Entry:
     acquisition: str
     baseline: str
     recipe: str
+    footprint: Any  # GeoJSON of the source scene, as far as it is known
 
     @classmethod
-    def of(cls, decision: dict[str, Any], product: Product, recipe: str) -> Entry:
+    def of(cls, decision: dict[str, Any], product: Product, recipe: str, footprint: Any) -> Entry:
         """By the plan's decision on its scene."""
-        return cls(product, decision.get("acquisition", product.scene), decision.get("baseline", ""), recipe)
+        return cls(product, decision.get("acquisition", product.scene), decision.get("baseline", ""), recipe, footprint)
 
 
 def commit_items(
@@ -95,13 +96,16 @@ def commit_items(
 def _of_split_acquisitions(table: Path, scratch: Path) -> list[Committed]:
     """The rows of acquisitions that have more than one."""
     with connect(scratch=scratch) as connection:
+        of_one, baseline, footprint = our_columns(connection, str(table), ("acquisition", "baseline", "footprint"))
         found = connection.execute(
-            'WITH rows AS (SELECT id, "geocadence:acquisition" AS of_one, "geocadence:baseline", geometry '
-            "FROM read_parquet(?)) "
+            f"WITH rows AS (SELECT id, {of_one} AS of_one, {baseline}, {footprint}, geometry FROM read_parquet(?)) "  # noqa: S608
             "FROM rows WHERE of_one IN (SELECT of_one FROM rows GROUP BY of_one HAVING count(*) > 1)",
             [str(table)],
         ).fetchall()
-    return [Committed(scene, of_one, made_from or "", "", "", (), lies) for scene, of_one, made_from, lies in found]
+    return [
+        Committed(scene, of_one, made_from or "", "", "", (), ground_of(footprint, geometry))
+        for scene, of_one, made_from, footprint, geometry in found
+    ]
 
 
 def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, gone: Collection[str], scratch: Path) -> None:
@@ -185,6 +189,7 @@ def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
     product, item = entry.product, entry.product.item
     folder = outputs.uri(product.key.rpartition("/")[0] + "/")
     footprint, bbox = _footprint(item)
+    ground = _shape(entry.footprint)
     properties = item.get("properties") if isinstance(item.get("properties"), dict) else {}
     links = [
         {"rel": "self", "href": outputs.uri(product.key), "type": "application/geo+json"},
@@ -208,6 +213,8 @@ def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
         "geocadence:etag": product.etag,
         "geocadence:files": list(product.files),
         "geocadence:modified": format_instant(product.modified),
+        # Versions make way by where their scenes lie; a script may say of its products what it likes.
+        "geocadence:footprint": shapely.to_wkt(ground) if ground is not None and ground != footprint else None,
     }
 
 
@@ -261,6 +268,7 @@ def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:
         "geometry": "unhex(CAST(geometry AS VARCHAR))",
         "bbox": "CAST(bbox AS STRUCT(xmin DOUBLE, ymin DOUBLE, xmax DOUBLE, ymax DOUBLE))",
         "stac_extensions": "CAST(stac_extensions AS VARCHAR[])",
+        "geocadence:footprint": 'CAST("geocadence:footprint" AS VARCHAR)',
         **{name: f"strptime(CAST({name} AS VARCHAR), '{_FORMAT}') :: TIMESTAMPTZ" for name in _TIMES},
     }
     replaced = ", ".join(f"{cast} AS {_quoted(name)}" for name, cast in casts.items() if name in kinds)
@@ -287,12 +295,16 @@ def _metadata(connection: duckdb.DuckDBPyConnection) -> str:
     return json.dumps({"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}})
 
 
-def _footprint(item: dict[str, Any]) -> tuple[Any, list[float] | None]:
+def _shape(geometry: Any) -> Any:
     try:
-        made = shape(item["geometry"])
-        made = None if made.is_empty else made
+        made = shape(geometry)
     except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError):
-        made = None
+        return None
+    return None if made.is_empty else made
+
+
+def _footprint(item: dict[str, Any]) -> tuple[Any, list[float] | None]:
+    made = _shape(item.get("geometry"))
     bbox = item.get("bbox")
     if not (isinstance(bbox, list) and len(bbox) in (4, 6) and all(_is_number(number) for number in bbox)):
         return made, list(made.bounds) if made is not None else None

@@ -177,7 +177,8 @@ def _adopt(decisions: Iterable[Decision], lines: BinaryIO, made: Made, *, output
         complete = ((d, p) for d in some if (p := products.get(d["id"])) is not None and p.is_complete)
         as_planned = ((d, p) for d, p in complete if p.etag == d.get("etag"))
         found = [(d, p) for d, p in as_planned if not _is_committed(d, p, done.get(d["id"]))]
-        rows = [row_of(Entry.of(d, p, d.get("recipe", "")), outputs, pipeline) for d, p in found]
+        entries = [Entry.of(d, p, d.get("recipe", ""), d.get("footprint")) for d, p in found]
+        rows = [row_of(entry, outputs, pipeline) for entry in entries]
         lines.write(gzip.decompress(packed_lines(rows)))
         for decision, _ in found:
             made.add(decision)

@@ -109,6 +109,7 @@ class Scenes:
             committed=committed,
             held=held_scenes(inputs, pipeline, live),
             left=left,
+            shelf=shelf,
             recipe=recipe_of(definition),
             recompute=asked.recompute,
         )

@@ -33,6 +33,7 @@ class Pipeline:
         self.clock = datetime(2026, 11, 22, 6, tzinfo=UTC)
         self.sources: dict[str, Any] = {}  # how its runs find their input, where not as usual
         self.tells_baseline = True  # whether products say what they were made from, as spectral_index's do
+        self.says: dict[str, Any] = {}  # what products say of themselves beside what their scenes do
 
     def plan(self, name: str, execution_input: dict[str, Any] | None = None, **sources: Any) -> dict[str, Any]:
         if "collection" in (self.definition["source"]["items"] or {}):
@@ -104,7 +105,7 @@ class Pipeline:
         if self.tells_baseline and (baseline := properties.get("s2:processing_baseline")):
             kept["s2:processing_baseline"] = baseline
         product = source | {"collection": "ndvi", "properties": kept, "links": [], "assets": {"ndvi": asset}}
-        self.outputs.write_json(key, product | {"stac_version": "1.1.0"})
+        self.outputs.write_json(key, product | {"stac_version": "1.1.0"} | self.says)
 
     def close(self, planned: dict[str, Any], *, jobs: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
         """`jobs` are what SageMaker tells of those that there were."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import duckdb
 import pytest
 
 from geocadence.close import items_table
@@ -40,6 +41,51 @@ def test_both_parts_of_a_split_tile_are_kept(pipeline: Pipeline, tmp_path: Any) 
     pipeline.run("b")
 
     assert table(pipeline, tmp_path) == [first["id"], second["id"]]
+
+
+SAYS = {
+    "the whole raster, as rio-stac does": {"geometry": part("0", -8.0, -7.0)["geometry"]},
+    "what an area left of it": {"geometry": part("0", -7.6, -7.4)["geometry"]},
+    "nothing": {"geometry": None, "bbox": None},
+}
+
+
+@pytest.mark.parametrize("says", SAYS.values(), ids=SAYS)
+@pytest.mark.parametrize("is_adopted", [False, True])
+def test_both_parts_are_kept_wherever_the_script_says_that_products_lie(
+    pipeline: Pipeline, tmp_path: Any, says: dict[str, Any], is_adopted: bool
+) -> None:
+    pipeline.says = says
+    pipeline.items = [left("0", **OLD), right("1", **OLD)]
+    first, second = (each["id"] for each in pipeline.items)
+    if is_adopted:
+        aborted = pipeline.plan("aborted")
+        pipeline.work(aborted, is_reconciled=False)
+        pipeline.abort(aborted)
+    pipeline.run("a")
+    assert table(pipeline, tmp_path) == linked(pipeline) == [first, second]
+
+    pipeline.items = [left("0", **NEW), right("1", **OLD)]
+    pipeline.run("b")
+
+    assert table(pipeline, tmp_path, MADE_FROM) == [(first, "05.11"), (second, "05.10")]
+    assert pipeline.run("c")["outcome"] == "empty"
+    assert pipeline.jobs == [first, second, first]
+
+
+@pytest.mark.parametrize("says", SAYS.values(), ids=SAYS)
+def test_a_scene_that_is_listed_again_is_no_other_where_its_product_was_cut(
+    pipeline: Pipeline, says: dict[str, Any]
+) -> None:
+    pipeline.says = says
+    pipeline.items = [counted("1")]
+    pipeline.run("a")
+    pipeline.items = [counted("0"), counted("1")]
+
+    again = pipeline.run("b")
+
+    assert pipeline.decisions(again)[counted("0")["id"]][0] == "rejected"
+    assert again["outcome"] == "empty"
 
 
 @pytest.mark.parametrize("counter", ["0", "2"])
@@ -175,6 +221,24 @@ def test_a_table_with_two_versions_of_one_acquisition_heals(
     assert healing["outcome"] == "empty"
     assert table(pipeline, tmp_path) == linked(pipeline) == [new, other]
     assert not pipeline.plan("d")["document"]["unsettled"]
+
+
+def test_a_table_of_before_it_said_where_scenes_lie_is_added_to(pipeline: Pipeline, tmp_path: Any) -> None:
+    pipeline.items = [left("0", **OLD)]
+    pipeline.run("a")
+    before, older = tmp_path / "before.parquet", tmp_path / "older.parquet"
+    etag = pipeline.outputs.fetch("ndvi/items.parquet", before)
+    since = '"geocadence:footprint", "geocadence:modified"'
+    duckdb.sql(f"COPY (SELECT * EXCLUDE ({since}) FROM '{before}') TO '{older}' (FORMAT parquet)")  # noqa: S608
+    pipeline.outputs.replace_file("ndvi/items.parquet", older, etag=etag, content_type="")
+    pipeline.says = {"geometry": None, "bbox": None}
+    pipeline.items += [right("1", **OLD), left("2", **NEW)]
+    _, other, anew = (each["id"] for each in pipeline.items)
+
+    pipeline.run("b")
+
+    assert sorted(table(pipeline, tmp_path)) == sorted([other, anew])
+    assert pipeline.run("c")["outcome"] == "empty"
 
 
 def test_what_a_run_is_to_commit_for_others_no_other_run_takes(pipeline: Pipeline, tmp_path: Any) -> None:

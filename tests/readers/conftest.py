@@ -109,7 +109,7 @@ def _commit(outputs: _Folder, products: list[Product], scratch: Path) -> None:
             key, scene = each.json.relative_to(outputs.folder).as_posix(), each.item["id"]
             files = (each.cog.name,)
             found = Found(scene, key, each.item, datetime.now(UTC), "first", size=0, files=files, faults=())
-            row = row_of(Entry(found, acquisition=scene, baseline="", recipe=""), outputs, PIPELINE)
+            row = row_of(Entry(found, acquisition=scene, baseline="", recipe="", footprint=None), outputs, PIPELINE)
             lines.write(json.dumps(row) + "\n")
     etag = commit_items(outputs, PIPELINE, rows, gone=[], after=table, scratch=scratch)
     commit(outputs, pipeline=PIPELINE, description=DESCRIPTION, table=table, etag=etag)
