@@ -14,7 +14,7 @@ import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,7 @@ _JSON = re.compile(r"\bJSON\b")
 # Every name that an asset has anywhere is columns of the table, all of which are in memory at once.
 _MOST_NAMES = 100
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
+_ONLY_IDS = "columns = {id: 'VARCHAR'}"
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,8 @@ class Entry:
         return cls(product, decision.get("acquisition", product.scene), decision.get("baseline", ""), recipe, footprint)
 
 
-def commit_items(
-    outputs: Bucket, pipeline: str, rows: Path, *, gone: Collection[str], after: Path, scratch: Path
-) -> str | None:
-    """Bring the table up to date by `rows`, JSON lines; what has one of the ids `gone` makes way.
+def commit_items(outputs: Bucket, pipeline: str, rows: Path, *, after: Path, scratch: Path) -> str | None:
+    """Bring the table up to date by `rows`, JSON lines; what has the id of one of them makes way.
 
     So does what newer rows of its acquisition cover, whoever made it; without rows that is all that is done. The table
     lies in `after` then, and its ETag is returned: None where there is none yet.
@@ -76,7 +75,7 @@ def commit_items(
     for _ in tries():
         etag = outputs.fetch(key, before)
         if is_new:
-            _merge_what_fits(before if etag else None, rows, after, gone=gone, scratch=scratch)
+            _merge_what_fits(before if etag else None, rows, after, scratch=scratch)
         elif etag:
             before.replace(after)
         else:
@@ -108,7 +107,7 @@ def _of_split_acquisitions(table: Path, scratch: Path) -> list[Committed]:
     ]
 
 
-def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, gone: Collection[str], scratch: Path) -> None:
+def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, scratch: Path) -> None:
     """Merge the rows with as much of what Items say of themselves as the table can take.
 
     A script of others may give a property another type than before, and a product that is not in the table is paid
@@ -124,7 +123,7 @@ def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, gone: Coll
         if reduce is not None:
             _write_reduced(rows, reduced, reduce)
         try:
-            merge(before, lines, after, without=gone, scratch=scratch)
+            merge(before, lines, after, scratch=scratch)
             return
         except duckdb.Error as error:
             if reduce is _bare:
@@ -218,24 +217,24 @@ def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
     }
 
 
-def merge(before: Path | None, lines: Path, after: Path, *, without: Collection[str], scratch: Path) -> None:
-    """Write `after`: the rows of `before` but those of the ids `without`, and the new ones, in the order of time."""
+def merge(before: Path | None, lines: Path, after: Path, *, scratch: Path) -> None:
+    """Write `after`: the new rows, and those of `before` that have none of their ids, in the order of time."""
     with connect(scratch=scratch) as connection:
         parts = [_fresh(connection, lines)]
         if before is not None:
-            parts.insert(0, _but(connection, without, before))
+            parts.insert(0, _but(connection, f"SELECT id FROM {_lines(lines, _ONLY_IDS)}", before))  # noqa: S608
         _write(connection, " UNION ALL BY NAME ".join(parts), after)
 
 
 def leave_out(ids: Collection[str], table: Path, after: Path, *, scratch: Path) -> None:
     """Write `after`: the table without these ids."""
     with connect(scratch=scratch) as connection:
-        _write(connection, _but(connection, ids, table), after)
+        _write(connection, _but(connection, "SELECT unnest(?::VARCHAR[]) AS id", table, [sorted(ids)]), after)
 
 
-def _but(connection: duckdb.DuckDBPyConnection, ids: Collection[str], table: Path) -> str:
-    """The query for a table's rows but those of some ids."""
-    connection.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS id", [sorted(ids)])
+def _but(connection: duckdb.DuckDBPyConnection, ids: str, table: Path, values: Sequence[Any] = ()) -> str:
+    """The query for a table's rows but those of some ids, which are another's to give."""
+    connection.execute(f"CREATE TEMP TABLE gone AS {ids}", values)
     return f"SELECT * FROM {_table(table)} WHERE id NOT IN (SELECT id FROM gone)"  # noqa: S608
 
 
@@ -256,10 +255,10 @@ def _table(path: Path) -> str:
 def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:
     """The query for the new rows, whose types DuckDB finds by looking at all of them."""
     # A format that nothing has keeps texts from being read as times; thresholds, objects from becoming maps.
-    read = (
-        f"read_json({_text(lines)}, format = 'newline_delimited', sample_size = -1, map_inference_threshold = -1, "
-        "field_appearance_threshold = 0, maximum_object_size = 4194304, dateformat = '%%', timestampformat = '%%', "
-        "convert_strings_to_integers = false)"
+    read = _lines(
+        lines,
+        "sample_size = -1, map_inference_threshold = -1, field_appearance_threshold = 0, dateformat = '%%', "
+        "timestampformat = '%%', convert_strings_to_integers = false",
     )
     kinds = {n: kind for n, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()}  # noqa: S608
     casts = {
@@ -273,6 +272,10 @@ def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:
     }
     replaced = ", ".join(f"{cast} AS {_quoted(name)}" for name, cast in casts.items() if name in kinds)
     return f"SELECT * REPLACE ({replaced}) FROM {read}"  # noqa: S608 (all of it is ours)
+
+
+def _lines(lines: Path, options: str) -> str:
+    return f"read_json({_text(lines)}, format = 'newline_delimited', maximum_object_size = 4194304, {options})"
 
 
 def _as_text(name: str, kind: str) -> str:

@@ -39,7 +39,6 @@ class Made:
     failure: str  # why a job failed, or one of our own functions
     counts: Counter[str] = field(default_factory=Counter)  # by status
     known: set[str] = field(default_factory=set)  # ids of all scenes of the plan
-    committed: set[str] = field(default_factory=set)  # ids that are new in the catalogue
     sizes: list[int | None] = field(default_factory=list)  # bytes of the produced scenes' assets
 
     @property
@@ -49,10 +48,6 @@ class Made:
     @property
     def lost(self) -> int:
         return self.counts[Status.FAILED] + self.counts[Status.MISSING]
-
-    def add(self, decision: Decision) -> None:
-        """A product that the catalogue is to have."""
-        self.committed.add(decision["id"])
 
 
 def close_scenes(
@@ -94,14 +89,14 @@ def close_scenes(
             _count(decision, entry, made)
             told.write(compact(entry) + "\n")
         if not plan["dry_run"] and not superseded:
-            _adopt(decisions(), lines, made, outputs=outputs, pipeline=layout.pipeline)
+            _adopt(decisions(), lines, outputs=outputs, pipeline=layout.pipeline)
     if plan["dry_run"] or superseded:
         return made, entries
     # First the table, which says what is done; then the collection, which is made from it: also where an earlier close
     # came no further than the table.
     table, etag = folder / "items.parquet", None
-    if made.committed or plan.get("unsettled"):
-        etag = commit_items(outputs, layout.pipeline, rows, gone=made.committed, after=table, scratch=folder)
+    if rows.stat().st_size or plan.get("unsettled"):
+        etag = commit_items(outputs, layout.pipeline, rows, after=table, scratch=folder)
     commit(outputs, pipeline=layout.pipeline, description=description, table=table, etag=etag)
     return made, entries
 
@@ -144,7 +139,6 @@ def _count(decision: Decision, entry: Mapping[str, Any], made: Made) -> None:
     made.counts[entry["status"]] += 1
     made.known.add(decision["id"])
     if entry["status"] == Status.PRODUCED:
-        made.add(decision)
         made.sizes.append(decision.get("bytes"))
 
 
@@ -161,7 +155,7 @@ def _shown(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> dic
     return _products(islice((d for d in decisions if d["decision"] == "skip"), SHOWN_IN_PLACE), outputs, pipeline)
 
 
-def _adopt(decisions: Iterable[Decision], lines: BinaryIO, made: Made, *, outputs: Bucket, pipeline: str) -> None:
+def _adopt(decisions: Iterable[Decision], lines: BinaryIO, *, outputs: Bucket, pipeline: str) -> None:
     """Products that a run made and never came to commit.
 
     Those that another run has committed or made anew by now are left.
@@ -180,8 +174,6 @@ def _adopt(decisions: Iterable[Decision], lines: BinaryIO, made: Made, *, output
         entries = [Entry.of(d, p, d.get("recipe", ""), d.get("footprint")) for d, p in found]
         rows = [row_of(entry, outputs, pipeline) for entry in entries]
         lines.write(gzip.decompress(packed_lines(rows)))
-        for decision, _ in found:
-            made.add(decision)
 
 
 def _is_committed(decision: Decision, product: Product, row: Committed | None) -> bool:

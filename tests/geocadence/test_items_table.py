@@ -43,12 +43,14 @@ def test_more_rows_than_memory_has_room_for_are_merged(tmp_path: Path, monkeypat
     lines, before, after = (tmp_path / name for name in ("new.jsonl", "before.parquet", "after.parquet"))
     lines.write_text("".join(json.dumps(row(n)) + "\n" for n in reversed(range(ROWS))))
 
-    items_table.merge(None, lines, before, without=[], scratch=tmp_path)
+    items_table.merge(None, lines, before, scratch=tmp_path)
     lines.write_text(json.dumps(row(7) | {"processing:lineage": "anew"}) + "\n")
-    items_table.merge(before, lines, after, without=["S2B_0000007", "S2B_0000009"], scratch=tmp_path)
+    items_table.merge(before, lines, after, scratch=tmp_path)
+    items_table.leave_out(["S2B_0000009"], after, less := tmp_path / "less.parquet", scratch=tmp_path)
 
-    ids = [found for (found,) in duckdb.sql(f"SELECT id FROM '{after}'").fetchall()]  # noqa: S608
-    assert ids == [f"S2B_{n:07d}" for n in range(ROWS) if n != 9]
+    for path, gone in ((after, ()), (less, (9,))):
+        ids = [found for (found,) in duckdb.sql(f"SELECT id FROM '{path}'").fetchall()]  # noqa: S608
+        assert ids == [f"S2B_{n:07d}" for n in range(ROWS) if n not in gone]
     anew = duckdb.sql(f"SELECT id FROM '{after}' WHERE \"processing:lineage\" = 'anew'").fetchall()  # noqa: S608
     assert anew == [("S2B_0000007",)]
 
@@ -71,7 +73,7 @@ def test_no_property_keeps_a_product_out(tmp_path: Path, before: dict[str, Any],
     for number, own in enumerate((before, now, before)):
         rows = tmp_path / "rows.jsonl"
         rows.write_text(json.dumps(row(number) | own) + "\n")
-        items_table.commit_items(outputs, "ndvi", rows, gone=[], after=tmp_path / "after.parquet", scratch=tmp_path)
+        items_table.commit_items(outputs, "ndvi", rows, after=tmp_path / "after.parquet", scratch=tmp_path)
 
     (tmp_path / "table.parquet").write_bytes(outputs.body or b"")
     found = duckdb.sql(f"SELECT id FROM '{tmp_path}/table.parquet'").fetchall()  # noqa: S608
@@ -111,7 +113,7 @@ def test_two_products_may_disagree_on_a_property_of_any_name(tmp_path: Path) -> 
     lines, after = tmp_path / "new.jsonl", tmp_path / "after.parquet"
     lines.write_text("".join(json.dumps(row(n) | {'a"b': own}) + "\n" for n, own in enumerate(([1], "x"))))
 
-    items_table.merge(None, lines, after, without=[], scratch=tmp_path)
+    items_table.merge(None, lines, after, scratch=tmp_path)
 
     assert duckdb.sql(f'SELECT "a""b" FROM \'{after}\'').fetchall() == [("[1]",), ("x",)]  # noqa: S608
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from geocadence.again import NothingToRetry, inputs_for_retry
+from geocadence.close.batch import reconcile_batch
 from geocadence.layout import RunLayout
 from geocadence.plan.claims import ClaimGone
 from tests.geocadence.pipeline import Pipeline, in_memory, table
@@ -122,6 +123,27 @@ def test_a_batch_of_a_run_at_work_is_written_again_where_the_function_is_tried_a
     pipeline.work(planned)
 
     assert pipeline.close(planned)["outcome"] == "complete"
+
+
+def test_rows_of_a_batch_whose_result_is_of_the_attempt_before_are_in_the_table_once(
+    pipeline: Pipeline, tmp_path: Any
+) -> None:
+    """ReconcileBatch of a redriven run dies between its two files: the result says missing, the rows know better."""
+    pipeline.items.append(item(4))
+    pipeline.run("a")
+    planned = pipeline.plan("b", {"recompute": True})
+    pipeline.work(planned, but=(scene_id(2),))
+    pipeline.abort(planned)
+    redrive(pipeline, planned)
+    pipeline._process(planned, but=())
+    layout = RunLayout("ndvi", planned["run_id"])
+    anew = reconcile_batch(pipeline.inputs, pipeline.outputs, layout, 0, region=None)
+    pipeline.inputs.write(layout.batch_rows(0), anew.rows, content_type="application/gzip")
+
+    assert pipeline.close(planned)["outcome"] == "partial"
+
+    assert table(pipeline, tmp_path) == [scene_id(2), scene_id(4)]
+    assert pipeline.run("c")["outcome"] == "empty"
 
 
 def test_a_close_that_is_tried_again_undoes_nothing_that_came_since(pipeline: Pipeline, tmp_path: Any) -> None:

@@ -111,5 +111,5 @@ def _commit(outputs: _Folder, products: list[Product], scratch: Path) -> None:
             found = Found(scene, key, each.item, datetime.now(UTC), "first", size=0, files=files, faults=())
             row = row_of(Entry(found, acquisition=scene, baseline="", recipe="", footprint=None), outputs, PIPELINE)
             lines.write(json.dumps(row) + "\n")
-    etag = commit_items(outputs, PIPELINE, rows, gone=[], after=table, scratch=scratch)
+    etag = commit_items(outputs, PIPELINE, rows, after=table, scratch=scratch)
     commit(outputs, pipeline=PIPELINE, description=DESCRIPTION, table=table, etag=etag)
