@@ -37,6 +37,7 @@ class Window:
     start: datetime | None
     end: datetime
     is_given: bool = False  # whether a person or the schedule's backfill named its start
+    has_end: bool = False  # whether somebody, or the schedule, named its end
 
     def holds(self, instant: datetime) -> bool:
         return (self.start is None or self.start <= instant) and instant <= self.end
@@ -118,7 +119,7 @@ def _window(value: Any, *, started_at: datetime, lookback: timedelta | None) -> 
     if start is not None and start >= end:
         default = "" if "end" in given else " (the execution's start, as no end is given)"
         raise _Wrong(("", f"starts at {format_instant(start)}, not before its end, {format_instant(end)}{default}"))
-    return Window(start, end, is_given="start" in given)
+    return Window(start, end, is_given="start" in given, has_end="end" in given)
 
 
 def _scenes(value: Any) -> tuple[str, ...]:

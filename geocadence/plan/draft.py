@@ -274,8 +274,8 @@ def find(
     else:
         where = source["href"] + (f" over {source['area']}" if source.get("area") else "")
         items = sources.read_item_collection(source, fetch_s3=sources.fetch_s3, scenes=asked.scenes)
-        looks_back = source.get("lookback") is not None and asked.scenes is None
-        window = asked.window if asked.window.is_given or looks_back else None
+        is_bound = source.get("lookback") is not None or asked.window.has_end
+        window = asked.window if asked.window.is_given or (is_bound and asked.scenes is None) else None
     area = Area(source["geometry"]) if source.get("geometry") else None
     # Scenes that are asked for by name are taken as they are.
     thresholds = split(source.get("query") or {})[1] if asked.scenes is None else {}

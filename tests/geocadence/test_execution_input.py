@@ -29,7 +29,7 @@ def test_an_empty_input_looks_back_from_the_executions_start() -> None:
 def test_the_window_looks_back_from_its_given_end() -> None:
     end = datetime(2026, 11, 16, 6, tzinfo=UTC)
 
-    assert read({"window": {"end": "2026-11-16T06:00:00Z"}}).window == Window(end - LOOKBACK, end)
+    assert read({"window": {"end": "2026-11-16T06:00:00Z"}}).window == Window(end - LOOKBACK, end, has_end=True)
 
 
 def test_everything_can_be_given() -> None:
@@ -42,7 +42,7 @@ def test_everything_can_be_given() -> None:
     }
 
     assert read(given_all) == ExecutionInput(
-        Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC), is_given=True),
+        Window(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC), is_given=True, has_end=True),
         scenes=("a", "b"),
         recompute=True,
         instance_count=7,

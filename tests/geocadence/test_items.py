@@ -186,6 +186,9 @@ def test_an_item_collection_is_filtered_by_a_given_window_only(plan: Any) -> Non
 
     assert plan(resolved)["planned"] == 5
     assert plan(resolved, {"window": {"start": "2026-11-03", "end": "2026-11-04"}})["planned"] == 1
+    # As the schedule gives it; a window that starts nowhere ends all the same.
+    assert plan(resolved, {"window": {"end": "2026-11-04"}})["planned"] == 3
+    assert plan(resolved, {"window": {"end": "2026-11-04"}, "scenes": [scene_id(4)]})["planned"] == 1
 
 
 def test_an_item_collection_in_s3_gets_absolute_hrefs(plan: Any, inputs: Bucket) -> None:
