@@ -21,7 +21,7 @@ from geocadence.plan.batches import MOST_BATCHES, cut, instances_of_a_job
 from geocadence.plan.claims import Claim, held_scenes
 from geocadence.plan.decisions import Decision, decide, keep_named, supersede, take_in, within_thresholds
 from geocadence.plan.estimate import OBJECT, SCENE, Estimate, estimate, read_history, refuse_above
-from geocadence.plan.left_behind import attempts, to_remember
+from geocadence.plan.left_behind import look_behind, to_remember
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.versions import leaving
@@ -102,13 +102,14 @@ class Scenes:
         candidates, superseded = supersede(self.candidates, committed=by_acquisition, shelf=shelf)
         candidates, beyond = within_thresholds(candidates, committed=committed)
         wanted = [(d.scene, d.instant) for d in candidates if d.instant is not None]
-        left = attempts(inputs, pipeline, dead)
+        names = {name for d in candidates for name in (d.scene, d.acquisition)}
+        left = look_behind(inputs, pipeline, dead, looked_at=names)
         decisions = decide(
             candidates,
             products=find_products(outputs, pipeline=pipeline, scenes=wanted, known=committed, keeps_items=False),
             committed=committed,
             held=held_scenes(inputs, pipeline, live),
-            left=left,
+            left=left.attempts,
             shelf=shelf,
             recipe=recipe_of(definition),
             recompute=asked.recompute,
@@ -141,12 +142,7 @@ class Scenes:
             refusal=_refusal(asked, definition, expected, jobs=jobs, is_of_scenes=True),
             holds=[] if asked.dry_run else [d for d in decisions if d.is_taken or d.adopted],
             is_unsettled=bool(leaving(rows)),
-            ended=to_remember(
-                dead,
-                left,
-                looked_at={name for d in decisions for name in (d.scene, d.acquisition)},
-                needed={d.left_by for d in decisions},
-            ),
+            ended=to_remember(dead, left.elsewhere | {d.left_by for d in decisions}),
         )
 
 

@@ -8,7 +8,7 @@ named no longer when one has looked at all of its scenes and the catalogue has w
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -33,17 +33,30 @@ class Attempt:
 Attempts = Mapping[str, Sequence[Attempt]]
 
 
-def attempts(inputs: Bucket, pipeline: str, dead: Iterable[Claim]) -> Attempts:
-    """By scene, and by acquisition, of the runs whose claims these are."""
-    found: dict[str, list[Attempt]] = defaultdict(list)
+@dataclass(frozen=True)
+class LeftBehind:
+    """What is known of ended runs: the attempts at the scenes that are looked at, and who has others as well."""
+
+    attempts: Attempts
+    elsewhere: frozenset[str]  # ids of runs
+
+
+def look_behind(inputs: Bucket, pipeline: str, dead: Iterable[Claim], *, looked_at: Collection[str]) -> LeftBehind:
+    """Of the runs whose claims these are; `looked_at` are the ids and acquisitions of scenes."""
+    attempts: dict[str, list[Attempt]] = defaultdict(list)
+    elsewhere = set()
     for claim in dead:
         layout = RunLayout(pipeline, claim.run_id)
         planned_at, head = inputs.modified(layout.plan), inputs.read_head(layout.plan)
         if planned_at is None or head is None:
             continue
+        attempt = Attempt(planned_at, head["recipe"], claim.run_id)
         for name in inputs.read_json(layout.taken) or ():
-            found[name].append(Attempt(planned_at, head["recipe"], claim.run_id))
-    return found
+            if name in looked_at:
+                attempts[name].append(attempt)
+            else:
+                elsewhere.add(claim.run_id)
+    return LeftBehind(attempts, frozenset(elsewhere))
 
 
 def maker(tried: Sequence[Attempt], product: Product) -> Attempt | None:
@@ -52,12 +65,6 @@ def maker(tried: Sequence[Attempt], product: Product) -> Attempt | None:
     return max(before, key=lambda attempt: attempt.planned_at, default=None)
 
 
-def to_remember(
-    dead: Sequence[Claim], left: Attempts, *, looked_at: Iterable[str], needed: Iterable[str]
-) -> list[Claim]:
-    """Those ended runs that have to be named on: `needed` are known to, by their ids, or have scenes not looked at."""
-    looked, keep = set(looked_at), set(needed)
-    keep |= {attempt.run_id for name, tried in left.items() if name not in looked for attempt in tried}
-    return sorted((claim for claim in dead if claim.run_id in keep), key=lambda claim: claim.planned_at)[
-        -MOST_REMEMBERED:
-    ]
+def to_remember(dead: Iterable[Claim], needed: Collection[str]) -> list[Claim]:
+    """The claims of the runs that have to be named on, given their ids; of too many the latest."""
+    return sorted((c for c in dead if c.run_id in needed), key=lambda claim: claim.planned_at)[-MOST_REMEMBERED:]
