@@ -29,7 +29,8 @@ def inputs_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> list
 
     What was written since its plan is done, whoever wrote it: so a retry of a recompute, which skips nothing, pays for
     no scene twice. What is done and not in the catalogue (a run was aborted before its close) is asked for as well, and
-    without recompute, as the plan takes it as it is. There are as many inputs as it takes to name all scenes.
+    without recompute, as the plan takes it as it is; so is what the run was to commit for another. There are as many
+    inputs as it takes to name all scenes.
     """
     record, plan = outputs.read_json(run.run_json), inputs.read_json(run.plan)
     planned_at = inputs.modified(run.plan)
@@ -40,16 +41,18 @@ def inputs_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> list
             f"run {run.run_id} takes the objects of a {plan['source']}, not scenes (start a run instead)"
         )
     wanted = [decision for decision in plan["decisions"] if decision["batch"] is not None]
+    adopted = [decision for decision in plan["decisions"] if decision.get("adopted") and not plan["dry_run"]]
     if record is not None:
         lost = {scene["id"] for scene in record["scenes"] if scene["status"] in LOST}
-        wanted = [decision for decision in wanted if decision["id"] in lost]
-    scenes = [(decision["id"], parse_instant(decision["datetime"])) for decision in wanted]
+        wanted, adopted = [decision for decision in wanted if decision["id"] in lost], []
+    scenes = [(decision["id"], parse_instant(decision["datetime"])) for decision in [*wanted, *adopted]]
     rows = read_committed(outputs, run.pipeline, scenes={scene for scene, _ in scenes}, acquisitions=())
     committed = {row.scene: row for row in rows}
     products = find_products(outputs, pipeline=run.pipeline, scenes=scenes, known=committed, keeps_items=False)
     results = reconcile(wanted, products=products, planned_at=planned_at)
     missing = [result.scene for result in results if result.status is not Status.PRODUCED]
     done = [result.scene for result in results if result.status is Status.PRODUCED]
+    done += [decision["id"] for decision in adopted if decision["id"] in products]
     loose = [s for s in done if s not in committed or committed[s].etag != products[s].etag]
     asked = [
         *({"scenes": part} | ({"recompute": True} if plan["recompute"] else {}) for part in _parts(missing)),

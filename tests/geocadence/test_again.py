@@ -59,6 +59,24 @@ def test_a_retry_of_an_aborted_run_makes_what_is_missing_and_commits_what_it_fin
     assert asked == [{"scenes": [scene_id(1)]}, {"scenes": [scene_id(n) for n in (0, 2, 3, 4)]}]
     assert [pipeline.run(f"b{n}", each)["produced"] for n, each in enumerate(asked)] == [1, 0]
     assert sorted(pipeline.jobs) == [scene_id(n) for n in range(5)]
+    recipe = planned["document"]["recipe"]
+    assert table(pipeline, tmp_path, 'id, "geocadence:recipe"') == [(scene_id(n), recipe) for n in range(5)]
+    with pytest.raises(NothingToRetry):
+        ask(pipeline, planned)
+
+
+def test_a_retry_of_an_aborted_run_commits_what_it_was_to_commit_for_another(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    for name in "ab":
+        planned = pipeline.plan(name)
+        pipeline.work(planned, but=(scene_id(1),))
+        pipeline.abort(planned)
+
+    asked = parts(pipeline, planned)
+
+    assert asked == [{"scenes": [scene_id(1)]}, {"scenes": [scene_id(n) for n in (0, 2, 3, 4)]}]
+    assert [pipeline.run(f"c{n}", each)["produced"] for n, each in enumerate(asked)] == [1, 0]
     assert table(pipeline, tmp_path) == [scene_id(n) for n in range(5)]
     with pytest.raises(NothingToRetry):
         ask(pipeline, planned)
