@@ -36,6 +36,7 @@ class Pages:
         self.matched: int | None = None  # how many the API says there are
         self.count = 0  # pages read
         self.seen: set[str] = set()  # identities of what came
+        self.given = 0  # features, as often as they came
 
     def __iter__(self) -> Iterator[list[Item]]:
         """Raises Stalled, and whatever `StacApiIO` raises for a page that can't be had."""
@@ -55,6 +56,7 @@ class Pages:
             if without_news and following is not None and circles:
                 raise Stalled("its pages repeat themselves without end")
             self.seen |= identities
+            self.given += len(features)
             yield features
             if following is None:
                 return

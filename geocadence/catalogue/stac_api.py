@@ -133,7 +133,9 @@ class _Search:
                 yield features
             else:
                 missing = (pages.matched or 0) - len(pages.seen)
-                if missing <= 0:
+                # Within one page nothing shifts: what comes twice there is listed twice, and counted so.
+                is_listed_twice = pages.count == 1 and pages.given == pages.matched
+                if missing <= 0 or is_listed_twice:
                     return
                 if not _is_divisible(window):
                     raise CatalogueUnavailable(

@@ -78,6 +78,15 @@ def test_a_catalogue_that_gives_half_of_what_it_counts_is_told() -> None:
     assert len(api.searches) < 120
 
 
+def test_an_item_that_is_listed_and_counted_twice_is_none_too_few() -> None:
+    listed = [item(0), item(1), item(1)]
+    with misbehaving(Answer({"features": listed, "links": [], "numberMatched": 3})) as api:
+        items = list(search_stac_api(stac_source(api.url), window=WINDOW))
+
+    assert items == listed[:2]
+    assert len(api.searches) == 1
+
+
 def test_a_catalogue_that_counts_nonsense_is_not_asked_for_ever() -> None:
     with misbehaving(Answer({"features": [], "links": [], "numberMatched": 10**6})) as api:
         items = search_stac_api(stac_source(api.url), window=WINDOW, sleep=lambda seconds: None)
