@@ -65,7 +65,8 @@ def close_run(
             superseded = str(ClaimGone(ending.run_id))
         jobs = list(read_jobs()) if ending.jobs else []
         if plan["source"] in ("stac", "items"):
-            made, entries = close_scenes(
+            close = partial(
+                close_scenes,
                 layout,
                 plan,
                 partial(read_entries, path),
@@ -76,8 +77,11 @@ def close_run(
                 region=region,
                 run_failure=ending.failure,
                 job_failures=failure_by_batch(jobs),
-                superseded=superseded,
             )
+            try:
+                made, entries = close(superseded=superseded)
+            except ClaimGone as gone:  # the execution was stopped, which stops no function
+                made, entries = close(superseded=str(gone))
             outcome, numbers = outcome_of_scenes(produced=made.produced, lost=made.lost), _scene_numbers(plan, made)
             others = _failures(outputs, layout, but=made.known)
         else:

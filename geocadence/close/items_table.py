@@ -64,16 +64,26 @@ class Entry:
         return cls(product, decision.get("acquisition", product.scene), decision.get("baseline", ""), recipe, footprint)
 
 
-def commit_items(outputs: Bucket, pipeline: str, rows: Path, *, after: Path, scratch: Path) -> str | None:
+def commit_items(
+    outputs: Bucket,
+    pipeline: str,
+    rows: Path,
+    *,
+    after: Path,
+    scratch: Path,
+    check: Callable[[], None] = lambda: None,
+) -> str | None:
     """Bring the table up to date by `rows`, JSON lines; what has the id of one of them makes way.
 
     So does what newer rows of its acquisition cover, whoever made it; without rows that is all that is done. The table
-    lies in `after` then, and its ETag is returned: None where there is none yet.
+    lies in `after` then, and its ETag is returned: None where there is none yet. `check` may raise where the rows are
+    not to go in any more; it is called between reading a state of the table and taking its place.
     """
     key, before, settled = items_key(pipeline), scratch / "before.parquet", scratch / "settled.parquet"
     is_new = rows.stat().st_size > 0
     for _ in tries():
         etag = outputs.fetch(key, before)
+        check()
         if is_new:
             _merge_what_fits(before if etag else None, rows, after, scratch=scratch)
         elif etag:

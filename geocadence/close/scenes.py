@@ -22,6 +22,7 @@ from geocadence.committed import Committed, read_committed
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout
 from geocadence.long_json import compact
+from geocadence.plan.claims import ClaimGone, is_entered
 from geocadence.products import Product, find_products
 
 # The report shows so many products of earlier runs; each costs a request.
@@ -67,8 +68,14 @@ def close_scenes(
     """Commits what was made. The file has the entries of run.json, one a line, in the order of the plan's decisions.
 
     `plan` is all of it but its decisions; `job_failures` is what SageMaker says of the batches' jobs. `superseded` says
-    why nothing is to be committed, since the scenes are another run's by now, as is what is there of them.
+    why nothing is to be committed, since the scenes are another run's by now, as is what is there of them; ClaimGone
+    where that shows at the commit only.
     """
+
+    def check() -> None:
+        if plan.get("claims") and not is_entered(inputs, layout.pipeline, layout.run_id):
+            raise ClaimGone(layout.run_id)
+
     made = Made(run_failure or superseded)
     entries, rows = folder / "scenes.jsonl", folder / "rows.jsonl"
     with entries.open("w", encoding="utf-8") as told, rows.open("wb") as lines:
@@ -96,7 +103,7 @@ def close_scenes(
     # came no further than the table.
     table, etag = folder / "items.parquet", None
     if rows.stat().st_size or plan.get("unsettled"):
-        etag = commit_items(outputs, layout.pipeline, rows, after=table, scratch=folder)
+        etag = commit_items(outputs, layout.pipeline, rows, after=table, scratch=folder, check=check)
     commit(outputs, pipeline=layout.pipeline, description=description, table=table, etag=etag)
     return made, entries
 

@@ -146,6 +146,32 @@ def test_rows_of_a_batch_whose_result_is_of_the_attempt_before_are_in_the_table_
     assert pipeline.run("c")["outcome"] == "empty"
 
 
+def test_a_close_whose_run_was_stopped_meanwhile_puts_nothing_over_what_came_since(
+    pipeline: Pipeline, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Aborting an execution stops no function: the next run is through before this one writes its rows."""
+    first = pipeline.plan("a")
+    pipeline.work(first)
+    replace_file, calls = type(pipeline.outputs).replace_file, []
+
+    def after_the_next_run(bucket: Any, key: str, path: Any, **how: Any) -> str:
+        if not calls:
+            calls.append(key)
+            pipeline.abort(first)
+            pipeline.items = [of("05.11")]
+            pipeline.run("b")
+        return replace_file(bucket, key, path, **how)
+
+    monkeypatch.setattr(type(pipeline.outputs), "replace_file", after_the_next_run)
+    closed = pipeline.close(first)
+
+    assert calls == ["ndvi/items.parquet"]
+    assert table(pipeline, tmp_path, MADE_FROM) == [(scene_id(2), "05.11")]
+    assert (closed["outcome"], closed["failed"]) == ("failed", 1)
+    assert closed["failure"].startswith(f"the claim of run {first['run_id']} is gone")
+    assert pipeline.run("c")["outcome"] == "empty"
+
+
 def test_a_close_that_is_tried_again_undoes_nothing_that_came_since(pipeline: Pipeline, tmp_path: Any) -> None:
     first = pipeline.plan("a")
     pipeline.work(first)
