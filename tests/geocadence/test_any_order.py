@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from geocadence.instants import parse_instant
 from geocadence.layout import product_item
 from geocadence.plan.claims import ClaimGone
+from geocadence.plan.recipe import recipe_of
 from tests.geocadence.pipeline import in_memory, linked
 from tests.geocadence.scenes import item
 
@@ -44,6 +45,7 @@ class Row(NamedTuple):
     scene: str
     baseline: str
     etag: str
+    recipe: str
 
     @property
     def halves(self) -> str:
@@ -85,13 +87,22 @@ class Catalogue(RuleBasedStateMachine):
     def is_withdrawn(self, data: st.DataObject) -> None:
         self.listed.pop(data.draw(st.sampled_from(sorted(self.listed))))
 
+    # What people do
+
+    @rule()
+    def the_recipe_changes(self) -> None:
+        arguments = self.pipeline.definition["processing"]["arguments"]
+        arguments["edition"] = arguments.get("edition", 1) + 1
+
     # What runs do
 
-    def _plan(self) -> dict[str, Any]:
+    def _plan(self, day: int | None = None) -> dict[str, Any]:
+        """Over everything, or a day."""
         self.runs += 1
         self.pipeline.later(minutes=1)
         self.pipeline.items = list(self.listed.values())
-        return self.pipeline.plan(f"run-{self.runs}")
+        window = {"window": {"start": f"2026-11-{day + 1:02}", "end": f"2026-11-{day + 2:02}"}} if day else {}
+        return self.pipeline.plan(f"run-{self.runs}", window)
 
     def _work(self, planned: dict[str, Any], fails: int, *, is_redriven: bool = False) -> None:
         """`fails` says in its bits which scenes do."""
@@ -99,17 +110,17 @@ class Catalogue(RuleBasedStateMachine):
         lost = tuple(scene for n, scene in enumerate(taken) if fails >> n & 1)
         self.pipeline.work(planned, but=lost, is_redriven=is_redriven)
 
-    @rule(fails=st.integers(0, 7))
-    def a_run(self, fails: int) -> None:
-        planned = self._plan()
+    @rule(fails=st.integers(0, 7), day=st.none() | st.sampled_from(DAYS))
+    def a_run(self, fails: int, day: int | None) -> None:
+        planned = self._plan(day)
         self._work(planned, fails)
         self.pipeline.close(planned)
         self.look()
 
     @precondition(lambda self: len(self.going) < 2)
-    @rule()
-    def starts(self) -> None:
-        self.going.append(self._plan())
+    @rule(day=st.none() | st.sampled_from(DAYS))
+    def starts(self, day: int | None) -> None:
+        self.going.append(self._plan(day))
 
     @precondition(lambda self: self.going)
     @rule(fails=st.integers(0, 7), last=st.booleans())
@@ -136,6 +147,7 @@ class Catalogue(RuleBasedStateMachine):
         try:
             if at_its_job:
                 self.pipeline._process(planned, but=())
+                self.pipeline.reconcile(planned, range(planned["batches"]))
             else:
                 self._work(planned, fails, is_redriven=True)
         except ClaimGone:
@@ -152,7 +164,7 @@ class Catalogue(RuleBasedStateMachine):
                 path = f"{folder}/items.parquet"
                 with open(path, "wb") as file:  # noqa: PTH123
                     file.write(body)
-                columns = 'id, "geocadence:baseline", "geocadence:etag"'
+                columns = 'id, "geocadence:baseline", "geocadence:etag", "geocadence:recipe"'
                 found = duckdb.sql(f"SELECT {columns} FROM '{path}'").fetchall()  # noqa: S608
             self.read = (etag, [Row(*each) for each in found])
         return self.read[1]
@@ -175,7 +187,7 @@ class Catalogue(RuleBasedStateMachine):
         self.runs_well()
         rows = self.rows()
         wanted = newest(
-            Row(scene, each["properties"]["s2:processing_baseline"], "") for scene, each in self.listed.items()
+            Row(scene, each["properties"]["s2:processing_baseline"], "", "") for scene, each in self.listed.items()
         )
         assert {half: newest(rows)[half] for half in wanted} == {
             half: max(version, self.ever.get(half, "")) for half, version in wanted.items()
@@ -189,6 +201,7 @@ class Catalogue(RuleBasedStateMachine):
                 body, etag = self.pipeline.outputs.read_with_etag(product_item("ndvi", row.scene, instant))
                 assert body is not None
                 assert etag == row.etag
+                assert row.recipe == recipe_of(self.pipeline.definition)
         assert self.runs_well()["outcome"] == "empty"
 
     def runs_well(self) -> dict[str, Any]:
