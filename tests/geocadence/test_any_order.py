@@ -219,6 +219,6 @@ class Catalogue(RuleBasedStateMachine):
 
 
 Catalogue.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestAnyOrder = Catalogue.TestCase
