@@ -66,18 +66,17 @@ def main():
         report(archive)
     except Exception as error:  # noqa: BLE001  (packages may say anything of themselves; a line of log is worth no job)
         say("job", level="warning", reason=f"what is here can't be told: {type(error).__name__}: {error}")
-    if start.get("products") and not is_installed("rasterio"):
-        return refuse(
-            "Products of files (processing.products) need rasterio, which is not in this image: name it in a file of "
-            "processing.requirements."
-        )
+    if start.get("products") and (lack := lacking_for_products()):
+        return refuse(f"Products of files (processing.products) need {lack}.")
     # Whoever watches the log knows by this line that what remains is the upload.
     at_the_end(os.getpid(), say, "ended")
     ended = Ended()
     if start.get("products"):
         # What the script changes in its environment and its input is its own business.
         scenes = keep(ROOT / "processing" / "input_data", Path(place, "scenes"))
-        at_the_end(os.getpid(), make_products, ended, start["products"], Path(place), scenes, dict(os.environ))
+        at_the_end(
+            os.getpid(), make_products, ended, start["products"], Path(place), scenes, dict(os.environ), os.dup(2)
+        )
     run(Path(place, "script", start["entry"]), ended)
     return 0
 
@@ -96,8 +95,11 @@ def keep(folder, copy):
     return copy
 
 
-def make_products(ended, told, place, scenes, environment):
-    """Make products of the files that the script left for `scenes`; without them the job fails."""
+def make_products(ended, told, place, scenes, environment, log):
+    """Make products of the files that the script left for `scenes`; without them the job fails.
+
+    `log` is a copy of the log's descriptor, since a script may have closed its own.
+    """
     if not ended.well:
         return
     program = place / "products" / "_catalogue_files.py"
@@ -105,15 +107,37 @@ def make_products(ended, told, place, scenes, environment):
     command += ["--input", str(scenes)]
     code = 1
     try:
-        code = subprocess.run(command, cwd=str(place), env=environment, check=False).returncode
+        code = subprocess.run(command, cwd=str(place), env=environment, stderr=log, check=False).returncode
     finally:
         if code:
             # Python's own end would be with the script's 0.
-            say("ended")
+            with contextlib.suppress(Exception):
+                say("ended")
             shutil.rmtree(place, True)
             with contextlib.suppress(Exception):  # a script may have closed it, or put anything in its place
                 sys.stdout.flush()
             os._exit(1)
+
+
+def lacking_for_products():
+    """What is missing here to make products of files, and what to do; "" where nothing is.
+
+    Asked before the script runs: afterwards its work would be lost.
+    """
+    if sys.version_info < (3, 10):
+        return f"Python 3.10 or newer, this image's is {platform.python_version()}: take another image"
+    if not is_installed("rasterio"):
+        return "rasterio, which is not in this image: name it in a file of processing.requirements"
+    tried = subprocess.run(
+        [sys.executable, "-c", "import rasterio"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if tried.returncode:
+        reason = (tried.stderr.strip() or f"exit code {tried.returncode}").splitlines()[-1]
+        return (
+            f"rasterio, which does not load here ({reason}): libraries of processing.requirements may not go together "
+            "with the image's; name those that the image has under processing.provided"
+        )
+    return ""
 
 
 def lay_out(packed, place, below=""):

@@ -57,7 +57,7 @@ def _band(dataset: rasterio.DatasetReader, number: int) -> dict[str, Any]:
         "data_type": _COMPLEX.get(kind, kind),
         **({"nodata": _number(nodata)} if nodata is not None else {}),
         **({"unit": unit} if unit else {}),
-        **({"raster:scale": scale, "raster:offset": offset} if (scale, offset) != (1, 0) else {}),
+        **({"raster:scale": scale, "raster:offset": offset} if _is_packed(scale, offset) else {}),
     }
     statistics = _statistics(dataset, number)
     return band | ({} if kind in _COMPLEX else {"statistics": statistics})
@@ -80,8 +80,17 @@ def _statistics(dataset: rasterio.DatasetReader, number: int) -> dict[str, Any]:
     if not count:
         return share
     mean = total / count
-    deviation = max(squares / count - mean**2, 0.0) ** 0.5
-    return {"minimum": low, "maximum": high, "mean": mean, "stddev": deviation, **share}
+    try:
+        deviation = max(squares / count - mean**2, 0.0) ** 0.5
+    except OverflowError:
+        return share
+    found = {"minimum": low, "maximum": high, "mean": mean, "stddev": deviation}
+    # Of numbers near the largest there is, such as a nodata that the file does not name, no sum says anything.
+    return found | share if all(map(math.isfinite, found.values())) else share
+
+
+def _is_packed(scale: float, offset: float) -> bool:
+    return (scale, offset) != (1, 0) and math.isfinite(scale) and math.isfinite(offset)
 
 
 def _strips(dataset: rasterio.DatasetReader, number: int) -> Iterator[Window]:

@@ -349,7 +349,7 @@ for item in items:
 def guide(job, tmp_path):
     """A job of a script that leaves files, `end`ing as it is told; its scenes are on the instance's disk."""
 
-    def start(end: str = "", *, python: Path = PYTHON, script: str = GUIDE):
+    def start(end: str = "", *, python: Path = PYTHON, script: str = GUIDE, **environment: str):
         for name in ("input_data", "output_data"):
             (tmp_path / "processing" / name).mkdir(parents=True)
         for scene in SCENES:
@@ -357,7 +357,7 @@ def guide(job, tmp_path):
             result = [{"Id": scene, "Assets": {}, "geocadence:item": item}]
             (tmp_path / "processing/input_data" / f"{scene}.json").write_text(json.dumps(result))
         made = job(script + end, products={"script": "ndvi.py", "digest": "5f1c"})
-        return made.start(python=python, GEOCADENCE_RUN_ID="run1", GEOCADENCE_PIPELINE="guide")
+        return made.start(python=python, GEOCADENCE_RUN_ID="run1", GEOCADENCE_PIPELINE="guide", **environment)
 
     return start
 
@@ -435,6 +435,33 @@ def test_a_forked_process_makes_no_products(guide, tmp_path):
     ended = guide("pid = os.fork()\nif pid == 0:\n    sys.exit(0)\nos.waitpid(pid, 0)\n1 / 0\n")
     assert ended.code == 1
     assert _left(tmp_path) == {f"ndvi_{scene}.tif" for scene in SCENES}
+
+
+def test_a_rasterio_that_does_not_load_is_told_before_the_script_runs(guide, tmp_path):
+    """As where a numpy of processing.requirements goes before the one that the image's rasterio was made with."""
+    broken = tmp_path / "broken"
+    (broken / "rasterio").mkdir(parents=True)
+    (broken / "rasterio" / "__init__.py").write_text("raise ImportError('numpy.core.multiarray failed to import')")
+    (broken / "rasterio-9.dist-info").mkdir()
+    (broken / "rasterio-9.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: rasterio\nVersion: 9\n")
+    ended = guide(script="print('ran')", PYTHONPATH=str(broken))
+    assert (ended.code, ended.out) == (1, "")
+    assert "numpy.core.multiarray failed to import" in ended.message
+    assert "processing.provided" in ended.message
+
+
+def test_a_script_that_closed_its_log_has_its_products_all_the_same(guide, tmp_path):
+    assert guide("sys.stderr.close()").code == 0
+    assert {f"2026/03/{scene}/{scene}.json" for scene in SCENES} < _left(tmp_path)
+
+
+def test_a_job_whose_files_cannot_be_made_products_fails_without_a_log_as_well(guide, tmp_path):
+    ended = guide(
+        "import shutil; shutil.rmtree(ROOT + '/output_data'); Path(ROOT, 'output_data').write_text(''); "
+        "sys.stderr.close()"
+    )
+    assert ended.code == 1
+    assert "What the script left can't be catalogued" in ended.message
 
 
 def test_an_image_without_rasterio_is_told_before_the_script_runs(guide, tmp_path):

@@ -153,6 +153,26 @@ def test_statistics_of_a_packed_raster_are_of_the_numbers_in_the_file(shard: Sha
     assert [band["statistics"][name] for name in ("minimum", "maximum", "mean")] == [-59, 60, 0.5]
 
 
+def test_a_nodata_that_the_file_does_not_name_costs_the_statistics_and_not_the_product(shard: Shard) -> None:
+    shard.scenes(source("S2A_1"))
+    pixels = np.zeros((11, 11), dtype="float64")
+    pixels[0] = -1.797e308
+    shard.tiff("ndvi_S2A_1.tif", pixels, nodata=None)
+    shard.run()
+    (band,) = shard.item("S2A_1")["assets"]["ndvi"]["bands"]
+    assert set(band["statistics"]) == {"count", "valid_percent"}
+
+
+def test_a_scale_that_is_no_number_is_left_out(shard: Shard) -> None:
+    shard.scenes(source("S2A_1"))
+    path = shard.tiff("ndvi_S2A_1.tif")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.scales = [float("nan")]
+    shard.run()
+    (band,) = shard.item("S2A_1")["assets"]["ndvi"]["bands"]
+    assert "raster:scale" not in band
+
+
 def test_the_item_claims_nothing_that_nobody_knows(shard: Shard) -> None:
     shard.scenes(source("S2A_1"))
     shard.tiff("ndvi_S2A_1.tif")
