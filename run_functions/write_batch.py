@@ -20,4 +20,4 @@ def handler(event: dict[str, Any], context: Any) -> None:
     layout = RunLayout.of_plan(split_s3_uri(event["plan"])[1])
     log_as_json(run_id=layout.run_id, pipeline=layout.pipeline, stage=settings.stage)
     inputs = Bucket(client("s3"), settings.input_bucket)
-    write_batch(inputs, layout, event["batch"], is_redriven=event["redrives"] > 0)
+    write_batch(inputs, layout, event["batch"], is_redriven=event.get("redrives", 0) > 0)

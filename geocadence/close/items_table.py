@@ -42,6 +42,7 @@ _TOP = {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "li
 # The only columns of time: other texts stay texts, whatever they look like.
 _TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated")
 _JSON = re.compile(r"\bJSON\b")
+_UUID = re.compile(r"\bUUID\b")
 # Every name that an asset has anywhere is columns of the table, all of which are in memory at once.
 _MOST_NAMES = 100
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -271,6 +272,11 @@ def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:
         "timestampformat = '%%', convert_strings_to_integers = false",
     )
     kinds = {n: kind for n, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()}  # noqa: S608
+    if any(map(_UUID.search, kinds.values())):
+        # DuckDB takes texts for UUIDs where all of them look like some. They are texts like others, letter by letter.
+        kinds = {name: _UUID.sub("VARCHAR", kind) for name, kind in kinds.items()}
+        columns = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in kinds.items())
+        read = _lines(lines, f"columns = {{{columns}}}, dateformat = '%%', timestampformat = '%%'")
     casts = {
         # Where Items disagree on a type DuckDB leaves JSON, which no other type can be merged with but text.
         **{n: _as_text(n, kind) for n, kind in kinds.items() if _JSON.search(kind)},
@@ -286,6 +292,10 @@ def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:
 
 def _lines(lines: Path, options: str) -> str:
     return f"read_json({_text(lines)}, format = 'newline_delimited', maximum_object_size = 4194304, {options})"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _as_text(name: str, kind: str) -> str:
@@ -344,4 +354,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+    return _literal(str(path))

@@ -55,6 +55,22 @@ def test_more_rows_than_memory_has_room_for_are_merged(tmp_path: Path, monkeypat
     assert anew == [("S2B_0000007",)]
 
 
+def test_ids_that_look_like_uuids_are_texts_like_others(tmp_path: Path) -> None:
+    """DuckDB took them for UUIDs where all of them look like some, which no later run's text could be merged with."""
+    lines, before, after = (tmp_path / name for name in ("new.jsonl", "before.parquet", "after.parquet"))
+    upper, lower, other = "7D0E8F3A-1B5C-4D2E-9F60-A1B2C3D4E5F6", "0b8c2a52-6f0d-4c57-9a55-3a8f5f2f7c11", "S2B_7"
+    named = [row(n) | {"id": found, "geocadence:acquisition": found} for n, found in enumerate((upper, lower))]
+    lines.write_text("".join(json.dumps(each) + "\n" for each in named))
+    items_table.merge(None, lines, before, scratch=tmp_path)
+    lines.write_text("".join(json.dumps(row(2) | {"id": found}) + "\n" for found in (lower, other)))
+
+    items_table.merge(before, lines, after, scratch=tmp_path)
+
+    assert [found for (found,) in duckdb.sql(f"SELECT id FROM '{before}'").fetchall()] == [upper, lower]  # noqa: S608
+    found = duckdb.sql(f"SELECT id FROM '{after}'").fetchall()  # noqa: S608
+    assert sorted(each for (each,) in found) == sorted([upper, lower, other])
+
+
 @pytest.mark.parametrize(
     ("before", "now"),
     [
@@ -99,7 +115,7 @@ def test_products_of_any_number_of_assets_are_committed_and_the_table_stays_narr
     outputs, rows, table = MemoryBucket(), tmp_path / "rows.jsonl", tmp_path / "table.parquet"
     for first in (0, 3, 6):
         rows.write_text("".join(json.dumps(row(n) | own(n)) + "\n" for n in range(first, first + 3)))
-        items_table.commit_items(outputs, "ndvi", rows, gone=[], after=tmp_path / "after.parquet", scratch=tmp_path)
+        items_table.commit_items(outputs, "ndvi", rows, after=tmp_path / "after.parquet", scratch=tmp_path)
 
     table.write_bytes(outputs.body or b"")
     found = list(geoparquet.read_geoparquet(table))
