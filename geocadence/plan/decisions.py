@@ -59,7 +59,6 @@ class Decision:
     replaces: tuple[str, ...] = ()  # committed products of the same acquisition under other ids
     adopted: Product | None = None  # what is in place, where the run's close is to put it into the catalogue
     recipe: str = ""  # by which the product to be adopted was made, where that is known
-    footprint: Any = None  # GeoJSON of a scene whose product is to be adopted
     left_by: str = ""  # the run that ended without a close, and made what is in place and not in the catalogue
     held_by: str = ""  # the run that is working on it
 
@@ -71,7 +70,8 @@ class Decision:
     def version(self) -> tuple[int, ...]:
         return version(self.baseline)
 
-    def as_json(self, *, batch: int | None) -> dict[str, Any]:
+    def as_json(self, *, batch: int | None, shelf: Shelf) -> dict[str, Any]:
+        """For the plan; `shelf` has the Items, whose footprints would be too much to hold for all."""
         known = {"acquisition": self.acquisition, "baseline": self.baseline, "bytes": self.bytes}
         return {
             "id": self.scene,
@@ -82,15 +82,15 @@ class Decision:
             "bbox": self.bbox,
             **(known if self.acquisition else {}),
             **({"replaces": list(self.replaces)} if self.replaces else {}),
-            **self._adoption(),
+            **self._adoption(shelf),
             **({"held_by": self.held_by} if self.held_by else {}),
         }
 
-    def _adoption(self) -> dict[str, Any]:
+    def _adoption(self, shelf: Shelf) -> dict[str, Any]:
         """What the close has to know of a product that is in place, to put it into the catalogue."""
         if self.adopted is None:
             return {}
-        return {"adopted": True, "recipe": self.recipe, "etag": self.adopted.etag, "footprint": self.footprint}
+        return {"adopted": True, "recipe": self.recipe, "etag": self.adopted.etag, "footprint": _footprint(self, shelf)}
 
 
 def take_in(
@@ -227,7 +227,6 @@ def decide(
     committed: Mapping[str, Committed],
     held: Mapping[str, str],
     left: Attempts,
-    shelf: Shelf,
     recipe: str,
     recompute: bool,
 ) -> list[Decision]:
@@ -254,7 +253,6 @@ def decide(
                 verdict=verdict,
                 reason=reason,
                 adopted=adopted,
-                footprint=_footprint(candidate, shelf) if adopted else None,
                 recipe=made_by,
                 left_by="" if attempt is None or _is_as_known(product, known, made_by) else attempt.run_id,
                 held_by=holder or "",

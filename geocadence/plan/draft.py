@@ -110,7 +110,6 @@ class Scenes:
             committed=committed,
             held=held_scenes(inputs, pipeline, live),
             left=left.attempts,
-            shelf=shelf,
             recipe=recipe_of(definition),
             recompute=asked.recompute,
         )

@@ -96,7 +96,7 @@ def plan_run(
             if at_a_time and (sentence := quota_refusal(at_a_time)) is not None:
                 raise InvalidInput(sentence)
             planned_at = format_instant(clock())
-            result = _write_plan(run, asked, draft, definition, inputs, planned_at)
+            result = _write_plan(run, asked, draft, definition, inputs, planned_at, shelf=shelf)
             if draft.has_claim:
                 mine = Claim(run.run_id, run.execution_arn, planned_at, secrets.token_hex(8))
                 try:
@@ -136,7 +136,14 @@ def _refuse_repetition(asked: ExecutionInput, definition: dict[str, Any]) -> Non
 
 
 def _write_plan(
-    run: Run, asked: ExecutionInput, draft: Draft, definition: dict[str, Any], inputs: Bucket, planned_at: str
+    run: Run,
+    asked: ExecutionInput,
+    draft: Draft,
+    definition: dict[str, Any],
+    inputs: Bucket,
+    planned_at: str,
+    *,
+    shelf: Shelf,
 ) -> dict[str, Any]:
     layout = RunLayout(definition["name"], run.run_id)
     batch_of = {decision.scene: n for n, batch in enumerate(draft.batches) for decision in batch}
@@ -165,7 +172,9 @@ def _write_plan(
         "unsettled": draft.is_unsettled,
         "estimate": draft.expected.as_json() if draft.expected else None,
     }
-    decisions = (compact(d.as_json(batch=batch_of.get(d.scene) if d.is_taken else None)) for d in draft.decisions)
+    decisions = (
+        compact(d.as_json(batch=batch_of.get(d.scene) if d.is_taken else None, shelf=shelf)) for d in draft.decisions
+    )
     # What others look at first: of a run that has entered they must find what it took.
     inputs.write_json(layout.taken, sorted({name for d in draft.holds for name in (d.scene, d.acquisition)}))
     with tempfile.TemporaryDirectory() as folder:

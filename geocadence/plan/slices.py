@@ -82,7 +82,8 @@ def read_slice(inputs: Bucket, layout: RunLayout, batch: int) -> Slice:
 def _line(name: str, decision: Decision, batch: int, shelf: Shelf) -> bytes:
     if decision.place is None:
         raise ValueError(f"the Item of {decision.scene} was not kept")
-    start = compact({"object": name, "decision": decision.as_json(batch=batch)}).removesuffix("}") + ',"item":'
+    told = decision.as_json(batch=batch, shelf=shelf)
+    start = compact({"object": name, "decision": told}).removesuffix("}") + ',"item":'
     return packed(start) + shelf.member(decision.place) + _END
 
 
