@@ -122,15 +122,18 @@ def test_a_watcher_of_an_output_on_its_own_mount_sees_no_drafts_and_items_only_a
 
 @pytest.mark.parametrize("inside", [".", "output"])
 def test_a_disk_that_really_fills_up_leaves_whole_products_and_says_why(folder: Folder, inside: str):
-    """A disk of 4 MB, as the output itself or with the output on it: room for the first of three products."""
-    for number in range(3):
+    """A disk of 9 MB, as the output itself or with the output on it: room for the first of seven products.
+
+    And for the second scene's drafts beside it, since two are in the making at a time.
+    """
+    for number in range(7):
         folder.scene(f"S{number}", red=random_dn((700, 700), seed=number), nir=random_dn((700, 700), seed=number + 9))
     disk, kept, ml = folder.root / "disk", folder.root / "kept", folder.root / "ml"
     disk.mkdir()
     (ml / "output").mkdir(parents=True)
     script = [sys.executable, SCRIPTS / "spectral_index.py", "--input", folder.input, "--output", disk / inside]
     steps = (
-        'mount -t tmpfs -o size=4m none "$0" || exit 99; kept=$1; shift; "$@"; code=$?; cp -r "$0" "$kept"; exit $code'
+        'mount -t tmpfs -o size=9m none "$0" || exit 99; kept=$1; shift; "$@"; code=$?; cp -r "$0" "$kept"; exit $code'
     )
     done = subprocess.run(
         [*UNSHARE, "sh", "-c", steps, disk, kept, *script, "--indices", "NDVI,EVI2"],
@@ -145,7 +148,7 @@ def test_a_disk_that_really_fills_up_leaves_whole_products_and_says_why(folder: 
     told = "The instance is unfit: The disk is full: give the job a larger volume.\n"
     assert (ml / "output/message").read_text() == told
     items = list(kept.rglob("S?/S?.json"))
-    assert len(items) == 1
+    assert 1 <= len(items) < 7
     for item in items:
         for asset in json.loads(item.read_text())["assets"].values():
             content = (item.parent / asset["href"]).read_bytes()
