@@ -25,7 +25,7 @@ def pixels(*rings: np.ndarray) -> np.ndarray:
 def test_within_the_rectangle_nothing_changes_and_nothing_is_left_outside(corners):
     # Through no pixel's centre, nor along the rectangle's sides: there rounding decides. Not by as much in both
     # directions, or diagonals would go through centres.
-    ring = np.array([*corners, corners[0]], float) + (0.123456, 0.0712345)
+    ring = np.array([*corners, corners[0]], float) + np.array([0.123456, 0.0712345])
     found = cut(ring, RECTANGLE)
     if not len(found):
         assert not pixels(ring).any()
