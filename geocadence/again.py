@@ -44,7 +44,7 @@ def inputs_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> list
     adopted = [decision for decision in plan["decisions"] if decision.get("adopted") and not plan["dry_run"]]
     if record is not None:
         lost = {scene["id"] for scene in record["scenes"] if scene["status"] in LOST}
-        wanted, adopted = [decision for decision in wanted if decision["id"] in lost], []
+        wanted = [decision for decision in wanted if decision["id"] in lost]
     scenes = [(decision["id"], parse_instant(decision["datetime"])) for decision in [*wanted, *adopted]]
     rows = read_committed(outputs, run.pipeline, scenes={scene for scene, _ in scenes}, acquisitions=())
     committed = {row.scene: row for row in rows}

@@ -15,6 +15,7 @@ Needs nothing but the standard library of Python 3.8 or newer, so that it can sa
 
 import atexit
 import contextlib
+import functools
 import importlib
 import importlib.metadata
 import json
@@ -128,11 +129,8 @@ def lacking_for_products():
         return f"Python 3.10 or newer, this image's is {platform.python_version()}: take another image"
     if not is_installed("rasterio"):
         return "rasterio, which is not in this image: name it in a file of processing.requirements"
-    tried = subprocess.run(
-        [sys.executable, "-c", "import rasterio"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if tried.returncode:
-        reason = (tried.stderr.strip() or f"exit code {tried.returncode}").splitlines()[-1]
+    _, reason = rasterios_gdal()
+    if reason:
         return (
             f"rasterio, which does not load here ({reason}): libraries of processing.requirements may not go together "
             "with the image's; name those that the image has under processing.provided"
@@ -284,14 +282,24 @@ def found_versions():
         except importlib.metadata.PackageNotFoundError:
             continue
     if "rasterio" in versions:
-        command = [sys.executable, "-c", "import rasterio; print(rasterio.__gdal_version__)"]
-        try:
-            told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
-            versions["gdal"] = told.stdout.strip()
-        except (OSError, subprocess.SubprocessError) as error:
-            lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
-            say("rasterio", level="warning", reason=f"it does not load: {lines[-1]}")
+        gdal, reason = rasterios_gdal()
+        if gdal:
+            versions["gdal"] = gdal
+        else:
+            say("rasterio", level="warning", reason=f"it does not load: {reason}")
     return versions
+
+
+@functools.lru_cache(maxsize=None)
+def rasterios_gdal():
+    """The version of the GDAL that rasterio has, and "" or why it does not load; by a process of its own, once."""
+    command = [sys.executable, "-c", "import rasterio; print(rasterio.__gdal_version__)"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
+        return told.stdout.strip(), ""
+    except (OSError, subprocess.SubprocessError) as error:
+        lines = str(getattr(error, "stderr", None) or error).strip().splitlines()
+        return "", lines[-1] if lines else type(error).__name__
 
 
 def host():

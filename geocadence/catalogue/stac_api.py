@@ -69,7 +69,7 @@ def search_stac_api(
             # Without it here, the client takes the time-out of its `stac_io` away.
             client = Client.open(api, stac_io=io, timeout=TIMEOUT)
             if not client.get_search_link():
-                raise NotImplementedError("its landing page has no link to a search")
+                raise CatalogueRefused(f"{api} offers no item search: its landing page has no link to one")
             search = _Search(client, io, source)
         if scenes is None:
             yield from search.within(window)
@@ -86,8 +86,6 @@ def search_stac_api(
         raise CatalogueUnavailable(f"{api} gave {answer}, again and again: {_brief(error)}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CatalogueUnavailable(f"{api} answered with something that is no STAC: {_brief(error)}") from error
-    except NotImplementedError as error:
-        raise CatalogueRefused(f"{api} offers no item search: {_brief(error)}") from error
 
 
 class _Search:

@@ -96,7 +96,7 @@ def close_scenes(
             _count(decision, entry, made)
             told.write(compact(entry) + "\n")
         if not plan["dry_run"] and not superseded:
-            _adopt(decisions(), lines, outputs=outputs, pipeline=layout.pipeline)
+            _adopt(decisions, lines, outputs=outputs, pipeline=layout.pipeline)
     if plan["dry_run"] or superseded:
         return made, entries
     # First the table, which says what is done; then the collection, which is made from it: also where an earlier close
@@ -162,17 +162,17 @@ def _shown(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> dic
     return _products(islice((d for d in decisions if d["decision"] == "skip"), SHOWN_IN_PLACE), outputs, pipeline)
 
 
-def _adopt(decisions: Iterable[Decision], lines: BinaryIO, *, outputs: Bucket, pipeline: str) -> None:
+def _adopt(decisions: Callable[[], Iterable[Decision]], lines: BinaryIO, *, outputs: Bucket, pipeline: str) -> None:
     """Products that a run made and never came to commit.
 
-    Those that another run has committed or made anew by now are left.
+    Those that another run has committed or made anew by now are left. The decisions are gone through twice: with
+    their footprints they would be too much to hold.
     """
-    wanted = [decision for decision in decisions if decision.get("adopted")]
+    wanted = {decision["id"] for decision in decisions() if decision.get("adopted")}
     if not wanted:
         return
-    there = read_committed(outputs, pipeline, scenes={decision["id"] for decision in wanted}, acquisitions=())
-    done = {row.scene: row for row in there}
-    left = iter(wanted)
+    done = {row.scene: row for row in read_committed(outputs, pipeline, scenes=wanted, acquisitions=())}
+    left = (decision for decision in decisions() if decision.get("adopted"))
     while some := list(islice(left, _AT_ONCE)):
         products = _products(some, outputs, pipeline)
         complete = ((d, p) for d in some if (p := products.get(d["id"])) is not None and p.is_complete)

@@ -35,8 +35,7 @@ class Line:
     @property
     def name(self) -> str | None:
         """The package, by its one name of many."""
-        match = _NAME.match(self.text)
-        return normal(match["name"]) if match else None
+        return package_of(self.text)
 
     @property
     def included(self) -> Path | None:
@@ -83,6 +82,12 @@ def digests_of_wheels(lines: list[Line]) -> list[str]:
     """Names and digests: a folder of wheels may hold others tomorrow, under the same names."""
     found = [path for line in lines for path in line.wheels]
     return [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in found]
+
+
+def package_of(requirement: str) -> str | None:
+    """The package that a requirement begins with, by its one name of many; None where it begins with none."""
+    match = _NAME.match(requirement)
+    return normal(match["name"]) if match else None
 
 
 def normal(name: str) -> str:

@@ -18,12 +18,15 @@ from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.committed import Committed, read_committed
 from geocadence.execution_input import ExecutionInput, InvalidInput
 from geocadence.plan.batches import MOST_BATCHES, cut, instances_of_a_job
+from geocadence.plan.candidates import keep_named, take_in
 from geocadence.plan.claims import Claim, held_scenes
-from geocadence.plan.decisions import Decision, decide, keep_named, supersede, take_in, within_thresholds
+from geocadence.plan.decision import Decision
+from geocadence.plan.decisions import decide
 from geocadence.plan.estimate import OBJECT, SCENE, Estimate, estimate, read_history, refuse_above
 from geocadence.plan.left_behind import look_behind, to_remember
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
+from geocadence.plan.superseding import supersede, within_thresholds
 from geocadence.plan.versions import leaving
 from geocadence.products import find_products
 

@@ -23,7 +23,7 @@ from geocadence.instants import format_instant
 from geocadence.layout import RunLayout, claims_key
 from geocadence.long_json import compact, write_long
 from geocadence.plan.claims import Claim, read_claims, replace_claims
-from geocadence.plan.decisions import counts
+from geocadence.plan.decision import counts
 from geocadence.plan.draft import Draft, Sources, find
 from geocadence.plan.extra_inputs import check_extra_inputs
 from geocadence.plan.recipe import recipe_of

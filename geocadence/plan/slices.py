@@ -19,7 +19,7 @@ from geocadence.bucket import Bucket
 from geocadence.layout import BATCH_TAGS, RunLayout
 from geocadence.long_json import compact
 from geocadence.plan.batches import ranked
-from geocadence.plan.decisions import Decision
+from geocadence.plan.decision import Decision
 from geocadence.plan.scene_format import STAC_ITEM
 from geocadence.plan.shelf import Shelf, packed
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from cataloguing.rasters import Raster, read_raster
 from spectral.footprint import footprint, outline
 from spectral.grids import Grid
-from spectral.item import carried_over, extensions_of, file_fields, links_of, projection
+from spectral.item import assembled, carried_over, file_fields, projection
 from spectral.moments import moments_of
 
 # By the end of the file's name; what else there is goes without a type.
@@ -70,26 +70,13 @@ def item_of_files(
     assets = {keys[file.name]: _asset(file, rasters.get(file.name)) for file in files}
     grids = [raster.grid for raster in rasters.values() if raster.grid]
     geometry, bbox = _footprint(source, grids)
-    item = {
-        "type": "Feature",
-        "stac_version": "1.1.0",
-        "stac_extensions": [],
-        "id": scene_id,
-        "geometry": geometry,
-        **({"bbox": bbox} if bbox else {}),
-        "properties": {
-            **moments_of(source["properties"]),
-            **carried_over(source["properties"]),
-            "processing:lineage": f"Files that {script.name} left for {scene_id}, catalogued as they are.",
-            "processing:software": {script.name: script.digest},
-        },
-        "links": links_of(source, collection),
-        "assets": assets,
+    properties = {
+        **moments_of(source["properties"]),
+        **carried_over(source["properties"]),
+        "processing:lineage": f"Files that {script.name} left for {scene_id}, catalogued as they are.",
+        "processing:software": {script.name: script.digest},
     }
-    if collection:
-        item["collection"] = collection
-    item["stac_extensions"] = extensions_of(item)
-    return item
+    return assembled(source, scene_id, geometry, bbox, properties=properties, assets=assets, collection=collection)
 
 
 def asset_keys(names: list[str], scene_id: str) -> dict[str, str]:

@@ -96,6 +96,36 @@ def item_of(
         **file_fields(preview, hashlib.sha256(preview.read_bytes()).hexdigest()),
     }
     geometry, bbox = footprint(source, grid)
+    properties = {
+        "title": f"{', '.join(one.index.name for one in written)} of {scene_id}",
+        **moments_of(source["properties"]),
+        **carried_over(source["properties"]),
+        **({"gsd": grid.metres} if grid.metres else {}),
+        **projection(grid),
+        "processing:level": "L2",
+        "processing:lineage": lineage,
+        "processing:version": __version__,
+        "processing:software": {
+            "geocadence": __version__,
+            "GDAL": rasterio.__gdal_version__,
+            "Python": platform.python_version(),
+        },
+        **decisions,
+    }
+    return assembled(source, scene_id, geometry, bbox, properties=properties, assets=assets, collection=collection)
+
+
+def assembled(
+    source: dict[str, Any],
+    scene_id: str,
+    geometry: dict[str, Any] | None,
+    bbox: list[float] | None,
+    *,
+    properties: dict[str, Any],
+    assets: dict[str, Any],
+    collection: str | None,
+) -> dict[str, Any]:
+    """The Item (STAC 1.1) of a product of the scene `source`: what all are made of, around what this one tells."""
     item = {
         "type": "Feature",
         "stac_version": "1.1.0",
@@ -103,32 +133,17 @@ def item_of(
         "id": scene_id,
         "geometry": geometry,
         **({"bbox": bbox} if bbox else {}),
-        "properties": {
-            "title": f"{', '.join(one.index.name for one in written)} of {scene_id}",
-            **moments_of(source["properties"]),
-            **carried_over(source["properties"]),
-            **({"gsd": grid.metres} if grid.metres else {}),
-            **projection(grid),
-            "processing:level": "L2",
-            "processing:lineage": lineage,
-            "processing:version": __version__,
-            "processing:software": {
-                "geocadence": __version__,
-                "GDAL": rasterio.__gdal_version__,
-                "Python": platform.python_version(),
-            },
-            **decisions,
-        },
-        "links": links_of(source, collection),
+        "properties": properties,
+        "links": _links(source, collection),
         "assets": assets,
     }
     if collection:
         item["collection"] = collection
-    item["stac_extensions"] = extensions_of(item)
+    item["stac_extensions"] = _extensions(item)
     return item
 
 
-def extensions_of(item: dict[str, Any]) -> list[str]:
+def _extensions(item: dict[str, Any]) -> list[str]:
     """The schemas of the extensions whose fields the Item has."""
     fields = {*item["properties"], *(name for asset in item["assets"].values() for name in _field_names(asset))}
     return [schema for prefix, schema in EXTENSIONS.items() if any(name.startswith(prefix) for name in fields)]
@@ -196,7 +211,7 @@ def carried_over(properties: dict[str, Any]) -> dict[str, Any]:
     return {name: properties[name] for name, holds in _CARRIED_OVER.items() if holds(properties.get(name))}
 
 
-def links_of(source: dict[str, Any], collection: str | None) -> list[dict[str, Any]]:
+def _links(source: dict[str, Any], collection: str | None) -> list[dict[str, Any]]:
     links = []
     if collection:
         links += [

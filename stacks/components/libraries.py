@@ -20,6 +20,7 @@ from geocadence.definition.requirements import (
     UnusableRequirements,
     digests_of_wheels,
     normal,
+    package_of,
     read_requirements,
 )
 from stacks.components.uv import ROOT, made_once, pack, tell, uv, without_bookkeeping
@@ -35,7 +36,6 @@ _ZIP = "libraries.zip"
 _ONLY_WHEELS = ("--only-binary", ":all:", "--python-platform", PLATFORM)
 # Of how they are packed; zips of an older manner are made anew.
 _MANNER = 2
-_NAME = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
 _INDEX = re.compile(r"--(index-url|extra-index-url|find-links|no-index)\b|-[if]\b")
 _HASH = re.compile(r"--hash[ =]\s*(?P<hash>\S+)")
 _TO_BLAME = re.compile(r"(?:you require|depends on) (?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -146,8 +146,7 @@ def _with_given_hashes(lock: str, lines: list[Line]) -> str:
             given.setdefault(named.name or "", (named, set()))[1].update(hashes)
     kept, held, name = [], set(), ""
     for line in lock.splitlines():
-        match = None if line.startswith(" ") else _NAME.match(line)
-        name = normal(match["name"]) if match else name
+        name = (None if line.startswith(" ") else package_of(line)) or name
         found = _HASH.search(line)
         if found and name in given and found["hash"] not in given[name][1]:
             continue

@@ -61,7 +61,9 @@ def page(items: list[dict[str, Any]], *, next_body: dict[str, Any] | None = None
 
 @contextmanager
 def misbehaving(
-    *answers: Answer | Callable[[str], dict[str, Any]], conforms_to: tuple[str, ...] = (CORE, SEARCH)
+    *answers: Answer | Callable[[str], dict[str, Any]],
+    conforms_to: tuple[str, ...] = (CORE, SEARCH),
+    has_search: bool = True,
 ) -> Iterator[Api]:
     api = Api([], list(conforms_to))
 
@@ -76,7 +78,11 @@ def misbehaving(
                 "id": "misbehaving",
                 "description": "d",
                 "conformsTo": api.conforms_to,
-                "links": [{"rel": "self", "href": api.url}, {"rel": "root", "href": api.url}, search],
+                "links": [
+                    {"rel": "self", "href": api.url},
+                    {"rel": "root", "href": api.url},
+                    *([search] if has_search else []),
+                ],
             }
             self._send(Answer(landing))
 

@@ -161,3 +161,21 @@ def batch_objects(inputs: Bucket) -> list[str]:
 def verdicts(result: dict[str, Any]) -> dict[str, str]:
     """What was decided on each scene."""
     return {d["id"]: d["decision"] for d in result["document"]["decisions"]}
+
+
+def job(**changes: Any) -> dict[str, Any]:
+    """A job that completed, as the close reads it."""
+    return {
+        "name": "ndvi-012345-0123456789ab-0-0-0",
+        "batch": 0,
+        "status": "Completed",
+        "failure_reason": "",
+        "exit_message": "",
+        "created": "2026-11-22T06:01:00Z",
+        "started": "2026-11-22T06:04:00Z",
+        "ended": "2026-11-22T06:20:00Z",
+        "seconds": 960.0,
+        "instance_type": "ml.m5.4xlarge",
+        "instance_count": 3,
+        "max_runtime": 14400,
+    } | changes

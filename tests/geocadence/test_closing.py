@@ -16,7 +16,7 @@ from geocadence.close.batch import reconcile_batch, write_result
 from geocadence.close.closing import Ending, close_run
 from geocadence.layout import RunLayout
 from geocadence.plan.planning import Run, plan_run
-from tests.geocadence.scenes import LEGEND, commit_product, definition, item, items_source, scene_id, sources_in
+from tests.geocadence.scenes import LEGEND, commit_product, definition, item, items_source, job, scene_id, sources_in
 from tests.offline_validator import stac_valid
 
 STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
@@ -90,23 +90,6 @@ class Pipeline:
 def pipeline(request: pytest.FixtureRequest, inputs: Bucket, outputs: Bucket) -> Pipeline:
     """With and without what ReconcileBatch leaves: a run closes the same way."""
     return Pipeline(inputs, outputs, is_reconciled=request.param)
-
-
-def job(**changes: Any) -> dict[str, Any]:
-    return {
-        "name": "ndvi-012345-0123456789ab-0-0-0",
-        "batch": 0,
-        "status": "Completed",
-        "failure_reason": "",
-        "exit_message": "",
-        "created": "2026-11-22T06:01:00Z",
-        "started": "2026-11-22T06:04:00Z",
-        "ended": "2026-11-22T06:20:00Z",
-        "seconds": 960.0,
-        "instance_type": "ml.m5.4xlarge",
-        "instance_count": 3,
-        "max_runtime": 14400,
-    } | changes
 
 
 def test_a_run_is_complete_when_every_planned_scene_has_its_product(pipeline: Pipeline) -> None:
@@ -289,16 +272,20 @@ def test_the_collection_grows_and_keeps_what_it_had(pipeline: Pipeline) -> None:
     }
 
 
-def test_the_collection_is_stac_that_pystac_and_the_validator_accept(
-    pipeline: Pipeline, tmp_path: Path, download: Callable[[Bucket, Path], None]
-) -> None:
+@pytest.fixture
+def catalogue(pipeline: Pipeline, tmp_path: Path, download: Callable[[Bucket, Path], None]) -> Path:
+    """The folder of a pipeline's catalogue, of five products, as somebody has copied it."""
     pipeline.plan()
     for n in range(5):
         commit_product(pipeline.outputs, n)
     pipeline.close()
     download(pipeline.outputs, tmp_path)
+    return tmp_path / "ndvi"
 
-    collection = pystac.Collection.from_file(str(tmp_path / "ndvi/collection.json"))
+
+def test_the_collection_is_stac_that_pystac_and_the_validator_accept(catalogue: Path) -> None:
+
+    collection = pystac.Collection.from_file(str(catalogue / "collection.json"))
     assert sorted(found.id for found in collection.get_items()) == [scene_id(n) for n in range(5)]
     collection.validate()  # against the schemas that pystac ships: no network
     assert collection.license == "other"
@@ -307,17 +294,10 @@ def test_the_collection_is_stac_that_pystac_and_the_validator_accept(
     assert all(found.get_collection().id == "ndvi" for found in collection.get_items())
 
 
-def test_stac_valid_passes_the_collection_and_its_items(
-    pipeline: Pipeline, tmp_path: Path, download: Callable[[Bucket, Path], None]
-) -> None:
-    pipeline.plan()
-    for n in range(5):
-        commit_product(pipeline.outputs, n)
-    pipeline.close()
-    download(pipeline.outputs, tmp_path)
-    file = tmp_path / "ndvi/collection.json"
+def test_stac_valid_passes_the_collection_and_its_items(catalogue: Path) -> None:
+    file = catalogue / "collection.json"
 
-    for each in (file, tmp_path / f"ndvi/2026/11/{scene_id(0)}/{scene_id(0)}.json"):
+    for each in (file, catalogue / f"2026/11/{scene_id(0)}/{scene_id(0)}.json"):
         done = stac_valid(each)
         assert done.returncode == 0, done.stdout
     file.write_text(json.dumps({**json.loads(file.read_text()), "extent": {}}))

@@ -98,16 +98,21 @@ def test_a_box_over_the_antimeridian_makes_the_whole_belt_and_a_scene_without_on
     assert pipeline.outputs.read_json(KEY)["extent"]["spatial"]["bbox"] == [[-180.0, -18.0, 180.0, -17.0]]
 
 
+def both_worked(pipeline: Pipeline) -> tuple[Any, Any]:
+    """Two runs whose jobs have ended, neither closed."""
+    plans = []
+    for n, name in enumerate(("slow", "quick")):
+        pipeline.items = [item(n)]
+        plans.append(pipeline.plan(name))
+        pipeline.work(plans[-1])
+    return plans[0], plans[1]
+
+
 @pytest.mark.parametrize("moment", ["before it reads", "before it writes"])
 def test_a_run_that_closes_meanwhile_is_in_the_collection_as_well(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    pipeline.items = [item(0)]
-    slow = pipeline.plan("slow")
-    pipeline.work(slow)
-    pipeline.items = [item(1)]
-    quick = pipeline.plan("quick")
-    pipeline.work(quick)
+    slow, quick = both_worked(pipeline)
     # Once the slow run has its table: a collection is looked at there, and written there.
     name = "read_with_etag" if moment == "before it reads" else "replace_json"
     usual = getattr(Bucket, name)
@@ -128,12 +133,7 @@ def test_a_newer_collection_is_not_taken_back_to_an_older_table(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever asks for the table's state first, and for the collection then, would do so."""
-    pipeline.items = [item(0)]
-    slow = pipeline.plan("slow")
-    pipeline.work(slow)
-    pipeline.items = [item(1)]
-    quick = pipeline.plan("quick")
-    pipeline.work(quick)
+    slow, quick = both_worked(pipeline)
     usual = Bucket.etag
 
     def late(bucket: Bucket, key: str) -> str | None:

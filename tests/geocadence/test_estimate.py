@@ -10,22 +10,9 @@ from geocadence.bucket import Bucket
 from geocadence.execution_input import InvalidInput
 from geocadence.plan.estimate import Took, remember
 from tests.geocadence.pipeline import Pipeline
-from tests.geocadence.scenes import definition, item, items_source
+from tests.geocadence.scenes import definition, item, items_source, job
 
-JOB = {
-    "name": "ndvi-012345-0123456789ab-0-0-0",
-    "batch": 0,
-    "status": "Completed",
-    "failure_reason": "",
-    "exit_message": "",
-    "created": "2026-11-22T06:01:00Z",
-    "started": "2026-11-22T06:04:00Z",
-    "ended": "2026-11-22T06:20:00Z",
-    "seconds": 1000.0,
-    "instance_type": "ml.m5.4xlarge",
-    "instance_count": 3,
-    "max_runtime": 14400,
-}
+JOB = job(seconds=1000.0)
 
 
 @pytest.fixture(params=["prefix", "manifest"])

@@ -62,6 +62,21 @@ def test_a_redriven_run_whose_scenes_went_to_another_starts_no_job_and_commits_n
         inputs_for_retry(RunLayout("ndvi", aborted["run_id"]), inputs=pipeline.inputs, outputs=pipeline.outputs)
 
 
+def test_what_such_a_run_was_to_commit_for_another_its_retry_asks_for(pipeline: Pipeline) -> None:
+    made = pipeline.plan("made")
+    pipeline.work(made)
+    pipeline.abort(made)
+    heir = pipeline.plan("heir")
+    pipeline.abort(heir)
+    pipeline.items = [item(5)]
+    pipeline.run("elsewhere")
+
+    redrive(pipeline, heir)
+    assert "retry" in pipeline.close(heir)["failure"]
+    run = RunLayout("ndvi", heir["run_id"])
+    assert inputs_for_retry(run, inputs=pipeline.inputs, outputs=pipeline.outputs) == [{"scenes": [scene_id(2)]}]
+
+
 def test_a_redriven_run_that_nobody_came_before_goes_on(pipeline: Pipeline, tmp_path: Any) -> None:
     aborted = pipeline.plan("a")
     pipeline.abort(aborted)

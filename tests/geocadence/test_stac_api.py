@@ -41,6 +41,11 @@ def test_a_real_api_gives_the_scenes_over_the_area_within_the_window(stac_api: s
     assert sorted(search(stac_api, window=window)) == [scene_id(2), scene_id(3)]
 
 
+def test_a_catalogue_without_a_search_is_told_so() -> None:
+    with misbehaving(has_search=False) as api, pytest.raises(CatalogueRefused, match="offers no item search"):
+        search(api)
+
+
 def test_a_real_api_gives_the_scenes_on_both_sides_of_the_antimeridian(tmp_path: Path) -> None:
     def tile(n: int, west: float) -> dict[str, Any]:
         ring = [[west, -17.2], [west + 0.2, -17.2], [west + 0.2, -16], [west, -16], [west, -17.2]]

@@ -14,7 +14,7 @@ from spectral.hrefs import gdal_path
 from spectral.scenes import Scene, read_scenes, without_duplicates
 from spectral.sensors import SENTINEL2
 
-from geocadence.plan.decisions import take_in
+from geocadence.plan.candidates import take_in
 from geocadence.plan.shelf import Shelf
 from tests.processing_scripts.factory import Folder, random_dn
 
