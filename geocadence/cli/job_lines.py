@@ -66,7 +66,6 @@ def _with_phase(target: Target, job: dict[str, Any], run: str, now: datetime) ->
     more = {"phase": phase(job, lines), "elapsed": round((ended - created).total_seconds(), 1)}
     if is_no_good:
         told = {host: [line for line in found if not has_ended(line)] for host, found in (lines or {}).items()}
-        said = [line for found in told.values() for line in found]
-        advice = job_advice(job, run=run, region=target.region, last_lines=said)
+        advice = job_advice(job, run=run, region=target.region, last_lines=told)
         more |= {"why": failure_sentence(job), "last_lines": told, "has_logs": lines is not None, "advice": advice}
     return job | more

@@ -161,9 +161,11 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
         )
         screen.say(f"{done}, {progress.failed} failed")
     tell_jobs(target, progress.jobs, screen, run_id=run.run_id)
-    for scene in (record or {}).get("scenes", []):
-        if "failure" in scene:
-            screen.say(f"{scene['id']}: {scene['failure']['reason']}")
+    failures = {scene["id"]: scene["failure"] for scene in (record or {}).get("scenes", []) if "failure" in scene}
+    for scene_id, failure in failures.items():
+        screen.say(f"{scene_id}: {failure['reason']}")
+    for what_to_do in dict.fromkeys(failure["advice"] for failure in failures.values() if failure["advice"]):
+        screen.say(f"  {what_to_do}")
     return 0
 
 

@@ -61,7 +61,7 @@ def reconcile_batch(
     results = [result.explained_by(failures.get(result.scene)) for result in results]
     made = [(r.decision, r.product) for r in results if r.status is Status.PRODUCED and r.product is not None]
     head = {"failure": failure, "produced": len(made)}
-    entries = (scene_entry(result, layout.pipeline, region) for result in results)
+    entries = (scene_entry(result, layout, region) for result in results)
     rows = (
         row_of(Entry.of(decision, product, planned.recipe, ground[product.scene]), outputs, layout.pipeline)
         for decision, product in made

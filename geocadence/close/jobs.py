@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,8 @@ _QUOTA = re.compile(r"'(?P<quota>[^']*(?:for|instances)[^']*)' is (?P<value>\d+)
 # Python's own, and numpy's: the first words of a traceback's last line.
 _NO_MEMORY = re.compile(r"[\w.]*MemoryError\b")
 _MORE_MEMORY = "take a larger instance type, or read less at a time."
-_NO_MODULE = re.compile(r"(?:ModuleNotFoundError|.*/python[\d.]*): No module named '?(?P<module>[\w.]+)")
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
+_NO_PIP = re.compile(r".*/python[\d.]*: No module named pip\b")
 # ENOSPC, as the C library, and so Python, GDAL and everybody else, calls it.
 _NO_DISK = "No space left on device"
 # 128 and the signal: of what leaves no traceback.
@@ -101,20 +102,26 @@ def failure_sentence(job: dict[str, Any]) -> str:
     return f"the job was stopped: {' – '.join([why, *dict.fromkeys(said)])}"
 
 
-def job_advice(job: dict[str, Any], *, run: str, region: str | None, last_lines: Iterable[str] = ()) -> str | None:
+def job_advice(
+    job: dict[str, Any], *, run: str, region: str | None, last_lines: Mapping[str, Sequence[str]] | None = None
+) -> str | None:
     """What to do about a job that did not complete, where that is known; `run` is what commands call its run.
 
-    `last_lines`: of its hosts' logs, which know of a Python that found no memory, no module or no room on the disk; its
-    exit code is any exception's.
+    `last_lines`: of its hosts' logs, by host, which know of a Python that found no memory, no module or no room on the
+    disk: its exit code is any exception's. Not so a signal's, whatever the script said before.
     """
     if job["status"] == "Stopped" and not _ran_out_of_time(job):
         return "What it had finished counts: start a run again for the rest."
-    lines = [*last_lines, failure_sentence(job)]
+    if killed := _signal_advice(failure_sentence(job)):
+        return killed
+    hosts = list((last_lines or {}).values())
+    lines = [*(line for said in hosts for line in said), failure_sentence(job)]
     if any(_NO_MEMORY.match(line) for line in lines):
         return f"The script asked for more memory than the instance has: {_MORE_MEMORY}"
-    if absent := next(filter(None, map(_NO_MODULE.match, lines)), None):
-        if absent["module"] == "pip":
-            return "The container has no pip: name what the script installs in a file of processing.requirements."
+    if any(map(_NO_PIP.match, lines)):
+        return "The container has no pip: name what the script installs in a file of processing.requirements."
+    # Scripts try one library, log that it is not there, and go on without: what counts is what they ended by.
+    if absent := next(filter(None, (_NO_MODULE.match(_end_of_traceback(said)) for said in hosts)), None):
         return (
             f"The container has no module {absent['module']}: name its package in a file of processing.requirements "
             "(where it is one of the script's own, put it into the script's folder)."
@@ -131,8 +138,24 @@ def _ran_out_of_time(job: dict[str, Any]) -> bool:
     return bool(job["max_runtime"] and job["seconds"] and job["seconds"] >= job["max_runtime"])
 
 
-def advice(text: str, *, run: str = "RUN", region: str | None = None) -> str | None:
+def _end_of_traceback(lines: Sequence[str]) -> str:
+    """The last line of the last traceback, which is the first behind its frames that is not indented; "" without one.
+
+    Its first line may be further up than the lines go.
+    """
+    end, is_within = "", False
+    for line in lines:
+        if line.startswith('  File "'):
+            is_within = True
+        elif is_within and line and not line[0].isspace():
+            end, is_within = line, False
+    return end
+
+
+def advice(text: str, *, run: str, region: str | None = None) -> str | None:
     """What to do about a failure, where its text is known; `run` is what commands call its run."""
+    if killed := _signal_advice(text):
+        return killed
     if "ResourceLimitExceeded" in text or ("service limit" in text and "Service Quotas" in text):
         match = _QUOTA.search(text)
         quota = f"“{match['quota']}” (now {match['value']})" if match else "for this instance type and processing jobs"
@@ -155,17 +178,23 @@ def advice(text: str, *, run: str = "RUN", region: str | None = None) -> str | N
         return "A permission is missing: buckets that the scenes lie in belong under access.read of the definition."
     if "CannotPull" in text or "pull image" in text.lower():
         return "The image can't be pulled: check processing.image, its region, and whether the account may pull it."
+    if _EXIT_CODE.search(text):
+        return f"The script ended with an error: the job's logs say where (.venv/bin/geocadence logs {run})."
+    return None
+
+
+def _signal_advice(text: str) -> str | None:
+    """What to do where the text has the exit code of a script that a signal ended."""
     match = _EXIT_CODE.search(text)
-    if match and match["code"] in ("137", "-9"):
+    code = match["code"] if match else ""
+    if code in ("137", "-9"):
         told = "The script was killed (exit code 137), most often since the instance's memory was full"
         return f"{told}: {_MORE_MEMORY}"
-    if match and match["code"] in _CRASHES:
+    if code in _CRASHES:
         return (
-            f"The script's Python crashed in a library's compiled code ({_CRASHES[match['code']]}): with environment: "
+            f"The script's Python crashed in a library's compiled code ({_CRASHES[code]}): with environment: "
             '{PYTHONFAULTHANDLER: "1"} in the definition the log says in which line of the script.'
         )
-    if match:
-        return f"The script ended with an error: the job's logs say where (.venv/bin/geocadence logs {run})."
     return None
 
 

@@ -14,6 +14,7 @@ from geocadence import __version__
 from geocadence.close.jobs import advice, failure_sentence, job_advice
 from geocadence.close.reconcile import Failure, Outcome, SceneResult
 from geocadence.instants import format_instant, parse_instant
+from geocadence.layout import RunLayout
 from geocadence.products import Product
 
 RECORD_VERSION = 1
@@ -81,7 +82,7 @@ def _source(source: dict[str, Any]) -> dict[str, Any]:
     return {key: source[key] for key in shown if key in source}
 
 
-def scene_entry(result: SceneResult, pipeline: str, region: str | None) -> dict[str, Any]:
+def scene_entry(result: SceneResult, layout: RunLayout, region: str | None) -> dict[str, Any]:
     """What run.json says of one scene."""
     decision, failure = result.decision, result.failure
     scene = {
@@ -94,17 +95,19 @@ def scene_entry(result: SceneResult, pipeline: str, region: str | None) -> dict[
         "status": result.status.value,
     }
     if result.product is not None and result.product.is_complete and result.product.item:
-        scene["product"] = _product(result.product, pipeline)
+        scene["product"] = _product(result.product, layout.pipeline)
     if failure is not None:
-        scene["failure"] = failure_entry(failure, region)
+        scene["failure"] = failure_entry(failure, run=layout.run_id, region=region)
     return scene
 
 
-def failure_entry(failure: Failure, region: str | None) -> dict[str, Any]:
+def failure_entry(failure: Failure, *, run: str, region: str | None) -> dict[str, Any]:
+    """What run.json says of a failure, with what to do: by its reason where that is a known one, else by its class."""
+    by_class = _CLASS_ADVICE.get(failure.failure_class)
     return {
         "class": failure.failure_class,
         "reason": failure.reason,
-        "advice": advice(failure.reason, region=region) or _CLASS_ADVICE.get(failure.failure_class),
+        "advice": advice(failure.reason, run=run, region=region) or (by_class and by_class.format(run=run)),
     }
 
 
@@ -112,7 +115,11 @@ _COLOUR = re.compile(r"#[0-9a-f]{6}", re.ASCII)
 _CLASS_ADVICE = {
     "input": "The scene itself is at fault: trying again changes nothing.",
     "transient": "Trying again may help: the next run takes the scene as long as its window holds it.",
-    "bug": "The script did not foresee this: its log (.venv/bin/geocadence logs RUN) has the traceback.",
+    "bug": (
+        "The script did not foresee this: find the scene's id in its log (.venv/bin/geocadence logs {run}), mend the "
+        "script and deploy, then make what is missing by .venv/bin/geocadence retry {run}; of a script of Geocadence's "
+        "own, report it with the scene's Item and what the log says."
+    ),
     "missing": "The next run takes the scene again as long as its window holds it.",
 }
 

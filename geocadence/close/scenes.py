@@ -80,7 +80,7 @@ def close_scenes(
     entries, rows = folder / "scenes.jsonl", folder / "rows.jsonl"
     with entries.open("w", encoding="utf-8") as told, rows.open("wb") as lines:
         if superseded:
-            of_batches = _given_up(decisions(), layout.pipeline, superseded, region)
+            of_batches = _given_up(decisions(), layout, superseded, region)
         else:
             of_batches = _of_batches(
                 layout, plan["batches"], lines, made, inputs=inputs, outputs=outputs, region=region, told=job_failures
@@ -92,7 +92,7 @@ def close_scenes(
                 if entry["id"] != decision["id"]:
                     raise RuntimeError(f"batch {decision['batch']} of {layout.folder} is of another plan")
             else:
-                entry = scene_entry(_left_alone(decision, shown), layout.pipeline, region)
+                entry = scene_entry(_left_alone(decision, shown), layout, region)
             _count(decision, entry, made)
             told.write(compact(entry) + "\n")
         if not plan["dry_run"] and not superseded:
@@ -132,14 +132,16 @@ def _of_batches(
         why = told.get(batch) or head["failure"] or run_failure
         for entry in entries:
             if entry["status"] == Status.MISSING and why:
-                entry["failure"] = failure_entry(Failure("missing", why), region)
+                entry["failure"] = failure_entry(Failure("missing", why), run=layout.run_id, region=region)
             yield entry
 
 
-def _given_up(decisions: Iterable[Decision], pipeline: str, why: str, region: str | None) -> Iterator[dict[str, Any]]:
+def _given_up(
+    decisions: Iterable[Decision], layout: RunLayout, why: str, region: str | None
+) -> Iterator[dict[str, Any]]:
     for decision in decisions:
         if decision["batch"] is not None:
-            yield scene_entry(SceneResult(decision, Status.MISSING, failure=Failure("missing", why)), pipeline, region)
+            yield scene_entry(SceneResult(decision, Status.MISSING, failure=Failure("missing", why)), layout, region)
 
 
 def _count(decision: Decision, entry: Mapping[str, Any], made: Made) -> None:

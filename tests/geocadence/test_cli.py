@@ -127,6 +127,28 @@ def test_a_good_run_exits_with_0_and_says_its_numbers(cloud: dict[str, Any], cap
     assert "1/2" in told.err
 
 
+def test_status_tells_of_each_lost_scene_why_and_of_each_why_once_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    lost = [{"id": n, "failure": {"reason": f"{n} has no red", "advice": "Mend the script."}} for n in ("a", "b")]
+    record = OUTPUT | {"scenes": [{"id": "c"}, *lost, {"id": "d", "failure": {"reason": "gone", "advice": None}}]}
+    target = SimpleNamespace(outputs=SimpleNamespace(read_json=lambda key: record))
+    watch = SimpleNamespace(look=lambda: (Progress("SUCCEEDED", 2, 1), {}))
+    monkeypatch.setattr(run_verbs, "target_of", lambda options: target)
+    monkeypatch.setattr(run_verbs, "find_backfill", lambda target, run: None)
+    monkeypatch.setattr(run_verbs, "find_run", lambda target, run: RUN)
+    monkeypatch.setattr(run_verbs, "RunWatch", lambda target, run: watch)
+
+    assert main(["status", RUN.run_id]) == 0
+
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "a: a has no red",
+        "b: b has no red",
+        "d: gone",
+        "  Mend the script.",
+    ]
+
+
 @pytest.mark.parametrize(
     ("finished", "code"),
     [

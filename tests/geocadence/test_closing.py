@@ -125,6 +125,17 @@ def test_a_scene_with_a_failure_file_has_failed_with_its_reason(pipeline: Pipeli
     }
 
 
+def test_a_scene_that_the_script_did_not_foresee_comes_with_what_to_do_about_the_script(pipeline: Pipeline) -> None:
+    pipeline.plan()
+    pipeline.fail(4, "Unforeseen KeyError: 'red'", kind="bug")
+
+    pipeline.close()
+
+    told = pipeline.record()["scenes"][4]["failure"]["advice"]
+    assert f"its log (.venv/bin/geocadence logs {RUN}), mend the script and deploy" in told
+    assert f".venv/bin/geocadence retry {RUN}" in told
+
+
 def test_a_scene_without_product_and_failure_file_is_missing_for_its_jobs_reason(pipeline: Pipeline) -> None:
     pipeline.plan()
     commit_product(pipeline.outputs, 0)

@@ -118,7 +118,7 @@ def test_the_batch_is_in_the_jobs_name(name: str, batch: int | None) -> None:
     ],
 )
 def test_known_failures_come_with_what_to_do(failure: str, what_to_do: str) -> None:
-    assert what_to_do in (advice(failure) or "")
+    assert what_to_do in (advice(failure, run="r1") or "")
 
 
 @pytest.mark.parametrize(
@@ -149,23 +149,49 @@ def test_advice_names_the_run_whose_logs_are_to_be_read() -> None:
 def test_a_full_disk_is_told_with_the_key_that_makes_it_larger(message: str, lines: list[str]) -> None:
     job = {"status": "Failed", "failure_reason": "AlgorithmError: exit code: 1", "exit_message": message}
 
-    assert "processing.volume_size_gb" in (job_advice(job, run="r1", region=None, last_lines=lines) or "")
+    assert "processing.volume_size_gb" in (job_advice(job, run="r1", region=None, last_lines={"algo-1": lines}) or "")
+
+
+FRAMES = ["Traceback (most recent call last):", '  File "/tmp/job-1/script/main.py", line 3, in <module>', "    ndvi()"]
+NO_MODULE = "ModuleNotFoundError: No module named 'exactextract'"
 
 
 @pytest.mark.parametrize(
-    ("line", "what_to_do"),
+    ("lines", "what_to_do"),
     [
-        ("ModuleNotFoundError: No module named 'exactextract'", "no module exactextract: name its package"),
-        ("/usr/bin/python3: No module named pip", "no pip: name what the script installs"),
+        ([*FRAMES, NO_MODULE], "no module exactextract: name its package"),
+        # of a deep one, whose beginning is further up
+        ([*FRAMES[1:], NO_MODULE, '{"event": "ended"}'], "no module exactextract: name its package"),
+        (["/usr/bin/python3: No module named pip", *FRAMES, "CalledProcessError: …"], "no pip: name what the script"),
     ],
 )
-def test_a_module_that_is_not_there_is_told_with_the_key_that_brings_it(line: str, what_to_do: str) -> None:
+def test_a_module_that_is_not_there_is_told_with_the_key_that_brings_it(lines: list[str], what_to_do: str) -> None:
     job = {"status": "Failed", "failure_reason": "AlgorithmError: exit code: 1", "exit_message": ""}
-    told = job_advice(job, run="r1", region=None, last_lines=["Traceback (most recent call last):", line]) or ""
+    told = job_advice(job, run="r1", region=None, last_lines={"algo-1": ["working"], "algo-2": lines}) or ""
 
     assert what_to_do in told
     assert "processing.requirements" in told
 
 
+def test_a_module_that_the_script_went_on_without_is_not_what_it_ended_by() -> None:
+    job = {"status": "Failed", "failure_reason": "AlgorithmError: exit code: 1", "exit_message": ""}
+    lines = [*FRAMES, NO_MODULE, "without it, then", *FRAMES, "KeyError: 'red'"]
+
+    assert "logs say where" in (job_advice(job, run="r1", region=None, last_lines={"algo-1": lines}) or "")
+
+
+@pytest.mark.parametrize(("code", "what_to_do"), [("137", "larger instance type"), ("139", "SIGSEGV")])
+@pytest.mark.parametrize(
+    "line",
+    [NO_MODULE, "MemoryError", "OSError: [Errno 28] No space left on device", "/bin/python: No module named pip"],
+)
+def test_what_a_signal_ended_is_told_by_the_signal_whatever_the_log_said_before(
+    code: str, what_to_do: str, line: str
+) -> None:
+    job = {"status": "Failed", "failure_reason": f"AlgorithmError: exit code: {code}", "exit_message": "AccessDenied"}
+
+    assert what_to_do in (job_advice(job, run="r1", region=None, last_lines={"algo-1": [*FRAMES, line]}) or "")
+
+
 def test_unknown_failures_come_without_made_up_advice() -> None:
-    assert advice("something else") is None
+    assert advice("something else", run="r1") is None
