@@ -7,13 +7,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 _NAME = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
 _INCLUDE = re.compile(r"(?:(?:-r|-c)[ =]?|(?:--requirement|--constraint)[ =])\s*(?P<file>\S+)")
 _WHEELS = re.compile(r"(?:-f[ =]?|--find-links[ =])\s*(?:file://)?(?P<place>\S+)")
-_WHEEL = re.compile(r"\S.*@ *file://(?P<place>/\S+\.whl)")
-_FOLDER = re.compile(r"-e\b|--editable\b|\.|/|file:")
-_REPOSITORY = re.compile(r"(?:\S.*@ *)?(?:git|hg|svn|bzr)\+\S")
+# https://packaging.python.org/en/latest/specifications/dependency-specifiers/, and an address without a name
+_ADDRESS = re.compile(r"(?:[\w.-]+\s*(?:\[[^]]*\])?\s*@\s*|(?=[a-z][a-z0-9+.-]*://))(?P<address>\S+)", re.IGNORECASE)
+# What is looked for on this machine although it has no name of a package.
+_PATH = re.compile(
+    r"-e\b|--editable\b|\.|/|file:|(?!-)[^\s;@]+(?:/|\.(?:whl|zip|tgz|tar\.\w+)(?:\s|;|$))", re.IGNORECASE
+)
+_REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 
 
 class UnusableRequirements(Exception):
@@ -53,15 +58,16 @@ class Line:
         """The wheels on this machine that the line names, or may choose from."""
         if self.folder_of_wheels:
             return sorted(self.folder_of_wheels.glob("*.whl"))
-        match = _WHEEL.match(self.text)
-        return [Path(match["place"])] if match and Path(match["place"]).is_file() else []
+        address = urlsplit(_address(self.text))
+        place = Path(unquote(address.path))
+        return [place] if address.scheme == "file" and place.is_file() else []
 
 
 def read_requirements(file: Path) -> list[Line]:
     """The lines of `file` and of the files that it includes.
 
     Raises:
-        UnusableRequirements: one is not there, includes itself, is no text, or names a folder.
+        UnusableRequirements: one is not there, includes itself, is no text, or names what is no wheel.
     """
     return list(_lines(file))
 
@@ -104,16 +110,8 @@ def _lines(file: Path, within: tuple[Path, ...] = ()) -> Iterator[Line]:
         text = re.sub(r"(^|\s)#.*", "", raw).rstrip("\\ \t").lstrip()
         if not text:
             continue
-        if _FOLDER.match(text):
-            raise UnusableRequirements(
-                f"{file}:{number}: {text} is no package of an index (only wheels travel: put modules of your own into "
-                "the script's folder)"
-            )
-        if _REPOSITORY.match(text):
-            raise UnusableRequirements(
-                f"{file}:{number}: {text} is a repository, not a wheel (only wheels travel: build one, and name its "
-                "folder by --find-links)"
-            )
+        if why := _why_unusable(text):
+            raise UnusableRequirements(f"{file}:{number}: {text} {why}")
         line = Line(file, number, text)
         yield line
         if line.included:
@@ -123,3 +121,24 @@ def _lines(file: Path, within: tuple[Path, ...] = ()) -> Iterator[Line]:
             if line.included.resolve() in (*within, file.resolve()):
                 raise UnusableRequirements(f"{line.place}: {name} includes itself (take the line out)")
             yield from _lines(line.included, (*within, file.resolve()))
+
+
+def _address(text: str) -> str:
+    """Where a line says that its package is; "" where an index is to be asked."""
+    match = _ADDRESS.match(text)
+    return match["address"] if match else ""
+
+
+def _why_unusable(text: str) -> str:
+    """Why what a line names can't travel, and what to do; "" where it may."""
+    address = _address(text)
+    if _REPOSITORY.match(address):
+        return "is a repository, not a wheel (only wheels travel: build one, and name its folder by --find-links)"
+    if address and not urlsplit(address).path.lower().endswith(".whl"):
+        return (
+            "is no wheel (only wheels travel: name the address of a file that ends in .whl, or build one and name its "
+            "folder by --find-links)"
+        )
+    if not address and _PATH.match(text):
+        return "is no package of an index (only wheels travel: put modules of your own into the script's folder)"
+    return ""

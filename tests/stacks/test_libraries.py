@@ -13,11 +13,16 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import aws_cdk as cdk
 import pytest
 
+from geocadence.definition.requirements import requirements_digest
 from stacks.components import libraries, script_asset, uv
 from stacks.components.libraries import Libraries, NoWheels
 from stacks.components.script_asset import ScriptAsset
@@ -267,16 +272,69 @@ def test_a_file_in_another_encoding_is_named(project: Path) -> None:
         Libraries(file).zips(("3.10",))
 
 
-@pytest.mark.parametrize("line", ["-e .", "./mine", "/home/me/mine", "file:mine.whl"])
+@pytest.mark.parametrize("line", ["-e .", "./mine", "/home/me/mine", "file:mine.whl", "wheels/mine", "mine.tar.gz ; x"])
 def test_a_folder_is_no_requirement(project: Path, line: str) -> None:
     with pytest.raises(NoWheels, match=r"requirements\.txt:3: .* is no package of an index"):
         Libraries(requirements(project, f"{line}\n")).zips(("3.10",))
 
 
-@pytest.mark.parametrize("line", ["git+https://example.com/bands", "bands[all] @ git+ssh://git@example.com/bands@v1"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "git+https://example.com/bands",
+        "GIT+https://example.com/bands",
+        "bands[all] @ git+ssh://git@example.com/bands@v1",
+        "bands @ git+https://example.com/bands-1.0-py3-none-any.whl",
+    ],
+)
 def test_a_repository_is_no_requirement(project: Path, line: str) -> None:
     with pytest.raises(NoWheels, match=r"requirements\.txt:3: .* is a repository, not a wheel"):
         Libraries(requirements(project, f"{line}\n")).zips(("3.10",))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bands @ https://example.com/bands-1.0.zip",
+        "bands[all]@https://example.com/bands-1.0.tar.gz#sha256=00 ; python_version > '3'",
+        "https://example.com/download?file=bands-1.0-py3-none-any.whl",
+        "bands @ file:///home/me/bands",
+        "bands @ ../bands",
+    ],
+)
+def test_an_address_of_what_is_no_wheel_is_no_requirement(project: Path, line: str) -> None:
+    told = r"requirements\.txt:3: .* is no wheel \(only wheels travel: .* build one and name its folder by --find-links"
+    with pytest.raises(NoWheels, match=told):
+        Libraries(requirements(project, f"{line}\n")).zips(("3.10",))
+
+
+@pytest.fixture
+def server(project: Path) -> Iterator[str]:
+    """The address of the index, by HTTP."""
+    handler = partial(SimpleHTTPRequestHandler, directory=project / "index")
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
+        Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+
+
+@pytest.mark.parametrize("name", ["tiles @ ", "tiles[colour]@", ""])
+def test_a_wheel_travels_from_its_address(project: Path, server: str, name: str) -> None:
+    line = f"{name}{server}/tiles-1.0-py3-none-any.whl"
+    assert names(Libraries(requirements(project, f"{line}\n")).zips(("3.10",))["3.10"]) >= {"tiles", "bands"}
+
+
+def test_a_wheel_in_a_folder_with_a_blank_in_its_name_travels_and_another_in_its_place_is_a_change(
+    project: Path,
+) -> None:
+    (project / "my index").mkdir()
+    place = (project / "index/tiles-1.0-py3-none-any.whl").rename(project / "my index/tiles-1.0-py3-none-any.whl")
+    asked = requirements(project, f"tiles @ {place.as_uri()}\n")
+    before = requirements_digest(asked)
+    assert names(Libraries(asked).zips(("3.10",))["3.10"]) >= {"tiles", "bands"}
+
+    place.write_bytes(place.read_bytes() + b"\0")
+    assert requirements_digest(asked) != before
 
 
 def test_an_included_file_that_is_not_there_is_named(project: Path) -> None:
