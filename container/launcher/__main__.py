@@ -69,15 +69,14 @@ def main():
         say("job", level="warning", reason=f"what is here can't be told: {type(error).__name__}: {error}")
     if start.get("products") and (lack := lacking_for_products()):
         return refuse(f"Products of files (processing.products) need {lack}.")
+    log = Log()
     # Whoever watches the log knows by this line that what remains is the upload.
-    at_the_end(os.getpid(), say, "ended")
+    at_the_end(os.getpid(), log.say, "ended")
     ended = Ended()
     if start.get("products"):
         # What the script changes in its environment and its input is its own business.
         scenes = keep(ROOT / "processing" / "input_data", Path(place, "scenes"))
-        at_the_end(
-            os.getpid(), make_products, ended, start["products"], Path(place), scenes, dict(os.environ), os.dup(2)
-        )
+        at_the_end(os.getpid(), make_products, ended, start["products"], Path(place), scenes, dict(os.environ), log)
     run(Path(place, "script", start["entry"]), ended)
     return 0
 
@@ -86,6 +85,34 @@ class Ended:
     """How the script ended; `well` is with 0, by its last line or its own exit."""
 
     well = False
+
+
+class Log:
+    """The job's log as it was before the script, which may close its own, or give its number to a file.
+
+    Python's own standard error is not touched once the script has run: what could not be written to it would end
+    Python with 120, whatever the script ended with.
+    """
+
+    def __init__(self):
+        self.descriptor = os.dup(2)
+        self.file = self.identity()
+
+    def identity(self):
+        """What the descriptor leads to; None where it is closed."""
+        try:
+            told = os.fstat(self.descriptor)
+        except OSError:
+            return None
+        return told.st_dev, told.st_ino
+
+    def is_open(self):
+        return self.file is not None and self.identity() == self.file
+
+    def say(self, event):
+        if self.is_open():
+            with contextlib.suppress(OSError):
+                os.write(self.descriptor, line(event).encode("utf-8"))
 
 
 def keep(folder, copy):
@@ -97,23 +124,20 @@ def keep(folder, copy):
 
 
 def make_products(ended, told, place, scenes, environment, log):
-    """Make products of the files that the script left for `scenes`; without them the job fails.
-
-    `log` is a copy of the log's descriptor, since a script may have closed its own.
-    """
+    """Make products of the files that the script left for `scenes`; without them the job fails."""
     if not ended.well:
         return
     program = place / "products" / "_catalogue_files.py"
     command = [sys.executable, str(program), "--script", told["script"], "--digest", told["digest"]]
     command += ["--input", str(scenes)]
+    stderr = log.descriptor if log.is_open() else subprocess.DEVNULL
     code = 1
     try:
-        code = subprocess.run(command, cwd=str(place), env=environment, stderr=log, check=False).returncode
+        code = subprocess.run(command, cwd=str(place), env=environment, stderr=stderr, check=False).returncode
     finally:
         if code:
             # Python's own end would be with the script's 0.
-            with contextlib.suppress(Exception):
-                say("ended")
+            log.say("ended")
             shutil.rmtree(place, True)
             with contextlib.suppress(Exception):  # a script may have closed it, or put anything in its place
                 sys.stdout.flush()
@@ -355,10 +379,15 @@ def refuse(reason):
 
 
 def say(event, level="info", **facts):
-    """One JSON line to the log, in the manner of the built-in script's."""
-    moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    sys.stderr.write(json.dumps({"time": moment, "level": level, "event": event, **facts}, default=str) + "\n")
+    """One JSON line to the log, before the script runs."""
+    sys.stderr.write(line(event, level=level, **facts))
     sys.stderr.flush()
+
+
+def line(event, level="info", **facts):
+    """A line of the log, in the manner of the built-in script's."""
+    moment = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return json.dumps({"time": moment, "level": level, "event": event, **facts}, default=str) + "\n"
 
 
 if __name__ == "__main__":

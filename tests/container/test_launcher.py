@@ -100,6 +100,31 @@ def test_the_scripts_exit_code_is_the_jobs(job, end, code):
 
 
 @pytest.mark.parametrize(
+    ("end", "is_told"),
+    [
+        ("os.close(2)", True),
+        ("sys.stderr.close()", True),
+        ("sys.stderr = None", True),
+        ("os.close(1); sys.exit(3)", True),
+        ("os.closerange(0, 256)", False),
+    ],
+)
+def test_a_script_that_closes_its_log_ends_with_its_own_code(job, tmp_path, end, is_told):
+    script = f"import os, sys\n{end}\n"
+    (tmp_path / "main.py").write_text(script)
+    alone = subprocess.run([sys.executable, tmp_path / "main.py"], capture_output=True, check=False)
+    ended = job(script).start()
+    assert (ended.code, "ended" in ended.events) == (alone.returncode, is_told), ended.err
+
+
+@pytest.mark.parametrize("closed", ["os.close(2)", "os.closerange(2, 256)"])
+def test_nothing_is_written_to_a_file_that_a_script_opens_where_its_log_was(job, tmp_path, closed):
+    script = f"import os\n{closed}\nfiles = [open(f'{tmp_path}/{{n}}.csv', 'w') for n in range(20)]\n"
+    assert job(script).start().code == 0
+    assert [path.read_text() for path in tmp_path.glob("*.csv")] == [""] * 20
+
+
+@pytest.mark.parametrize(
     "script",
     [
         "def work():\n    raise ValueError('no CRS')\n\nwork()\n",
