@@ -15,7 +15,7 @@ from cataloguing.scenes import read_sources
 from spectral.failures import InputFailure, check_id, file_name_for
 from spectral.moments import year_and_month
 from spectral.progress import Progress
-from spectral.staging import Staging
+from spectral.staging import Staging, as_json
 
 __all__ = ["Script", "catalogue"]
 
@@ -83,12 +83,16 @@ def _make(
         raise InputFailure(f"{script.name} left two files that would have one name in the scene's folder.")
     files = [File(staging.path(path), name) for path, name in names.items()]
     item = item_of_files(source, files, scene_id=scene_id, script=script, collection=collection)
+    try:
+        content = as_json(item)
+    except ValueError as error:
+        raise InputFailure(f"What {script.name} left says of itself what no Item can hold ({error}).") from error
     for path, name in names.items():
         place = staging.path(f"{folder}/{name}")
         place.parent.mkdir(parents=True, exist_ok=True)
         # Within one folder tree, so at once; onto itself where the script put it there already.
         staging.path(path).rename(place)
-    staging.place_json(item, target)
+    staging.place_bytes(content, target)
     return len(files)
 
 
@@ -125,5 +129,7 @@ def _files(output: Path, progress: Progress, *, but: str) -> Iterator[str]:
 
 
 def _record(staging: Staging, target: str, scene_id: str, reason: str) -> None:
+    # Names of files need not be UTF-8.
+    reason = reason.encode("utf-8", "replace").decode("utf-8")
     # Whether the scene or the script is at fault, nobody knows; the script's log may.
     staging.place_json({"scene": scene_id, "class": "bug", "reason": reason}, target)

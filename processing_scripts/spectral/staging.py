@@ -66,11 +66,13 @@ class Staging:
         return path
 
     def place_json(self, document: Any, target: str) -> Path:
-        """Write a JSON document (sorted as given, no NaN) to `target`."""
-        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        content = text.encode("utf-8")
+        """Write a JSON document to `target`; raises as `as_json`, and nothing is there then."""
+        return self.place_bytes(as_json(document), target)
+
+    def place_bytes(self, content: bytes, target: str) -> Path:
+        """Write a file to `target`, a path inside the output folder."""
         if self._renames:
-            draft = self.scratch() / "draft.json"
+            draft = self.scratch() / "draft"
             draft.write_bytes(content)
             return self.place(draft, target)
         path = self._made_room(target)
@@ -98,6 +100,15 @@ class Staging:
         path = self.path(target)
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def as_json(document: Any) -> bytes:
+    """A JSON document as a file holds it, sorted as given.
+
+    Raises:
+        ValueError: it holds a NaN, or a text that is none in UTF-8.
+    """
+    return f"{json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)}\n".encode()
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from cataloguing.cli import main
 from cataloguing.item import asset_keys
 from cataloguing.owners import Owners
 from pystac.validation import validate_dict
-from rasterio.transform import from_origin
+from rasterio.transform import Affine, from_origin
 
 from geocadence.plan.scene_format import search_result
 from geocadence.products import asset_key
@@ -328,6 +330,31 @@ def test_a_raster_that_was_cut_short_is_no_product_and_none_of_the_scenes_files_
     assert {"evi_S2A_1.tif", "ndvi_S2A_1.tif"} < shard.files()
     assert not (shard.output / "2026/03/S2A_1").exists()
     assert shard.item("S2A_2")
+
+
+def test_a_raster_of_which_no_item_can_tell_is_no_product_and_none_of_the_scenes_files_moves(shard: Shard) -> None:
+    shard.scenes(source("S2A_1"), source("S2A_2"))
+    shard.tiff("ndvi_S2A_1.tif", transform=Affine(10, 0, math.nan, 0, -10, 0))
+    shard.tiff("evi_S2A_1.tif")
+    shard.tiff("ndvi_S2A_2.tif")
+    shard.run()
+    assert shard.files() == {
+        "ndvi_S2A_1.tif",
+        "evi_S2A_1.tif",
+        "2026/03/S2A_2/ndvi_S2A_2.tif",
+        "2026/03/S2A_2/S2A_2.json",
+        "runs/run1/failures/S2A_1.json",
+    }
+    assert "says of itself what no Item can hold" in shard.failure("S2A_1")["reason"]
+
+
+def test_a_broken_file_whose_name_is_no_text_costs_its_scene_alone(shard: Shard) -> None:
+    shard.scenes(source("S2A_1"), source("S2A_2"))
+    (shard.output / os.fsdecode(b"ndvi_S2A_1_\xff.tif")).write_bytes(b"no raster")
+    shard.tiff("ndvi_S2A_2.tif")
+    shard.run()
+    assert "ndvi_S2A_1_?.tif can't be read" in shard.failure("S2A_1")["reason"]
+    assert "2026/03/S2A_2/S2A_2.json" in shard.files()
 
 
 def test_links_are_no_products_and_lead_nowhere(shard: Shard, tmp_path: Path) -> None:
