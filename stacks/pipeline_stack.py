@@ -7,6 +7,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from geocadence.definition import Definition
+from geocadence.definition.problems import dotted
 from stacks.components.backfill_machine import BackfillMachine
 from stacks.components.channels import Channels, names_of_files
 from stacks.components.container_image import ContainerImage
@@ -34,6 +35,8 @@ class PipelineStack(cdk.Stack):
             env=settings.environment,
             description=f"Geocadence: {pipeline.description or pipeline.name}"[:1024],
         )
+        for caution in definition.cautions:
+            cdk.Annotations.of(self).add_warning_v2(f"geocadence:{dotted(caution.key)}", str(caution))
         places = PipelinePlaces.of(self, definition, settings.stage)
         log_retention = logs.RetentionDays.ONE_YEAR if settings.is_production else logs.RetentionDays.ONE_MONTH
         image = ContainerImage.resolve(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from geocadence.cli.screen import Screen
 from geocadence.definition import DefinitionErrors, definition_schema
 from geocadence.definition.files import definition_files, pipelines_folder
 from geocadence.definition.loading import load_files
-from geocadence.definition.problems import dotted
+from geocadence.definition.problems import Problem, dotted
 
 
 def validate(options: argparse.Namespace, screen: Screen) -> int:
@@ -21,24 +22,34 @@ def validate(options: argparse.Namespace, screen: Screen) -> int:
         found = load_files(paths)
     except DefinitionErrors as errors:
         if screen.as_json:
-            problems = [
-                {"file": p.file, "line": p.line, "key": dotted(p.key), "problem": p.sentence} for p in errors.problems
-            ]
-            screen.facts({"valid": False, "problems": problems})
+            screen.facts({"valid": False, "problems": list(map(_as_json, errors.problems))})
         else:
             screen.err.print(str(errors), markup=False)
         return 1
+    cautions = [caution for definition in found for caution in definition.cautions]
     if screen.as_json:
-        screen.facts({"valid": True, "pipelines": [definition.name for definition in found]})
+        names = [definition.name for definition in found]
+        screen.facts({"valid": True, "pipelines": names, "cautions": list(map(_as_json, cautions))})
     else:
         for definition in found:
             screen.say(f"{definition.name}: valid ({definition.path})")
+        for caution in cautions:
+            screen.err.print(f"caution: {caution}", markup=False)
     return 0
 
 
 def schema(options: argparse.Namespace, screen: Screen) -> int:
     screen.facts(definition_schema())
     return 0
+
+
+def _as_json(problem: Problem) -> dict[str, Any]:
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "key": dotted(problem.key),
+        "problem": problem.sentence,
+    }
 
 
 def _definition_files(paths: list[Path]) -> list[Path]:

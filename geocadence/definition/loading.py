@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from geocadence.definition.area import read_area
+from geocadence.definition.cautions import cautions
 from geocadence.definition.checks import contradictions
 from geocadence.definition.files import (
     PROJECT_ROOT,
@@ -33,11 +34,12 @@ from geocadence.execution_input import MAX_INSTANCES
 
 @dataclass(frozen=True)
 class Definition:
-    """A checked definition and the file it came from."""
+    """A checked definition and the file it came from; `cautions` are what a person should know, and may mean."""
 
     pipeline: Pipeline
     path: Path
     root: Path = PROJECT_ROOT
+    cautions: tuple[Problem, ...] = ()
 
     @property
     def name(self) -> str:
@@ -189,7 +191,9 @@ def _load(path: Path, root: Path) -> tuple[Definition | None, Document]:
         document.problems.append(document.problem(key, text))
     if document.problems or pipeline is None:
         return None, document
-    return Definition(pipeline, path, root), document
+    definition = Definition(pipeline, path, root)
+    found = cautions(pipeline.processing, script=definition.script_path, root=root)
+    return replace(definition, cautions=tuple(document.problem(key, text) for key, text in found)), document
 
 
 def _pipeline(document: Document) -> Pipeline | None:

@@ -140,6 +140,7 @@ class Scenes:
             instances,
             decisions + self.rejected + superseded + beyond,
             batches,
+            note=_note(definition, instances) if taken else "",
             expected=expected,
             refusal=_refusal(asked, definition, expected, jobs=jobs, is_of_scenes=True),
             holds=[] if asked.dry_run else [d for d in decisions if d.is_taken or d.adopted],
@@ -166,10 +167,13 @@ class Objects:
         **_: Any,
     ) -> Draft:
         # Objects have no identity of their own to share out: one run at a time.
-        note = f"run {live[0].run_id} is working on the same objects" if live else ""
         planned = 0 if live else self.count
         jobs = 1 if planned and not asked.dry_run else 0
         instances = _instances(asked, definition, planned, jobs)
+        if live:
+            note = f"run {live[0].run_id} is working on the same objects"
+        else:
+            note = _note(definition, instances) if planned else ""
         expected = _expect(
             definition,
             outputs,
@@ -304,4 +308,14 @@ def _instances(asked: ExecutionInput, definition: dict[str, Any], objects: int, 
         objects=objects,
         jobs=jobs,
         is_sharded=processing["distribution"] == "ShardedByS3Key",
+    )
+
+
+def _note(definition: dict[str, Any], instances: int) -> str:
+    """What a person should know of how the work is handed out."""
+    if definition["processing"]["distribution"] != "FullyReplicated" or instances < 2:
+        return ""
+    return (
+        f"each of {instances} instances gets all of the input (FullyReplicated): unless the script takes its share by "
+        "/opt/ml/config/resourceconfig.json, what they write under one name replaces each other"
     )

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from aws_cdk import Annotations, Aws
+from aws_cdk import Aws
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -20,7 +20,6 @@ from geocadence.definition.images import (
     GEOSPATIAL_REGION,
     GEOSPATIAL_URI,
     EcrImage,
-    may_change,
 )
 from stacks.components.uv import deploys_to_this_machine
 from stacks.refused import Refused
@@ -61,11 +60,6 @@ class ContainerImage:
             raise UnusableImage(
                 f"{where}: processing.image: {image} lies in {there}, the jobs run in {region} "
                 f"(deploy with -c region={there}, or name an image in {region})"
-            )
-        if may_change(image):
-            Annotations.of(scope).add_warning_v2(
-                "geocadence:latest",
-                f"{where}: processing.image: {image} may be another image tomorrow; name its digest (@sha256:…)",
             )
         return cls(image, _arn(image))
 

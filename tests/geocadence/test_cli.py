@@ -84,6 +84,22 @@ def test_validate_names_every_mistake(tmp_path: Path, capsys: Any) -> None:
     ]
 
 
+def test_validate_tells_what_is_to_be_known_and_is_content(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "script.py").touch()
+    path = tmp_path / "p.yaml"
+    processing = "{script: script.py, instance_count: 2, distribution: FullyReplicated}"
+    path.write_text(f"name: p\nsource: {{prefix: {{uri: s3://bucket/}}}}\nprocessing: {processing}\n")
+
+    assert main(["validate", str(path)]) == 0
+    told = capsys.readouterr()
+    assert main(["validate", "--json", str(path)]) == 0
+    (caution,) = json.loads(capsys.readouterr().out)["cautions"]
+
+    assert told.out == f"p: valid ({path})\n"
+    assert told.err.startswith(f"caution: {path}:3: processing.distribution: FullyReplicated gives each of 2")
+    assert (caution["line"], caution["key"]) == (3, "processing.distribution")
+
+
 def test_validate_speaks_json(tmp_path: Path, capsys: Any) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text("- a list\n")

@@ -18,7 +18,7 @@ from geocadence.definition import definition_schema, load_pipeline, load_pipelin
 from geocadence.definition.area import one_geometry
 from geocadence.definition.cron import cron_problem
 from geocadence.definition.files import code_digest
-from geocadence.definition.images import BUILD_CONTEXT
+from geocadence.definition.images import BUILD_CONTEXT, GEOSPATIAL_URI
 from geocadence.definition.values import InstanceType
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -261,6 +261,52 @@ def test_a_run_may_not_raise_the_instances_of_products_of_files_that_each_would_
     path.write_text(path.read_text().replace("script: script.py", given))
 
     assert load_pipeline(path).resolved()["processing"]["most_instances"] == 1
+
+
+def cautions_of(folder: Path, processing: str) -> list[str]:
+    path = write(folder, "prefix: {uri: s3://bucket/scenes/}")
+    path.write_text(path.read_text().replace("{script: script.py}", f"{{{processing}}}"))
+    return [str(caution).removeprefix(f"{path}:") for caution in load_pipeline(path).cautions]
+
+
+@pytest.mark.parametrize(
+    ("given", "is_told"),
+    [
+        ("script: script.py, instance_count: 3, distribution: FullyReplicated", True),
+        ("script: script.py, distribution: FullyReplicated", False),
+        ("script: script.py, instance_count: 3", False),
+        ("script: by_rank, entry: go.py, instance_count: 3, distribution: FullyReplicated", False),
+    ],
+)
+def test_instances_that_would_write_each_others_files_are_told_of_unless_the_script_looks_at_its_rank(
+    tmp_path: Path, given: str, is_told: bool
+) -> None:
+    (tmp_path / "by_rank").mkdir()
+    (tmp_path / "by_rank/go.py").write_text("import ranks")
+    (tmp_path / "by_rank/ranks.py").write_text("HOSTS = open('/opt/ml/config/resourceconfig.json')")
+
+    told = cautions_of(tmp_path, given)
+
+    assert len(told) == is_told
+    if is_told:
+        assert told[0].startswith(
+            "4: processing.distribution: FullyReplicated gives each of 3 instances all of the input"
+        )
+        assert "share by current_host and hosts there; or take ShardedByS3Key" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("image", "is_told"),
+    [("sagemaker-geospatial", False), (GEOSPATIAL_URI, False), (":2.1", False), (":latest", True)],
+)
+def test_an_image_that_may_be_another_tomorrow_is_told_of_where_it_is_not_aws_own(
+    tmp_path: Path, image: str, is_told: bool
+) -> None:
+    full = f"123456789012.dkr.ecr.us-west-2.amazonaws.com/maps{image}" if image.startswith(":") else image
+    told = cautions_of(tmp_path, f"script: script.py, image: '{full}'")
+    assert told == (
+        [f"4: processing.image: {full} may be another image tomorrow (name its digest, @sha256:…)"] * is_told
+    )
 
 
 def test_paths_lead_from_the_definition_first_and_from_the_project_then(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from geocadence.bucket import Bucket
 from geocadence.execution_input import InvalidInput
-from tests.geocadence.scenes import definition
+from tests.geocadence.scenes import definition, item, items_source
 
 
 def test_a_prefix_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket) -> None:
@@ -19,6 +19,26 @@ def test_a_prefix_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket)
 
     assert (result["planned"], result["batches"], result["instance_count"]) == (2, 1, 2)
     assert result["input_uri"] == inputs.uri("images/")
+
+
+@pytest.mark.parametrize(
+    ("distribution", "asked", "is_told"),
+    [("FullyReplicated", 2, True), ("FullyReplicated", 1, False), ("ShardedByS3Key", 2, False)],
+)
+@pytest.mark.parametrize("kind", ["prefix", "items"])
+def test_a_plan_says_that_its_instances_get_all_of_the_input(
+    plan: Any, inputs: Bucket, kind: str, distribution: str, asked: int, is_told: bool
+) -> None:
+    for name in ("images/a.tif", "images/b.tif"):
+        inputs.write(name, b"x", content_type="image/tiff")
+    sources = {"prefix": {"uri": inputs.uri("images/")}, "items": items_source([item(0), item(1)])}
+    resolved = definition(**{kind: sources[kind]})
+    resolved["processing"]["distribution"] = distribution
+
+    document = plan(resolved, {"instance_count": asked})["document"]
+
+    told = "each of 2 instances gets all of the input (FullyReplicated)"
+    assert document["note"].startswith(told) if is_told else document["note"] == ""
 
 
 def test_an_empty_prefix_means_no_batch(plan: Any, inputs: Bucket) -> None:

@@ -40,6 +40,7 @@ DEFINITIONS = {
             "script": "folder",
             "image": "123456789012.dkr.ecr.us-west-2.amazonaws.com/maps/tiles@sha256:" + "a" * 64,
             "distribution": "FullyReplicated",
+            "instance_count": 2,
             "upload": "EndOfJob",
         },
     },

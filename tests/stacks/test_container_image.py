@@ -7,7 +7,6 @@ from pathlib import Path
 
 import aws_cdk as cdk
 import pytest
-from aws_cdk.assertions import Annotations, Match
 
 from geocadence.definition.images import GEOSPATIAL_URI
 from stacks.components.container_image import (
@@ -24,19 +23,6 @@ OURS = "123456789012.dkr.ecr.us-west-2.amazonaws.com/maps"
 @pytest.fixture
 def stack(tmp_path: Path) -> cdk.Stack:
     return cdk.Stack(cdk.App(outdir=str(tmp_path / "out"), analytics_reporting=False), "Stack")
-
-
-def warnings(stack: cdk.Stack) -> list:
-    return Annotations.from_stack(stack).find_warning("*", Match.any_value())
-
-
-def test_latest_is_warned_about_where_it_is_not_aws_own(stack: cdk.Stack) -> None:
-    for image in ("sagemaker-geospatial", GEOSPATIAL_URI, f"{OURS}:2.1", f"{OURS}@sha256:{'0' * 64}"):
-        ContainerImage.resolve(stack, image, region="us-west-2", where="x.yaml")
-    assert warnings(stack) == []
-    ContainerImage.resolve(stack, f"{OURS}:latest", region="us-west-2", where="x.yaml")
-    (warning,) = warnings(stack)
-    assert "name its digest" in warning.entry.data
 
 
 def test_our_own_image_is_built_at_deployment_from_two_files(synthesis: Synthesis) -> None:

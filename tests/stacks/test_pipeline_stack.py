@@ -30,6 +30,23 @@ def test_a_stage_has_the_stacks_that_its_definitions_ask_for(synthesis: Synthesi
     }
 
 
+def test_what_is_to_be_known_of_a_definition_is_told_at_synth(synthesis: Synthesis) -> None:
+    """In FullyReplicated `tiles` two instances write what one would."""
+    told = {
+        path.name.split(".")[0]: [
+            line["data"]
+            for lines in json.loads(path.read_text()).values()
+            for line in lines
+            if line["type"] == "aws:cdk:warning"
+        ]
+        for path in synthesis.folder.glob("*.metadata.json")
+    }
+    assert {name for name, warnings in told.items() if warnings} == {"geocadence-dev-tiles", "geocadence-prod-tiles"}
+    (warning,) = told["geocadence-dev-tiles"]
+    assert "tiles.yaml:" in warning
+    assert "processing.distribution: FullyReplicated gives each of 2 instances all of the input" in warning
+
+
 def test_the_command_line_finds_what_it_needs_among_the_outputs(weekly: Stack) -> None:
     outputs = {key: weekly.plain(each["Value"]) for key, each in weekly.template["Outputs"].items()}
     assert outputs["InputBucket"] == f"geocadence-dev-input-{ACCOUNT}-{REGION}"
