@@ -27,6 +27,8 @@ _PROPERTIES = {
     "ViewSunElevation": "view:sun_elevation",
 }
 _JPEG2000 = "image/jp2"
+# A narrow band of near infrared: https://github.com/stac-extensions/eo#common-band-names
+_NARROW = "nir08"
 
 
 def search_result(item: Item) -> list[dict[str, Any]]:
@@ -58,14 +60,16 @@ def _geometry(item: Item) -> dict[str, Any]:
 def _hrefs(assets: dict[str, Any]) -> dict[str, str]:
     """By the catalogue's keys, and by the bands' common names where no key is called so.
 
-    Of several assets with a band of one name the finest is taken, then what is no JPEG 2000, then the first.
+    Of several assets with a band of one name the finest is taken, then what is no JPEG 2000, then the first. What has
+    one band of near infrared only, such as Landsat's Collection 2, has it as `nir` too, which scripts ask for.
     """
     own = {key: asset["href"] for key, asset in assets.items() if isinstance(asset, dict) and asset.get("href")}
     by_name: dict[str, str] = {}
     for key in sorted(own, key=lambda key: _rank(assets[key])):
         for name in _common_names(assets[key]):
             by_name.setdefault(name, own[key])
-    return by_name | own
+    found = by_name | own
+    return found | ({"nir": found[_NARROW]} if _NARROW in found and "nir" not in found else {})
 
 
 def _common_names(asset: dict[str, Any]) -> Iterator[str]:

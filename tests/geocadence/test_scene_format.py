@@ -60,6 +60,15 @@ def test_awss_guide_finds_its_bands_where_the_catalogue_calls_them_otherwise() -
     assert set(found["Assets"]) == {*BANDS, "red", "nir", "swir16"}
 
 
+@pytest.mark.parametrize("key", ["nir08", "B05"])
+def test_awss_guide_finds_the_one_near_infrared_of_landsat(key: str) -> None:
+    """Of Collection 2 the key and the common name of band 5; other catalogues have the name alone."""
+    one = {"href": "b5.tif", "eo:bands": [{"name": "OLI_B5", "common_name": "nir08"}]}
+    assert hrefs({key: one}) == {key: "b5.tif", "nir08": "b5.tif", "nir": "b5.tif"}
+    assert hrefs({key: one, "B08": {"href": "b8.tif", "bands": [{"eo:common_name": "nir"}]}})["nir"] == "b8.tif"
+    assert hrefs({key: one, "nir": {"href": "own.tif"}})["nir"] == "own.tif"
+
+
 @pytest.mark.parametrize(
     "bands", [{"eo:bands": [{"common_name": "red"}]}, {"bands": [{"name": "B04", "eo:common_name": "red"}]}]
 )
