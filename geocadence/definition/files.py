@@ -110,7 +110,10 @@ def _shown_link(path: Path) -> str:
 
 
 def code_digest(script: Path, *, root: Path, beside: Path | None = None) -> str:
-    """A digest of the code that travels to the job with a script, and of `beside`: the libraries that travel too."""
+    """A digest of a script's own code, and of `beside`, its requirements: what makes its products what they are.
+
+    Not of the launcher and of what makes products of files, which travel along and change no pixel.
+    """
     digest = hashlib.sha256(script.name.encode())
     for name, path in files_to_ship(script, root=root):
         digest.update((name if path != script else "").encode() + b"\0" + path.read_bytes() + b"\0")

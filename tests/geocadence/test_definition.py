@@ -177,6 +177,21 @@ def test_a_built_in_script_is_another_when_what_it_needs_changes_and_only_then(
     assert (code_digest(script, root=tmp_path) != before) == is_another
 
 
+@pytest.mark.parametrize(
+    "changed", ["container/launcher/__main__.py", "processing_scripts/cataloguing/item.py", "requirements/codecs.txt"]
+)
+def test_what_starts_a_script_and_catalogues_its_files_is_no_part_of_its_recipe(tmp_path: Path, changed: str) -> None:
+    """It changes no pixel; a release that mends a line of log would have every product of everybody made anew."""
+    script = tmp_path / "mine.py"
+    for path in (script, tmp_path / changed):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("as before")
+    before = code_digest(script, root=tmp_path)
+    (tmp_path / changed).write_text("changed")
+
+    assert code_digest(script, root=tmp_path) == before
+
+
 @pytest.mark.parametrize("changed", ["Dockerfile", "requirements.txt"])
 def test_an_image_that_is_built_here_is_told_by_what_it_is_made_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
