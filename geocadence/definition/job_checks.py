@@ -28,6 +28,8 @@ from geocadence.definition.requirements import UnusableRequirements, read_requir
 # CreateProcessingJob's environment holds 100 entries; GEOCADENCE_RUN_ID and GEOCADENCE_PIPELINE are among them.
 _MAX_ENVIRONMENT = 98
 _MAX_ENVIRONMENT_LENGTH = 256
+# GDAL's, for all that opens s3:// by it: https://gdal.org/en/stable/user/virtual_file_systems.html#vsis3
+_PAYER = "AWS_REQUEST_PAYER"
 
 
 def job_problems(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[Finding]:
@@ -190,7 +192,9 @@ def _environment(data: dict[str, Any]) -> Iterator[Finding]:
     for name, value in environment.items():
         if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
             yield (*key, name), "is no environment variable's name (expected letters, digits and _, no digit first)"
-        elif name.startswith(("GEOCADENCE_", "AWS_")):
+        elif name == _PAYER and value != "requester":
+            yield (*key, name), f"{value} is unknown (expected requester, of buckets whose requester pays)"
+        elif name.startswith(("GEOCADENCE_", "AWS_")) and name != _PAYER:
             prefix = name.split("_")[0] + "_"
             yield (*key, name), f"is reserved (names with {prefix} are set by Geocadence and AWS; take another one)"
         elif len(name) > _MAX_ENVIRONMENT_LENGTH or (isinstance(value, str) and len(value) > _MAX_ENVIRONMENT_LENGTH):

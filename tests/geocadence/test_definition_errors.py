@@ -242,6 +242,8 @@ MISTAKES = [
     ],
     ("instance_count: 4", "environment: {AWS_REGION: x}", "11: processing.environment.AWS_REGION: is reserved (names "
      "with AWS_ are set by Geocadence and AWS; take another one)"),
+    ("instance_count: 4", "environment: {AWS_REQUEST_PAYER: owner}", "11: processing.environment.AWS_REQUEST_PAYER: owner is "
+     "unknown (expected requester, of buckets whose requester pays)"),
     ("instance_count: 4", "environment: {DEBUG: 1}", "11: processing.environment.DEBUG: 1 is not text (put it in "
      "quotes)"),
     ("instance_count: 4", "environment: {9LIVES: x}", "11: processing.environment.9LIVES: is no environment variable's "
@@ -353,6 +355,12 @@ def test_links_that_a_script_does_not_take_along_may_lead_nowhere(project: Path)
     path.write_text(GOOD.replace("script: spectral_index", "script: mine"))
 
     load_pipeline(path, root=project)
+
+
+def test_who_pays_for_requests_is_said_in_the_environment(project: Path) -> None:
+    path = project / "pipelines/ndvi-weekly.yaml"
+    path.write_text(GOOD.replace("instance_count: 4", "environment: {AWS_REQUEST_PAYER: requester}"))
+    assert load_pipeline(path, root=project).pipeline.processing.environment == {"AWS_REQUEST_PAYER": "requester"}
 
 
 def test_what_is_wrong_with_requirements_is_named_before_anything_is_gathered(project: Path) -> None:

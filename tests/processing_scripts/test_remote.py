@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +22,10 @@ from spectral.gdal_options import gdal_options
 from spectral.http_client import HttpClient, Ranged
 from spectral.remote import Fetcher, RemoteFile
 
-from tests.processing_scripts.factory import Folder, random_dn
+from tests.processing_scripts.factory import SCRIPTS, Folder, random_dn
+
+CONTAINER = SCRIPTS.parent / ".local/container/bin/python"
+SIGNED = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 class Server(ThreadingHTTPServer):
@@ -33,6 +39,7 @@ class Server(ThreadingHTTPServer):
         self.spans: list[tuple[str, int, int]] = []
         self.has_ranges = True
         self.hangs_up = False
+        self.payer: str | None = None  # who has to say that they pay, in the name of S3's header
 
     @property
     def url(self) -> str:
@@ -55,7 +62,9 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests += 1
         waiting = self.server.errors.get(self.path, [])
         path = self.server.root / self.path.lstrip("/")
-        if waiting or not path.is_file():
+        if self.server.payer not in (None, self.headers.get("x-amz-request-payer")):
+            content, status = b"", 403
+        elif waiting or not path.is_file():
             content, status = b"", waiting.pop(0) if waiting else 404
         else:
             content, status = path.read_bytes(), 200
@@ -146,6 +155,28 @@ def test_a_server_without_ranges_is_left_to_gdal(remote: Folder, server: Server)
     server.has_ranges = False
     remote.run()
     assert remote.products() == {"FAR"}
+
+
+@pytest.mark.parametrize("environment", [{}, {"AWS_REQUEST_PAYER": "requester"}], ids=["unsaid", "said"])
+def test_buckets_whose_requester_pays_are_read_where_the_environment_says_so(
+    folder: Folder, server: Server, environment: dict[str, str]
+):
+    """By spectral_index; and by a script of others, with the libraries of the container, boto3 among them."""
+    server.payer = "requester"
+    item = folder.scene("FAR", red=random_dn((300, 300), seed=1), nir=random_dn((300, 300), seed=2), add=False)
+    for key, asset in item["assets"].items():
+        asset["href"] = f"s3://FAR/{key}.tif"
+    folder.add(item)
+    environment = os.environ | environment | {"AWS_ENDPOINT_URL": server.url} | dict.fromkeys(SIGNED, "x")
+    folders = ["--input", folder.input, "--output", folder.output]
+    script = [sys.executable, SCRIPTS / "spectral_index.py", "--indices", "NDVI", *folders]
+    subprocess.run(script, env=environment, capture_output=True, check=True)
+    assert folder.products() == ({"FAR"} if "AWS_REQUEST_PAYER" in environment else set())
+
+    options = gdal_options(environment)
+    code = "import boto3, rioxarray; rioxarray.open_rasterio('s3://FAR/red.tif').load()"
+    other = subprocess.run([CONTAINER, "-c", code], env=environment | options, capture_output=True, check=False)
+    assert (other.returncode == 0) == ("AWS_REQUEST_PAYER" in environment), other.stderr
 
 
 def test_a_truncated_far_file_is_the_inputs_fault(remote: Folder, server: Server):
