@@ -229,8 +229,11 @@ class CogWriter:
 
 
 def overview_factors(width: int, height: int) -> list[int]:
-    """2, 4, …: each level half of the last, until one tile holds everything."""
-    return pyramid.factors(width, height, _TILE)
+    """2, 4, …: each level half of the last, until one tile holds everything.
+
+    None of a single column: readers tell a level's factor by widths (rasterio, hence rio-cogeo), and refuse one of 1.
+    """
+    return pyramid.factors(width, height, _TILE) if width > 1 else []
 
 
 def tile_size(width: int, height: int) -> int:

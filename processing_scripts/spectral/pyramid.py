@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from spectral import loops
-from spectral.values import PACKED_NODATA
+from spectral.values import BESIDE_FLOAT_NODATA, LIKE_FLOAT_NODATA, PACKED_NODATA
 
 # A value above its type's smallest needs 16 bits, four of them 18; the number of valid ones goes above.
 _BITS = 18
@@ -33,6 +33,7 @@ def reduced(values: np.ndarray, nodata: float, depth: int) -> list[np.ndarray]:
 
     Args:
         values: rows and columns are multiples of 2^depth.
+        nodata: that of `values.PACKED_NODATA` or `values.FLOAT_NODATA` which goes with their type.
     """
     packed = values.dtype == np.int16 and nodata == PACKED_NODATA
     if packed and (found := loops.averages(values, depth)) is not None:
@@ -114,7 +115,11 @@ def _averages(sums: np.ndarray, counts: np.ndarray, dtype: np.dtype, nodata: flo
     """
     with np.errstate(all="ignore"):
         if dtype.kind == "f":
-            return np.where(counts, sums / counts, nodata).astype(dtype)
+            found = (sums / counts).astype(dtype)
+            # A value that readers would take for nodata moves beside it, as at full resolution.
+            found[(found >= LIKE_FLOAT_NODATA[0]) & (found <= LIKE_FLOAT_NODATA[1])] = BESIDE_FLOAT_NODATA
+            found[counts == 0] = nodata
+            return found
         means = np.divide(sums, counts, dtype=exact)
         means -= exact(32768)
         found = np.rint(means, out=means).astype(dtype)

@@ -22,7 +22,11 @@ pytestmark = pytest.mark.usefixtures("libraries")
 
 # With tiles of 512: below one tile, exactly one, levels that are exactly one tile wide, odd ones.
 @pytest.mark.parametrize(
-    "shape", [(200, 300), (512, 512), (600, 512), (513, 700), (1024, 1024), (2100, 1024), (1201, 1333)]
+    "shape",
+    [
+        *((200, 300), (512, 512), (600, 512), (513, 700), (1024, 1024), (2100, 1024), (1201, 1333)),
+        *((2000, 2), (2000, 3), (1, 2000), (2, 2000)),
+    ],
 )
 def test_every_size_makes_a_valid_cog(folder: Folder, shape):
     folder.scene(red=random_dn(shape, seed=1), nir=random_dn(shape, seed=2))
@@ -32,6 +36,16 @@ def test_every_size_makes_a_valid_cog(folder: Folder, shape):
     with rasterio.open(folder.product()) as dataset:
         assert dataset.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
         assert bool(dataset.overviews(1)) == (max(shape) > 512)
+
+
+def test_a_single_column_is_a_valid_cog_without_overviews(folder: Folder):
+    """rio-cogeo recommends some, and refuses them: by its width no level of it is smaller."""
+    folder.scene(red=random_dn((2000, 1), seed=1), nir=random_dn((2000, 1), seed=2))
+    folder.run()
+    valid, errors, warnings = cog_validate(folder.product(), quiet=True)
+    assert (valid, errors, len(warnings)) == (True, [], 1)
+    assert "recommended to include internal overviews" in warnings[0]
+    assert np.isfinite(folder.values()).all()
 
 
 def test_the_file_says_what_its_numbers_mean(folder: Folder):
@@ -91,6 +105,20 @@ def test_overviews_average_the_valid_pixels(folder: Folder, shape, name):
         assert np.nanmax(np.abs(overview - expected)) <= half_a_step
         if side <= 16:
             assert np.isnan(overview[100 // side + (side < 16), 96 // side])
+
+
+def test_an_average_that_readers_would_take_for_nodata_stands_beside_it(folder: Folder):
+    """-9998 and -10000 in turns: at every level their average is -9999, and GDAL masks its neighbours too."""
+    nir = np.full((1200, 1200), 4000, np.uint16)
+    nir[:, ::2] = 5000
+    nir[700:, 800:] = 0
+    folder.scene(red=np.full_like(nir, 3000), nir=nir)
+    folder.run("NEAR=0-9998-(N-0.3)*20")
+    full, *overviews = levels(folder.product(part="near"))
+    np.testing.assert_array_equal(np.unique(full[~np.isnan(full)]), [-10000, -9998])
+    for overview, side in zip(overviews, (2, 4), strict=True):
+        np.testing.assert_array_equal(np.isnan(overview), np.isnan(full[::side, ::side]))
+        assert np.nanmax(np.abs(overview + 9999)) < 0.011
 
 
 def test_every_tile_stands_between_its_size_and_its_last_bytes(folder: Folder):
@@ -170,6 +198,7 @@ def test_browsers_read_it(folder: Folder, compression, indices):
 def test_the_pyramid_ends_in_one_tile():
     assert overview_factors(512, 512) == []
     assert overview_factors(513, 10) == [2]
+    assert overview_factors(1, 5000) == []
     assert overview_factors(10980, 10980) == [2, 4, 8, 16, 32]
 
 
