@@ -54,9 +54,17 @@ class Grid:
         """The same ground from the same corner in pixels of `size`, where those fit; the last may reach beyond.
 
         Raises:
-            InputFailure: the size is neither a whole multiple nor a whole part of the pixels', or a tenth and less.
+            InputFailure: the size is neither a whole multiple nor a whole part of the pixels', or a tenth and less, or
+                more than the whole scene's.
         """
-        larger = round(size / self.transform.a), round(size / -self.transform.e)
+        across, down = size / self.transform.a, size / -self.transform.e
+        # Of a scene of few pixels a coarser band has pixels that are larger than all of it.
+        if across > max(self.width, _FINEST) + 0.5 and down > max(self.height, _FINEST) + 0.5:
+            raise InputFailure(
+                f"Pixels of {size:g} are larger than the scene, which is {self.width * self.transform.a:g} × "
+                f"{self.height * -self.transform.e:g}: --resolution is in the units of its coordinate system."
+            )
+        larger = round(across), round(down)
         smaller = round(self.transform.a / size), round(-self.transform.e / size)
         if _fits(size, self.transform, larger):
             transform = scaled(self.transform, *larger)

@@ -74,6 +74,7 @@ def parse_constants(text: str) -> dict[str, float]:
         ValueError: not such a list.
     """
     constants: dict[str, float] = {}
+    seen = set()
     for word in filter(None, (part.strip() for part in text.split(","))):
         name, _, number = (part.strip() for part in word.partition("="))
         found = _CONSTANT.fullmatch(name)
@@ -85,8 +86,11 @@ def parse_constants(text: str) -> dict[str, float]:
             raise ValueError(f"{word!r} is no constant: expected a name and a number such as L=0.25 or SAVI.L=0.25")
         if found[2] in BANDS:
             raise ValueError(f"{word!r} sets {found[2]}, which is a band and no constant")
-        if name in constants:
+        # An index is the same whatever its capitals; a constant is not.
+        key = (found[1] or "").lower(), found[2]
+        if key in seen:
             raise ValueError(f"the constant {name} is given twice")
+        seen.add(key)
         constants[name] = value
     return constants
 

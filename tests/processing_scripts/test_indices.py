@@ -166,6 +166,7 @@ def test_constants_can_be_set_for_all_indices_or_for_one():
         ("SAVI", "L=__import__", "is no constant"),
         ("SAVI", "R=0.5", "sets R, which is a band"),
         ("SAVI", "L=1,L=2", "given twice"),
+        ("EVI", "EVI.L=1,evi.L=2", "the constant evi.L is given twice"),
         ("FAI", "lambdaN=842", "FAI needs lambdaR.*--constants lambdaR="),
     ],
 )

@@ -10,7 +10,7 @@ import json
 import numpy as np
 import pytest
 import rasterio
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from rasterio.transform import from_origin
 from spectral.cli import main
@@ -161,6 +161,20 @@ def test_a_size_that_fits_no_band_is_that_scenes_failure(folder: Folder, size):
     assert "which are 10 × 10" in failure["reason"]
 
 
+@pytest.mark.parametrize("size", [130.0, 1e6, 1e18, 1e300, 1.7e308])
+def test_pixels_larger_than_the_scene_are_told_as_such(folder: Folder, size):
+    folder.scene(red=random_dn((11, 12)), nir=random_dn((11, 12)))
+    folder.run(resolution=size)
+    told = f"Pixels of {size:g} are larger than the scene, which is 120 × 110: --resolution is in the units of its"
+    assert folder.failures()["S2X"]["reason"].startswith(told)
+
+
+def test_a_pixel_may_be_as_large_as_the_scene(folder: Folder):
+    folder.scene(red=random_dn((11, 12)), nir=random_dn((11, 12)))
+    folder.run(resolution=120.0)
+    assert folder.values().shape == (1, 1)
+
+
 def test_a_band_that_the_size_cuts_through_is_named(folder: Folder):
     add_scene(folder, (12, 12))
     folder.run("X=N/A", resolution=40.0)
@@ -190,6 +204,7 @@ def test_the_command_line_takes_it(folder: Folder):
     times=st.sampled_from([1 / 10, 1 / 7, 1 / 3, 1 / 2, 1, 2, 3, 6, 50]),
 )
 def test_a_grid_of_whole_multiples_or_parts_covers_the_same_ground(width, height, pixel, times):
+    assume(times <= max(width, height, 10))
     grid = Grid(width, height, from_origin(WEST, NORTH, pixel, pixel), None)
     # As people write it down.
     found = grid.at(float(f"{pixel * times:.7g}"))
