@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -154,6 +155,27 @@ def test_a_disk_that_really_fills_up_leaves_whole_products_and_says_why(folder: 
             content = (item.parent / asset["href"]).read_bytes()
             assert asset["file:checksum"] == f"1220{hashlib.sha256(content).hexdigest()}"
     assert not [path for path in kept.rglob("*") if path.name.startswith(".") or path.suffix == ".draft"]
+
+
+def test_where_no_file_may_be_as_large_the_instance_is_unfit(folder: Folder):
+    """Under a shell's `ulimit -f`; no scene is recorded as one that the script did not foresee."""
+    for number in range(3):
+        folder.scene(f"S{number}", red=random_dn((400, 400), seed=number), nir=random_dn((400, 400), seed=number + 9))
+    ml = folder.root / "ml"
+    (ml / "output").mkdir(parents=True)
+    script = [sys.executable, SCRIPTS / "spectral_index.py", "--input", folder.input, "--output", folder.output]
+    done = subprocess.run(
+        [*script, "--indices", "NDVI"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "SAGEMAKER_BASE_DIR": str(ml)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+    )
+    assert done.returncode == 1, done.stderr
+    told = (ml / "output/message").read_text()
+    assert told.startswith("The instance is unfit: Files may not be as large here as a product is ([Errno 27] ")
+    assert (folder.products(), folder.failures()) == (set(), {})
 
 
 @pytest.fixture
