@@ -17,7 +17,7 @@ from typing import Any
 from geocadence.bucket import Bucket
 from geocadence.close.jobs import failure_by_batch
 from geocadence.close.reconcile import Outcome, as_failure, outcome_of_objects, outcome_of_scenes
-from geocadence.close.record import run_record
+from geocadence.close.record import failure_entry, run_record
 from geocadence.close.scenes import Made, close_scenes
 from geocadence.layout import RunLayout
 from geocadence.long_json import read_entries, read_head, write_long
@@ -83,11 +83,11 @@ def close_run(
             except ClaimGone as gone:  # the execution was stopped, which stops no function
                 made, entries = close(superseded=str(gone))
             outcome, numbers = outcome_of_scenes(produced=made.produced, lost=made.lost), _scene_numbers(plan, made)
-            others = _failures(outputs, layout, but=made.known)
+            others = _failures(outputs, layout, region=region, but=made.known)
         else:
             made, entries = Made(ending.failure), folder / "none"
             entries.touch()
-            others = _failures(outputs, layout)
+            others = _failures(outputs, layout, region=region)
             outcome, numbers = _close_objects(ending, plan, inputs, outputs, layout, failures=len(others))
         record = run_record(
             plan=plan,
@@ -121,7 +121,9 @@ def _write_record(record: dict[str, Any], entries: Path, path: Path, layout: Run
     outputs.write_file(layout.run_json, path, content_type="application/json")
 
 
-def _failures(outputs: Bucket, layout: RunLayout, *, but: Collection[str] = ()) -> list[dict[str, str]]:
+def _failures(
+    outputs: Bucket, layout: RunLayout, *, region: str | None, but: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """The failure files of a run that are not named after one of its scenes."""
     names = {
         found.key: found.key.removeprefix(layout.failures).removesuffix(".json")
@@ -129,7 +131,8 @@ def _failures(outputs: Bucket, layout: RunLayout, *, but: Collection[str] = ()) 
     }
     files = outputs.read_many(key for key, name in names.items() if name not in but)
     told = (as_failure(body or b"", names[key]) for key, body in files.items())
-    return [{"scene": scene, "class": failure.failure_class, "reason": failure.reason} for scene, failure in told]
+    entry = partial(failure_entry, run=layout.run_id, region=region, of_scene=False)
+    return [{"scene": scene, **entry(failure)} for scene, failure in told]
 
 
 def _took(plan: dict[str, Any], made: Made, jobs: Sequence[dict[str, Any]], outcome: Outcome) -> Took | None:

@@ -30,7 +30,7 @@ def run_record(
     numbers: dict[str, int],
     jobs: Sequence[dict[str, Any]],
     failure: str,
-    other_failures: Sequence[dict[str, str]],
+    other_failures: Sequence[dict[str, Any]],
     closed_at: datetime,
 ) -> dict[str, Any]:
     """The run but for its scenes; `numbers` are planned, produced, skipped, rejected and failed."""
@@ -101,9 +101,12 @@ def scene_entry(result: SceneResult, layout: RunLayout, region: str | None) -> d
     return scene
 
 
-def failure_entry(failure: Failure, *, run: str, region: str | None) -> dict[str, Any]:
-    """What run.json says of a failure, with what to do: by its reason where that is a known one, else by its class."""
-    by_class = _CLASS_ADVICE.get(failure.failure_class)
+def failure_entry(failure: Failure, *, run: str, region: str | None, of_scene: bool = True) -> dict[str, Any]:
+    """What run.json says of a failure, with what to do: by its reason where that is a known one, else by its class.
+
+    `of_scene` is False for what no run can be asked for again by its name, such as an object.
+    """
+    by_class = _OF_SCENES.get(failure.failure_class) if of_scene else _OF_OTHERS.get(failure.failure_class)
     return {
         "class": failure.failure_class,
         "reason": failure.reason,
@@ -112,16 +115,20 @@ def failure_entry(failure: Failure, *, run: str, region: str | None) -> dict[str
 
 
 _COLOUR = re.compile(r"#[0-9a-f]{6}", re.ASCII)
-_CLASS_ADVICE = {
+_BUG = (
+    "The script did not foresee this: look for it in the log (.venv/bin/geocadence logs {run}), mend the script and "
+    "deploy, then "
+)
+_OF_SCENES = {
     "input": "The scene itself is at fault: trying again changes nothing.",
     "transient": "Trying again may help: the next run takes the scene as long as its window holds it.",
     "bug": (
-        "The script did not foresee this: find the scene's id in its log (.venv/bin/geocadence logs {run}), mend the "
-        "script and deploy, then make what is missing by .venv/bin/geocadence retry {run}; of a script of Geocadence's "
-        "own, report it with the scene's Item and what the log says."
+        f"{_BUG}make what is missing by .venv/bin/geocadence retry {{run}}; of a script of Geocadence's own, report it "
+        "with the scene's Item and what the log says."
     ),
     "missing": "The next run takes the scene again as long as its window holds it.",
 }
+_OF_OTHERS = {"transient": "Trying again may help: start a run again.", "bug": f"{_BUG}start a run again."}
 
 
 def _product(product: Product, pipeline: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Trouble:
 class Digest:
     """What the page needs of the scenes."""
 
-    def __init__(self, scenes: Iterable[Scene], other_failures: Iterable[Mapping[str, str]] = ()) -> None:
+    def __init__(self, scenes: Iterable[Scene], other_failures: Iterable[Mapping[str, Any]] = ()) -> None:
         self.counts: Counter[str] = Counter()
         self.rejected: list[Scene] = []
         self.indices: set[str] = set()
@@ -58,7 +58,7 @@ class Digest:
         for scene in scenes:
             self._add(scene)
         for other in other_failures:
-            self._trouble(other["class"], other["reason"], None, other["scene"])
+            self._trouble(other["class"], other["reason"], other.get("advice"), other["scene"])
 
     @property
     def listed(self) -> list[Scene]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -132,8 +133,24 @@ def test_a_scene_that_the_script_did_not_foresee_comes_with_what_to_do_about_the
     pipeline.close()
 
     told = pipeline.record()["scenes"][4]["failure"]["advice"]
-    assert f"its log (.venv/bin/geocadence logs {RUN}), mend the script and deploy" in told
+    assert f"in the log (.venv/bin/geocadence logs {RUN}), mend the script and deploy" in told
     assert f".venv/bin/geocadence retry {RUN}" in told
+
+
+def test_an_object_that_the_script_did_not_foresee_comes_with_what_to_do_and_no_retry(pipeline: Pipeline) -> None:
+    """No run takes objects by their names."""
+    pipeline.inputs.write("images/a.tif", b"x", content_type="image/tiff")
+    pipeline.definition = definition(prefix={"uri": pipeline.inputs.uri("images/")})
+    pipeline.plan()
+    failure = {"scene": "a.tif", "class": "bug", "reason": "KeyError: 'red'"}
+    pipeline.outputs.write_json(f"ndvi/runs/{RUN}/failures/a.json", failure)
+
+    pipeline.close()
+
+    (other,) = pipeline.record()["other_failures"]
+    assert {key: other[key] for key in failure} == failure
+    assert other["advice"].endswith(f"logs {RUN}), mend the script and deploy, then start a run again.")
+    assert other["advice"] in html.unescape(pipeline.outputs.read(f"ndvi/runs/{RUN}/report.html").decode())
 
 
 def test_a_scene_without_product_and_failure_file_is_missing_for_its_jobs_reason(pipeline: Pipeline) -> None:
