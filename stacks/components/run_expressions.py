@@ -62,14 +62,22 @@ CLOSED = {
     for key in ("run_id", "outcome", "planned", "produced", "skipped", "failed", "report")
 }
 
-_COUNTS = """
+_SCENES = """
   $string($states.input.produced) & ' of ' & $string($states.input.planned) & ' scenes produced, '
   & $string($states.input.failed) & ' failed, ' & $string($states.input.skipped) & ' skipped.'
-  & ($failure != '' ? ' ' & $failure : '')
 """
+# Nobody knows which file is of which object.
+_OBJECTS = """
+  $string($states.input.planned) & ' objects handed to the script, ' & $string($states.input.produced)
+  & ' files written, ' & $string($states.input.failed) & ' failed.'
+"""
+_FAILURE = "($failure != '' ? ' ' & $failure : '')"
 _REPORT = "($exists($states.input.report) and $states.input.report ? ' Report: ' & $string($states.input.report) : '')"
 
-FAILED_SENTENCE = _expression(f"'Run ' & $run_id & ': ' & {_COUNTS} & {_REPORT}")
+
+def failed_sentence(*, of_scenes: bool) -> str:
+    """The Cause of a run that failed."""
+    return _expression(f"'Run ' & $run_id & ': ' & {_SCENES if of_scenes else _OBJECTS} & {_FAILURE} & {_REPORT}")
 
 
 def broken(*, planned: Any) -> dict[str, Any]:
@@ -78,10 +86,11 @@ def broken(*, planned: Any) -> dict[str, Any]:
     return {"run_id": RUN_ID, "outcome": "failed", "planned": planned, **nothing}
 
 
-def notice(name: str) -> str:
+def notice(name: str, *, of_scenes: bool) -> str:
     """The mail: what happened to which run, and where to look."""
     return _expression(f"""
-      '{name}: run ' & $run_id & ' ended as ' & $states.input.outcome & '. ' & {_COUNTS} & {_REPORT}
+      '{name}: run ' & $run_id & ' ended as ' & $states.input.outcome & '. ' & {_SCENES if of_scenes else _OBJECTS}
+      & {_FAILURE} & {_REPORT}
       & ' Execution: https://{Aws.REGION}.console.aws.amazon.com/states/home?region={Aws.REGION}#/v2/executions/details/'
       & $states.context.Execution.Id
     """)

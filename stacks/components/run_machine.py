@@ -56,6 +56,7 @@ class RunMachine(LoggedMachine):
                 name=name,
                 plan=plan,
                 batch=_batch(scope, write=write, process=process, reconcile=reconcile),
+                of_scenes=write is not None,
                 close=close,
                 concurrent_jobs=concurrent_jobs,
                 notices=notices,
@@ -76,11 +77,12 @@ def _definition(
     name: str,
     plan: lambda_.IFunction,
     batch: sfn.IChainable,
+    of_scenes: bool,
     close: lambda_.IFunction,
     concurrent_jobs: int,
     notices: sns.ITopic | None,
 ) -> sfn.IChainable:
-    end = _end(scope, name=name, notices=notices)
+    end = _end(scope, name=name, of_scenes=of_scenes, notices=notices)
 
     close_run = invoke(
         scope,
@@ -175,10 +177,10 @@ def _batch(
     return writing.next(process).next(reconciling)
 
 
-def _end(scope: Construct, *, name: str, notices: sns.ITopic | None) -> sfn.Choice:
+def _end(scope: Construct, *, name: str, of_scenes: bool, notices: sns.ITopic | None) -> sfn.Choice:
     """From the run's output to the end of the execution, by way of a notice where somebody wants it."""
     succeeded = sfn.Succeed.jsonata(scope, "RunSucceeded")
-    failed = sfn.Fail.jsonata(scope, "RunFailed", error="RunFailed", cause=say.FAILED_SENTENCE)
+    failed = sfn.Fail.jsonata(scope, "RunFailed", error="RunFailed", cause=say.failed_sentence(of_scenes=of_scenes))
     has_failed = sfn.Condition.jsonata("{% $states.input.outcome = 'failed' %}")
     if notices is None:
         return sfn.Choice.jsonata(scope, "Outcome?").when(has_failed, failed).otherwise(succeeded)
@@ -188,7 +190,7 @@ def _end(scope: Construct, *, name: str, notices: sns.ITopic | None) -> sfn.Choi
         "Notify",
         topic=notices,
         subject=f"{{% '{name}: ' & $states.input.outcome %}}",
-        message=sfn.TaskInput.from_text(say.notice(name)),
+        message=sfn.TaskInput.from_text(say.notice(name, of_scenes=of_scenes)),
         outputs="{% $states.input %}",
     )
     notify.add_retry(interval=Duration.seconds(2), backoff_rate=2, max_attempts=4, jitter_strategy=sfn.JitterType.FULL)

@@ -324,6 +324,21 @@ def test_the_notice_says_which_run_what_happened_and_where_to_look(states: dict)
     assert f"https://{REGION}.console.aws.amazon.com/states/" in message
 
 
+@pytest.mark.parametrize(
+    ("pipeline", "told"),
+    [
+        ("ndvi-weekly", "Run r1: 2 of 5 scenes produced, 3 failed, 1 skipped. AlgorithmError Report: s3://r"),
+        ("tiles", "Run r1: 5 objects handed to the script, 2 files written, 3 failed. AlgorithmError Report: s3://r"),
+    ],
+)
+def test_a_failed_run_says_what_became_of_its_scenes_or_objects_and_why(
+    synthesis: Synthesis, pipeline: str, told: str
+) -> None:
+    failed = synthesis.stack(f"geocadence-dev-{pipeline}").definition["States"]["RunFailed"]
+    given = {"states": {"input": RUN}, "run_id": "r1", "failure": "AlgorithmError"}
+    assert evaluate(failed["Cause"], **given).startswith(told)
+
+
 def test_a_notice_that_cannot_be_sent_changes_nothing(states: dict) -> None:
     (catch,) = states["Notify"]["Catch"]
     assert catch == {"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": "HasFailed?"}
