@@ -10,7 +10,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from geocadence.definition import Definition
-from geocadence.definition.images import BUILT, GEOSPATIAL, GEOSPATIAL_REGION, EcrImage, may_change
+from geocadence.definition.images import BUILT, GEOSPATIAL, GEOSPATIAL_REGION, EcrImage
+from geocadence.definition.problems import dotted
 from geocadence.deployed_definition import noted_differences
 from geocadence.quotas import Quota, quota_name, read_quotas
 from geocadence.target import Target
@@ -38,12 +39,14 @@ class Finding:
 
 
 def examine(target: Target, definitions: list[Definition]) -> Iterator[Finding]:
-    """Region and account, bootstrap, and for each pipeline image, quota, deployment and schedule."""
+    """Region and account, bootstrap, and for each pipeline its cautions, image, quota, deployment and schedule."""
     where = "the local cloud" if target.is_local else f"account {target.account}"
     yield Finding("target", State.GOOD, f"stage {target.stage} in {target.region} of {where}")
     yield _bootstrap(target)
     quotas, why_not = _quotas(target, definitions)
     for definition in definitions:
+        for caution in definition.cautions:
+            yield Finding(f"{definition.name}: {dotted(caution.key)}", State.WARNING, caution.sentence)
         yield _image(target, definition)
         for instance_type in definition.pipeline.processing.instance_types:
             yield _quota(definition, instance_type, quotas, why_not)
@@ -99,8 +102,6 @@ def _image(target: Target, definition: Definition) -> Finding:
     if there != target.region:
         told = f"{image} is in {there} only, this is {target.region}: take another image, or --region {there}"
         return Finding(what, State.BAD, told)
-    if may_change(image):
-        return Finding(what, State.WARNING, f"{image} may be another image tomorrow: name its digest (@sha256:…)")
     return Finding(what, State.GOOD, image)
 
 

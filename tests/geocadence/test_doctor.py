@@ -1,14 +1,16 @@
-"""What the doctor says of a stage where a pipeline is missing; the rest is tried on a whole one, end to end."""
+"""What the doctor says of definitions, quotas and images where nothing is deployed; a whole stage is looked at end to end."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from geocadence.definition import load_pipeline
+from geocadence.definition import Definition, load_pipeline
 from geocadence.definition.files import PROJECT_ROOT
 from geocadence.doctor import State, examine
 from geocadence.target import Target
@@ -25,12 +27,93 @@ class Nothing:
         return answer
 
 
-@pytest.fixture
-def bare() -> Target:
+class Quotas:
+    """Service Quotas with one quota of this value, for one type."""
+
+    def __init__(self, value: float) -> None:
+        named = {"QuotaName": "ml.m5.4xlarge for processing job usage", "Value": value, "QuotaCode": "L-2"}
+        self.pages = [{"Quotas": [named]}]
+
+    def get_paginator(self, operation: str) -> Any:
+        return SimpleNamespace(paginate=lambda ServiceCode: self.pages)
+
+
+def bare_target(**clients: Any) -> Target:
+    """An account in which nothing is deployed."""
     services = ("ssm", "stepfunctions", "scheduler", "service-quotas")
     session = boto3.Session(region_name="us-west-2")
-    clients: dict[str, Any] = {service: Nothing() for service in services}
-    return Target("dev", "us-west-2", "1", is_local=False, session=session, _clients=clients)
+    none: dict[str, Any] = {service: Nothing() for service in services}
+    return Target("dev", "us-west-2", "1", is_local=False, session=session, _clients=none | clients)
+
+
+@pytest.fixture
+def bare() -> Target:
+    return bare_target()
+
+
+def defined(folder: Path, processing: str, limits: str = "{}") -> Definition:
+    """A pipeline over scenes."""
+    (folder / "script.py").touch()
+    path = folder / "p.yaml"
+    source = "{items: {href: s3://bucket/scenes.json}}"
+    path.write_text(f"name: p\nsource: {source}\nprocessing: {{script: script.py, {processing}}}\nlimits: {limits}\n")
+    return load_pipeline(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "told"),
+    [
+        (
+            1,
+            State.BAD,
+            "is 1, a job needs 2: aws service-quotas request-service-quota-increase --service-code sagemaker ",
+        ),
+        (3, State.WARNING, "is 3, 3 jobs at a time need 6: "),
+        (6, State.GOOD, "is 6, 6 needed at most"),
+    ],
+)
+def test_a_quota_is_held_against_what_the_definition_may_come_to(
+    tmp_path: Path, value: float, state: State, told: str
+) -> None:
+    limits = "{max_scenes_per_run: 30, scenes_per_job: 10, concurrent_jobs: 4}"
+    definition = defined(tmp_path, "instance_count: 2", limits)
+    found = {each.what: each for each in examine(bare_target(**{"service-quotas": Quotas(value)}), [definition])}
+    assert found["p: quota"].state is state
+    assert found["p: quota"].told.startswith(f"“ml.m5.4xlarge for processing job usage” {told}")
+    if state is not State.GOOD:
+        assert "--desired-value 6 " in found["p: quota"].told
+        assert "/servicequotas/home/services/sagemaker/quotas/L-2" in found["p: quota"].told
+
+
+def test_quotas_that_may_not_be_read_are_no_fault_of_the_definition(bare: Target, tmp_path: Path) -> None:
+    found = {each.what: each for each in examine(bare, [defined(tmp_path, "instance_count: 2")])}
+    assert found["p: quota"].state is State.WARNING
+    assert "can't be read" in found["p: quota"].told
+
+
+@pytest.mark.parametrize(
+    ("image", "state"),
+    [
+        ("sagemaker-geospatial", State.GOOD),
+        ("build", State.GOOD),
+        ("123456789012.dkr.ecr.us-west-2.amazonaws.com/maps:1", State.GOOD),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/maps:1", State.BAD),
+    ],
+)
+def test_an_image_of_another_region_is_found(bare: Target, tmp_path: Path, image: str, state: State) -> None:
+    found = {each.what: each for each in examine(bare, [defined(tmp_path, f"image: '{image}'")])}
+    assert found["p: image"].state is state
+
+
+def test_what_validate_is_cautious_of_the_doctor_is_too(bare: Target, tmp_path: Path) -> None:
+    image = "123456789012.dkr.ecr.us-west-2.amazonaws.com/maps:latest"
+    definition = defined(tmp_path, f"image: '{image}', instance_count: 2, distribution: FullyReplicated")
+    found = [each for each in examine(bare, [definition]) if each.what.startswith("p: processing.")]
+    assert [(each.what, each.state) for each in found] == [
+        ("p: processing.distribution", State.WARNING),
+        ("p: processing.image", State.WARNING),
+    ]
+    assert "name its digest" in found[1].told
 
 
 def test_of_a_pipeline_that_is_not_deployed_one_thing_is_amiss_and_not_its_schedule_too(bare: Target) -> None:
