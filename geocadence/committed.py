@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import shapely
+from shapely.errors import ShapelyError
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
 
 from geocadence.bucket import Bucket
 from geocadence.catalogue.geoparquet import connect
 from geocadence.layout import items_key
 from geocadence.plan.identity import version
+from geocadence.table import rows_of
 
 _ROWS_AT_ONCE = 2000
-COLUMNS = ("acquisition", "baseline", "recipe", "etag", "files", "modified", "footprint")
+_COLUMNS = ", ".join(
+    f'"geocadence:{name}"' for name in ("acquisition", "baseline", "recipe", "etag", "files", "modified", "footprint")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,7 @@ class Committed:
     files: tuple[str, ...]  # of its own folder
     footprint: bytes | None  # WKB, of the source scene
     modified: str = ""  # when its Item was written, by S3's clock; "" where it is not known
+    is_placed: bool = True  # a row of earlier code knows where its product lies, and not its scene
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -50,6 +56,11 @@ class Committed:
     def area(self) -> float:
         return float(shapely.from_wkb(self.footprint).area) if self.footprint else 0.0
 
+    def placed(self, footprint: Any) -> Committed:
+        """By what its source says now of where its scene lies (GeoJSON), where that can be read."""
+        made = geometry_of(footprint)
+        return self if made is None else replace(self, footprint=shapely.to_wkb(made), is_placed=True)
+
 
 def read_committed(
     outputs: Bucket, pipeline: str, *, scenes: Collection[str], acquisitions: Collection[str]
@@ -60,23 +71,26 @@ def read_committed(
             return []
         found = []
         with connect() as connection:
-            columns = ", ".join(["id", *our_columns(connection, file.name, COLUMNS), "geometry"])
-            rows = connection.execute(f"SELECT {columns} FROM read_parquet(?)", [file.name])  # noqa: S608
+            table = rows_of(connection, Path(file.name))
+            rows = connection.execute(f"SELECT id, {_COLUMNS}, geometry FROM {table}")  # noqa: S608
             while page := rows.fetchmany(_ROWS_AT_ONCE):
                 for scene, acquisition, baseline, recipe, etag, files, modified, footprint, geometry in page:
                     if scene in scenes or acquisition in acquisitions:
                         names, ground = tuple(files or ()), ground_of(footprint, geometry)
                         told = (baseline or "", recipe or "", etag or "", names, ground, modified or "")
-                        found.append(Committed(scene, acquisition, *told))
+                        found.append(Committed(scene, acquisition, *told, is_placed=footprint is not None))
     return found
 
 
-def our_columns(connection: duckdb.DuckDBPyConnection, table: str, names: Iterable[str]) -> list[str]:
-    """What to select for these of our columns: nothing of one that a table from before it has not."""
-    there = {name for name, *_ in connection.execute("DESCRIBE FROM read_parquet(?)", [table]).fetchall()}
-    return [f'"{name}"' if name in there else "NULL" for name in (f"geocadence:{each}" for each in names)]
-
-
 def ground_of(footprint: str | None, geometry: bytes | None) -> bytes | None:
-    """Where the scene lies: its own footprint (WKT) where the table has it beside the product's geometry."""
+    """Where the scene lies: its own footprint (WKT), else the product's geometry: the same, or all there is."""
     return shapely.to_wkb(shapely.from_wkt(footprint)) if footprint else geometry
+
+
+def geometry_of(geojson: Any) -> BaseGeometry | None:
+    """What can be read of an Item's geometry; a script of others, or a catalogue, may have written what it likes."""
+    try:
+        made = shape(geojson)
+    except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+        return None
+    return None if made.is_empty else made

@@ -20,6 +20,7 @@ from geocadence.bucket import Bucket, Conflict
 from geocadence.catalogue.geoparquet import connect
 from geocadence.close.items_table import MEDIA_TYPE
 from geocadence.layout import collection_key, items_key
+from geocadence.table import quoted, rows_of
 from geocadence.tries import tries
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def _state(collection: dict[str, Any]) -> str | None:
 
 def _collection(outputs: Bucket, table: Path, *, pipeline: str, description: str, state: str | None) -> dict[str, Any]:
     with connect() as connection:
-        connection.execute(f"CREATE TEMP VIEW items AS SELECT * FROM read_parquet({_text(table)})")  # noqa: S608
+        connection.execute(f"CREATE TEMP VIEW items AS SELECT * FROM {rows_of(connection, table)}")  # noqa: S608
         kinds = {name: kind for name, kind, *_ in connection.execute("DESCRIBE items").fetchall()}
         data = pystac.Collection(
             id=pipeline,
@@ -127,14 +128,14 @@ def _interval(connection: duckdb.DuckDBPyConnection, kinds: dict[str, str]) -> l
 def _summaries(connection: duckdb.DuckDBPyConnection, kinds: dict[str, str]) -> Iterator[tuple[str, Any]]:
     """What the Items say between them; a script may write what it likes, and what is of another kind says nothing."""
     for name in _SETS:
-        value = {"VARCHAR": _quoted(name), "VARCHAR[]": f"unnest({_quoted(name)})"}.get(kinds.get(name, ""))
+        value = {"VARCHAR": quoted(name), "VARCHAR[]": f"unnest({quoted(name)})"}.get(kinds.get(name, ""))
         if value is not None:
             rows = connection.execute(f"SELECT DISTINCT {value} FROM items").fetchall()  # noqa: S608
             if values := sorted(text for (text,) in rows if text is not None):
                 yield name, values
     for name in _RANGES:
         if kinds.get(name) in _NUMBERS:
-            ends = [f"{end}({_quoted(name)}) FILTER (isfinite({_quoted(name)} :: DOUBLE))" for end in ("min", "max")]
+            ends = [f"{end}({quoted(name)}) FILTER (isfinite({quoted(name)} :: DOUBLE))" for end in ("min", "max")]
             low, high = _one_row(connection, ends)
             if low is not None:
                 yield name, {"minimum": low, "maximum": high}
@@ -145,7 +146,7 @@ def _item_assets(connection: duckdb.DuckDBPyConnection, kinds: dict[str, str]) -
     if not kinds["assets"].startswith("STRUCT"):
         return {}
     names = [name for name, *_ in connection.execute("DESCRIBE SELECT unnest(assets) FROM items").fetchall()]
-    asset = [f"assets.{_quoted(name)}" for name in names]
+    asset = [f"assets.{quoted(name)}" for name in names]
     firsts = _one_row(connection, [f"to_json(first({each}) FILTER ({each} IS NOT NULL))" for each in asset])
     told = {name: _description(json.loads(first)) for name, first in zip(names, firsts, strict=True) if first}
     return {name: description for name, description in told.items() if description}
@@ -162,11 +163,3 @@ def _description(asset: Any) -> dict[str, Any]:
 
 def _one_row(connection: duckdb.DuckDBPyConnection, expressions: Iterable[str]) -> tuple[Any, ...]:
     return connection.execute(f"SELECT {', '.join(expressions)} FROM items").fetchone() or ()  # noqa: S608
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"

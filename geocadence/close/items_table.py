@@ -14,25 +14,25 @@ import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
 import shapely
-from shapely.errors import ShapelyError
-from shapely.geometry import shape
 
 from geocadence.bucket import Bucket, Conflict
 from geocadence.catalogue.geoparquet import connect
-from geocadence.committed import Committed, ground_of, our_columns
+from geocadence.committed import Committed, geometry_of, ground_of
 from geocadence.instants import format_instant, parse_instant
 from geocadence.layout import collection_key, items_key
 from geocadence.long_json import compact
 from geocadence.plan.versions import leaving
 from geocadence.products import Product
+from geocadence.table import literal, quoted, rows_of, without_uuids
 from geocadence.tries import tries
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,6 @@ _TOP = {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "li
 # The only columns of time: other texts stay texts, whatever they look like.
 _TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated")
 _JSON = re.compile(r"\bJSON\b")
-_UUID = re.compile(r"\bUUID\b")
 # Every name that an asset has anywhere is columns of the table, all of which are in memory at once.
 _MOST_NAMES = 100
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -72,12 +71,14 @@ def commit_items(
     *,
     after: Path,
     scratch: Path,
+    grounds: Mapping[str, Any] = MappingProxyType({}),
     check: Callable[[], None] = lambda: None,
 ) -> str | None:
     """Bring the table up to date by `rows`, JSON lines; what has the id of one of them makes way.
 
     So does what newer rows of its acquisition cover, whoever made it; without rows that is all that is done. The table
-    lies in `after` then, and its ETag is returned: None where there is none yet. `check` may raise where the rows are
+    lies in `after` then, and its ETag is returned: None where there is none yet. `grounds` are footprints (GeoJSON) of
+    scenes whose rows are of earlier code, which kept their products' only. `check` may raise where the rows are
     not to go in any more; it is called between reading a state of the table and taking its place.
     """
     key, before, settled = items_key(pipeline), scratch / "before.parquet", scratch / "settled.parquet"
@@ -91,7 +92,7 @@ def commit_items(
             before.replace(after)
         else:
             return None
-        if outdone := leaving(_of_split_acquisitions(after, scratch)):
+        if outdone := leaving(_of_split_acquisitions(after, grounds, scratch)):
             leave_out(outdone, after, settled, scratch=scratch)
             settled.replace(after)
         elif not is_new:
@@ -103,19 +104,20 @@ def commit_items(
     raise RuntimeError(f"{outputs.uri(key)} kept changing while this run tried to add to it")
 
 
-def _of_split_acquisitions(table: Path, scratch: Path) -> list[Committed]:
+def _of_split_acquisitions(table: Path, grounds: Mapping[str, Any], scratch: Path) -> list[Committed]:
     """The rows of acquisitions that have more than one."""
+    columns = ", ".join(f'"geocadence:{name}"' for name in ("baseline", "footprint"))
     with connect(scratch=scratch) as connection:
-        of_one, baseline, footprint = our_columns(connection, str(table), ("acquisition", "baseline", "footprint"))
         found = connection.execute(
-            f"WITH rows AS (SELECT id, {of_one} AS of_one, {baseline}, {footprint}, geometry FROM read_parquet(?)) "  # noqa: S608
-            "FROM rows WHERE of_one IN (SELECT of_one FROM rows GROUP BY of_one HAVING count(*) > 1)",
-            [str(table)],
+            f'WITH rows AS (SELECT id, "geocadence:acquisition" AS of_one, {columns}, geometry '  # noqa: S608
+            f"FROM {rows_of(connection, table)}) "
+            "FROM rows WHERE of_one IN (SELECT of_one FROM rows GROUP BY of_one HAVING count(*) > 1)"
         ).fetchall()
-    return [
-        Committed(scene, of_one, made_from or "", "", "", (), ground_of(footprint, geometry))
-        for scene, of_one, made_from, footprint, geometry in found
+    rows = [
+        Committed(scene, of_one, made_from or "", "", "", (), ground_of(lies, geometry), is_placed=lies is not None)
+        for scene, of_one, made_from, lies, geometry in found
     ]
+    return [row if row.is_placed else row.placed(grounds.get(row.scene)) for row in rows]
 
 
 def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, scratch: Path) -> None:
@@ -147,9 +149,9 @@ def _names_that_fit(before: Path | None, rows: Path) -> Collection[str] | None:
     there: set[str] = set()
     if before is not None:
         with connect() as connection:
-            kinds = connection.execute(f"DESCRIBE SELECT assets FROM {_table(before)}").fetchall()  # noqa: S608
+            kinds = connection.execute(f"DESCRIBE SELECT assets FROM {rows_of(connection, before)}").fetchall()  # noqa: S608
             if kinds[0][1].startswith("STRUCT"):
-                query = f"DESCRIBE SELECT unnest(assets) FROM {_table(before)}"  # noqa: S608
+                query = f"DESCRIBE SELECT unnest(assets) FROM {rows_of(connection, before)}"  # noqa: S608
                 there = {name.lower() for name, *_ in connection.execute(query).fetchall()}
     with rows.open(encoding="utf-8") as lines:
         # As DuckDB tells them apart.
@@ -199,7 +201,7 @@ def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
     product, item = entry.product, entry.product.item
     folder = outputs.uri(product.key.rpartition("/")[0] + "/")
     footprint, bbox = _footprint(item)
-    ground = _shape(entry.footprint)
+    ground = geometry_of(entry.footprint)
     properties = item.get("properties") if isinstance(item.get("properties"), dict) else {}
     links = [
         {"rel": "self", "href": outputs.uri(product.key), "type": "application/geo+json"},
@@ -224,7 +226,7 @@ def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
         "geocadence:files": list(product.files),
         "geocadence:modified": format_instant(product.modified),
         # Versions make way by where their scenes lie; a script may say of its products what it likes.
-        "geocadence:footprint": shapely.to_wkt(ground) if ground is not None and ground != footprint else None,
+        "geocadence:footprint": shapely.to_wkt(ground) if ground is not None and ground != footprint else "",
     }
 
 
@@ -246,7 +248,7 @@ def leave_out(ids: Collection[str], table: Path, after: Path, *, scratch: Path) 
 def _but(connection: duckdb.DuckDBPyConnection, ids: str, table: Path, values: Sequence[Any] = ()) -> str:
     """The query for a table's rows but those of some ids, which are another's to give."""
     connection.execute(f"CREATE TEMP TABLE gone AS {ids}", values)
-    return f"SELECT * FROM {_table(table)} WHERE id NOT IN (SELECT id FROM gone)"  # noqa: S608
+    return f"SELECT * FROM {rows_of(connection, table)} WHERE id NOT IN (SELECT id FROM gone)"  # noqa: S608
 
 
 def _write(connection: duckdb.DuckDBPyConnection, rows: str, after: Path) -> None:
@@ -259,10 +261,6 @@ def _write(connection: duckdb.DuckDBPyConnection, rows: str, after: Path) -> Non
     )
 
 
-def _table(path: Path) -> str:
-    return f"read_parquet({_text(path)})"
-
-
 def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:
     """The query for the new rows, whose types DuckDB finds by looking at all of them."""
     # A format that nothing has keeps texts from being read as times; thresholds, objects from becoming maps.
@@ -272,10 +270,9 @@ def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:
         "timestampformat = '%%', convert_strings_to_integers = false",
     )
     kinds = {n: kind for n, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()}  # noqa: S608
-    if any(map(_UUID.search, kinds.values())):
-        # DuckDB takes texts for UUIDs where all of them look like some. They are texts like others, letter by letter.
-        kinds = {name: _UUID.sub("VARCHAR", kind) for name, kind in kinds.items()}
-        columns = ", ".join(f"{_literal(name)}: {_literal(kind)}" for name, kind in kinds.items())
+    if texts := without_uuids(kinds):
+        kinds |= texts
+        columns = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in kinds.items())
         read = _lines(lines, f"columns = {{{columns}}}, dateformat = '%%', timestampformat = '%%'")
     casts = {
         # Where Items disagree on a type DuckDB leaves JSON, which no other type can be merged with but text.
@@ -286,7 +283,7 @@ def _fresh(connection: duckdb.DuckDBPyConnection, lines: Path) -> str:
         "geocadence:footprint": 'CAST("geocadence:footprint" AS VARCHAR)',
         **{name: f"strptime(CAST({name} AS VARCHAR), '{_FORMAT}') :: TIMESTAMPTZ" for name in _TIMES},
     }
-    replaced = ", ".join(f"{cast} AS {_quoted(name)}" for name, cast in casts.items() if name in kinds)
+    replaced = ", ".join(f"{cast} AS {quoted(name)}" for name, cast in casts.items() if name in kinds)
     return f"SELECT * REPLACE ({replaced}) FROM {read}"  # noqa: S608 (all of it is ours)
 
 
@@ -294,16 +291,8 @@ def _lines(lines: Path, options: str) -> str:
     return f"read_json({_text(lines)}, format = 'newline_delimited', maximum_object_size = 4194304, {options})"
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _as_text(name: str, kind: str) -> str:
-    return f"{_quoted(name)} ->> '$'" if kind == "JSON" else f"CAST({_quoted(name)} AS {_JSON.sub('VARCHAR', kind)})"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return f"{quoted(name)} ->> '$'" if kind == "JSON" else f"CAST({quoted(name)} AS {_JSON.sub('VARCHAR', kind)})"
 
 
 def _metadata(connection: duckdb.DuckDBPyConnection) -> str:
@@ -318,16 +307,8 @@ def _metadata(connection: duckdb.DuckDBPyConnection) -> str:
     return json.dumps({"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}})
 
 
-def _shape(geometry: Any) -> Any:
-    try:
-        made = shape(geometry)
-    except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError):
-        return None
-    return None if made.is_empty else made
-
-
 def _footprint(item: dict[str, Any]) -> tuple[Any, list[float] | None]:
-    made = _shape(item.get("geometry"))
+    made = geometry_of(item.get("geometry"))
     bbox = item.get("bbox")
     if not (isinstance(bbox, list) and len(bbox) in (4, 6) and all(_is_number(number) for number in bbox)):
         return made, list(made.bounds) if made is not None else None
@@ -354,4 +335,4 @@ def _is_number(value: Any) -> bool:
 
 
 def _text(path: Path) -> str:
-    return _literal(str(path))
+    return literal(str(path))

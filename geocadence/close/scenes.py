@@ -86,7 +86,10 @@ def close_scenes(
                 layout, plan["batches"], lines, made, inputs=inputs, outputs=outputs, region=region, told=job_failures
             )
         shown = _shown(decisions(), outputs, layout.pipeline)
+        grounds = {}
         for decision in decisions():
+            if "footprint" in decision and not decision.get("adopted"):
+                grounds[decision["id"]] = decision["footprint"]
             if decision["batch"] is not None:
                 entry = next(of_batches)
                 if entry["id"] != decision["id"]:
@@ -103,7 +106,7 @@ def close_scenes(
     # came no further than the table.
     table, etag = folder / "items.parquet", None
     if rows.stat().st_size or plan.get("unsettled"):
-        etag = commit_items(outputs, layout.pipeline, rows, after=table, scratch=folder, check=check)
+        etag = commit_items(outputs, layout.pipeline, rows, after=table, scratch=folder, grounds=grounds, check=check)
     commit(outputs, pipeline=layout.pipeline, description=description, table=table, etag=etag)
     return made, entries
 

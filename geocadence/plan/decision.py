@@ -47,6 +47,7 @@ class Decision:
     recipe: str = ""  # by which the product to be adopted was made, where that is known
     left_by: str = ""  # the run that ended without a close, and made what is in place and not in the catalogue
     held_by: str = ""  # the run that is working on it
+    places: bool = False  # its footprint is to be told, as the catalogue's row of it knows none
 
     @property
     def is_taken(self) -> bool:
@@ -74,6 +75,7 @@ class Decision:
             **(known if self.acquisition else {}),
             **({"replaces": list(self.replaces)} if self.replaces else {}),
             **self._adoption(shelf),
+            **({"footprint": footprint_of(self, shelf)} if self.places else {}),
             **({"held_by": self.held_by} if self.held_by else {}),
         }
 

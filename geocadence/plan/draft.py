@@ -24,6 +24,7 @@ from geocadence.plan.decision import Decision
 from geocadence.plan.decisions import decide
 from geocadence.plan.estimate import OBJECT, SCENE, Estimate, estimate, read_history, refuse_above
 from geocadence.plan.left_behind import look_behind, to_remember
+from geocadence.plan.placing import place
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.superseding import supersede, within_thresholds
@@ -98,11 +99,12 @@ class Scenes:
             scenes={d.scene for d in self.candidates},
             acquisitions={d.acquisition for d in self.candidates},
         )
+        rows, candidates = place(rows, self.candidates, shelf)
         by_acquisition: dict[str, list[Committed]] = defaultdict(list)
         for row in rows:
             by_acquisition[row.acquisition].append(row)
         committed = {row.scene: row for row in rows}
-        candidates, superseded = supersede(self.candidates, committed=by_acquisition, shelf=shelf)
+        candidates, superseded = supersede(candidates, committed=by_acquisition, shelf=shelf)
         candidates, beyond = within_thresholds(candidates, committed=committed)
         wanted = [(d.scene, d.instant) for d in candidates if d.instant is not None]
         names = {name for d in candidates for name in (d.scene, d.acquisition)}

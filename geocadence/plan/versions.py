@@ -36,17 +36,25 @@ def covering(footprint: Any, others: Sequence[tuple[Known, Any]]) -> list[Known]
 
 
 def leaving(products: Iterable[Committed]) -> set[str]:
-    """The ids of those that make way for others among them. Of one version the larger stands, then the last id."""
+    """The ids of those that make way for others among them. Of one version the larger stands, then the last id.
+
+    Where a product lies may be more than its scene does (the raster's bounds, for a part of a split tile). So whose
+    scene is not placed makes way for others, by that, and others don't for it.
+    """
     of_one: dict[str, list[Committed]] = defaultdict(list)
     for product in products:
         of_one[product.acquisition].append(product)
     gone: set[str] = set()
     for versions in of_one.values():
         stay: list[Any] = []
-        for product in sorted(versions, key=lambda each: (each.version, each.area, each.scene), reverse=True):
+        for product in sorted(versions, key=_standing, reverse=True):
             ground = product.geometry if len(versions) > 1 else None
             if stay and covers(stay, ground):
                 gone.add(product.scene)
-            else:
+            elif product.is_placed:
                 stay.append(ground)
     return gone
+
+
+def _standing(product: Committed) -> tuple[Any, ...]:
+    return product.version, product.is_placed, product.area, product.scene

@@ -13,6 +13,7 @@ import pytest
 
 from geocadence.catalogue import geoparquet
 from geocadence.close import items_table
+from geocadence.committed import read_committed
 
 ROWS = 20_000
 
@@ -69,6 +70,33 @@ def test_ids_that_look_like_uuids_are_texts_like_others(tmp_path: Path) -> None:
     assert [found for (found,) in duckdb.sql(f"SELECT id FROM '{before}'").fetchall()] == [upper, lower]  # noqa: S608
     found = duckdb.sql(f"SELECT id FROM '{after}'").fetchall()  # noqa: S608
     assert sorted(each for (each,) in found) == sorted([upper, lower, other])
+
+
+def test_a_table_whose_ids_became_uuids_is_read_as_texts_and_heals(tmp_path: Path) -> None:
+    """As it was written before: all in lower case, links and names of files apart."""
+    scene, other = "7D0E8F3A-1B5C-4D2E-9F60-A1B2C3D4E5F6", "0b8c2a52-6f0d-4c57-9a55-3a8f5f2f7c11"
+    lines, was, before, after = (tmp_path / name for name in ("new.jsonl", "was.parquet", "before", "after.parquet"))
+    link = {"rel": "self", "href": f"s3://bucket/ndvi/2026/01/{scene}/{scene}.json", "type": "application/geo+json"}
+    own = {"id": scene, "geocadence:acquisition": scene, "links": [link], "mine:uuid": other}
+    lines.write_text(json.dumps(row(1) | own) + "\n")
+    items_table.merge(None, lines, was, scratch=tmp_path)
+    uuids = ", ".join(f'CAST("{name}" AS UUID) AS "{name}"' for name in ("id", "geocadence:acquisition", "mine:uuid"))
+    duckdb.sql(f"COPY (SELECT * REPLACE ({uuids}) FROM '{was}') TO '{before}' (FORMAT parquet)")  # noqa: S608
+    outputs = MemoryBucket()
+    outputs.body = before.read_bytes()
+
+    known = read_committed(outputs, "ndvi", scenes={scene}, acquisitions=())  # type: ignore[arg-type]
+    assert [(each.scene, each.acquisition) for each in known] == [(scene, scene)]
+
+    lines.write_text(json.dumps(row(2) | {"id": "S2B_7", "mine:uuid": "none"}) + "\n")
+    items_table.commit_items(outputs, "ndvi", lines, after=after, scratch=tmp_path)
+    columns = 'id, "geocadence:acquisition", "mine:uuid"'
+    found = duckdb.sql(f"SELECT {columns} FROM '{after}'").fetchall()  # noqa: S608
+    assert found == [(scene, scene, other), ("S2B_7", "S2B_0000002", "none")]
+
+    lines.write_text(json.dumps(row(3) | own) + "\n")
+    items_table.commit_items(outputs, "ndvi", lines, after=after, scratch=tmp_path)
+    assert duckdb.sql(f"SELECT count(*) FROM '{after}'").fetchall() == [(2,)]  # noqa: S608
 
 
 @pytest.mark.parametrize(

@@ -223,14 +223,19 @@ def test_a_table_with_two_versions_of_one_acquisition_heals(
     assert not pipeline.plan("d")["document"]["unsettled"]
 
 
+def without_columns(pipeline: Pipeline, tmp_path: Any, *names: str) -> None:
+    """The table as code wrote it that knew none of these."""
+    before, older = tmp_path / "before.parquet", tmp_path / "older.parquet"
+    etag = pipeline.outputs.fetch("ndvi/items.parquet", before)
+    since = ", ".join(f'"geocadence:{name}"' for name in names)
+    duckdb.sql(f"COPY (SELECT * EXCLUDE ({since}) FROM '{before}') TO '{older}' (FORMAT parquet)")  # noqa: S608
+    pipeline.outputs.replace_file("ndvi/items.parquet", older, etag=etag, content_type="")
+
+
 def test_a_table_of_before_it_said_where_scenes_lie_is_added_to(pipeline: Pipeline, tmp_path: Any) -> None:
     pipeline.items = [left("0", **OLD)]
     pipeline.run("a")
-    before, older = tmp_path / "before.parquet", tmp_path / "older.parquet"
-    etag = pipeline.outputs.fetch("ndvi/items.parquet", before)
-    since = '"geocadence:footprint", "geocadence:modified"'
-    duckdb.sql(f"COPY (SELECT * EXCLUDE ({since}) FROM '{before}') TO '{older}' (FORMAT parquet)")  # noqa: S608
-    pipeline.outputs.replace_file("ndvi/items.parquet", older, etag=etag, content_type="")
+    without_columns(pipeline, tmp_path, "footprint", "modified")
     pipeline.says = {"geometry": None, "bbox": None}
     pipeline.items += [right("1", **OLD), left("2", **NEW)]
     _, other, anew = (each["id"] for each in pipeline.items)
@@ -239,6 +244,58 @@ def test_a_table_of_before_it_said_where_scenes_lie_is_added_to(pipeline: Pipeli
 
     assert sorted(table(pipeline, tmp_path)) == sorted([other, anew])
     assert pipeline.run("c")["outcome"] == "empty"
+
+
+@pytest.fixture
+def of_rasters(pipeline: Pipeline, tmp_path: Any) -> Pipeline:
+    """Both parts of a split tile, in a table of before it said where scenes lie, by a script that says the raster's."""
+    pipeline.says = SAYS["the whole raster, as rio-stac does"]
+    pipeline.items = [left("0", **OLD), right("1", **OLD)]
+    pipeline.run("a")
+    without_columns(pipeline, tmp_path, "footprint")
+    return pipeline
+
+
+def test_parts_in_such_a_table_stay_where_runs_look_at_other_scenes(of_rasters: Pipeline, tmp_path: Any) -> None:
+    parts = [each["id"] for each in of_rasters.items]
+    of_rasters.items = [item(4)]
+
+    of_rasters.run("b")
+
+    assert table(of_rasters, tmp_path) == [*parts, scene_id(4)]
+
+
+@pytest.mark.parametrize("anew", [0, 1])
+def test_parts_in_such_a_table_are_each_processed_anew_by_itself(
+    of_rasters: Pipeline, tmp_path: Any, anew: int
+) -> None:
+    parts = [each["id"] for each in of_rasters.items]
+    of_rasters.items = [left("0", **(NEW if anew == 0 else OLD)), right("1", **(NEW if anew == 1 else OLD))]
+
+    planned = of_rasters.run("b")
+
+    assert of_rasters.decisions(planned)[parts[1 - anew]] == ("skip", "its product is in place")
+    assert table(of_rasters, tmp_path, MADE_FROM) == [
+        (part, "05.11" if n == anew else "05.10") for n, part in enumerate(parts)
+    ]
+    assert of_rasters.run("c")["outcome"] == "empty"
+
+
+def test_two_versions_in_such_a_table_are_told_apart_from_parts_where_they_are_listed(
+    of_rasters: Pipeline, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_rasters.items.append(left("2", **NEW))
+    with monkeypatch.context() as patched:
+        patched.setattr(items_table, "leaving", lambda products: set())
+        of_rasters.run("b")
+    without_columns(of_rasters, tmp_path, "footprint")
+    old, other, new = (each["id"] for each in of_rasters.items)
+    assert set(table(of_rasters, tmp_path)) == {old, other, new}
+
+    assert of_rasters.run("c")["outcome"] == "empty"
+
+    assert set(table(of_rasters, tmp_path)) == {other, new}
+    assert not of_rasters.plan("d")["document"]["unsettled"]
 
 
 def test_what_a_run_is_to_commit_for_others_no_other_run_takes(pipeline: Pipeline, tmp_path: Any) -> None:
