@@ -24,6 +24,8 @@ _OURS = {
         "footprint": "VARCHAR",
     }.items()
 }
+# Of a row: how many of its product's assets it has no columns for.
+LEFT_OUT = "geocadence:assets_left_out"
 _UUID = re.compile(r"\bUUID\b")
 # A row's first link is its Item's own, which ends in the id letter by letter; a UUID is lower case.
 _ID = r"coalesce(nullif(regexp_extract(links[1].href, '([^/]+)\.json$', 1), ''), CAST(id AS VARCHAR))"

@@ -13,10 +13,8 @@ import json
 import logging
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +24,7 @@ import shapely
 
 from geocadence.bucket import Bucket, Conflict
 from geocadence.catalogue.geoparquet import connect
+from geocadence.close.asset_names import make_fit
 from geocadence.committed import Committed, geometry_of, ground_of
 from geocadence.instants import format_instant, parse_instant
 from geocadence.layout import collection_key, items_key
@@ -42,8 +41,6 @@ _TOP = {"type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "li
 # The only columns of time: other texts stay texts, whatever they look like.
 _TIMES = ("datetime", "start_datetime", "end_datetime", "created", "updated")
 _JSON = re.compile(r"\bJSON\b")
-# Every name that an asset has anywhere is columns of the table, all of which are in memory at once.
-_MOST_NAMES = 100
 _FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
 _ONLY_IDS = "columns = {id: 'VARCHAR'}"
 
@@ -126,11 +123,7 @@ def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, scratch: P
     A script of others may give a property another type than before, and a product that is not in the table is paid
     for again by each run: so the row goes in, whatever else has to stay out.
     """
-    if (kept := _names_that_fit(before, rows)) is not None:
-        few = scratch / "few.jsonl"
-        _write_reduced(rows, few, partial(_of_names, kept=kept))
-        rows = few
-        log.warning("assets have more names than the table takes; some are left out", extra={"most": _MOST_NAMES})
+    before, rows = make_fit(before, rows, scratch=scratch)
     reduced = scratch / "reduced.jsonl"
     for lines, reduce in ((rows, None), (reduced, _plain), (reduced, _bare)):
         if reduce is not None:
@@ -142,31 +135,6 @@ def _merge_what_fits(before: Path | None, rows: Path, after: Path, *, scratch: P
             if reduce is _bare:
                 raise
             log.warning("the items' own fields don't fit the table; left out", extra={"error": str(error)[:500]})
-
-
-def _names_that_fit(before: Path | None, rows: Path) -> Collection[str] | None:
-    """Which assets the table can take: what it has, then what most of the new rows have; None where it takes all."""
-    there: set[str] = set()
-    if before is not None:
-        with connect() as connection:
-            kinds = connection.execute(f"DESCRIBE SELECT assets FROM {rows_of(connection, before)}").fetchall()  # noqa: S608
-            if kinds[0][1].startswith("STRUCT"):
-                query = f"DESCRIBE SELECT unnest(assets) FROM {rows_of(connection, before)}"  # noqa: S608
-                there = {name.lower() for name, *_ in connection.execute(query).fetchall()}
-    with rows.open(encoding="utf-8") as lines:
-        # As DuckDB tells them apart.
-        new = Counter(name.lower() for line in lines for name in json.loads(line)["assets"])
-    if len(there | new.keys()) <= _MOST_NAMES:
-        return None
-    more = [name for name, _ in new.most_common() if name not in there]
-    return there.union(more[: max(0, _MOST_NAMES - len(there))])
-
-
-def _of_names(row: dict[str, Any], *, kept: Collection[str]) -> dict[str, Any]:
-    """A row with the assets of these names, or without any column of them."""
-    assets = {name: asset for name, asset in row["assets"].items() if name.lower() in kept}
-    rest = {name: value for name, value in row.items() if name != "assets"}
-    return rest | ({"assets": assets} if assets else {})
 
 
 def _write_reduced(rows: Path, reduced: Path, reduce: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

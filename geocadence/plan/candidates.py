@@ -10,7 +10,7 @@ from geocadence.catalogue.area import Area
 from geocadence.execution_input import InvalidInput, Window
 from geocadence.instants import format_instant, parse_instant
 from geocadence.plan.decision import Decision, Verdict, named, shown
-from geocadence.plan.fitness import beyond, without_data
+from geocadence.plan.fitness import beyond, left_out, without_data
 from geocadence.plan.identity import acquisition_of, baseline_of, changed_at
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.weight import bytes_of
@@ -92,7 +92,15 @@ def _candidate(item: Item) -> Decision:
         baseline=baseline_of(item),
         changed=changed_at(item),
         bytes=bytes_of(item),
+        lacking=left_out(item),
     )
+
+
+def _where(item: Item) -> str:
+    links = item.get("links")
+    found = (link.get("href") for link in links or () if isinstance(link, dict) and link.get("rel") == "self")
+    href = next(found, None) if isinstance(links, list) else None
+    return f" ({shown(href)})" if href else ""
 
 
 def _unfit(item: Item) -> str | None:
@@ -103,6 +111,8 @@ def _unfit(item: Item) -> str | None:
             "and hyphens, the first a letter or digit)"
         )
     if not isinstance(item.get("assets"), dict) or not item["assets"]:
+        if lost := left_out(item):
+            return f"the table that lists it has no columns for its {lost} assets, which its Item has{_where(item)}"
         return "it has no assets"
     try:
         parse_instant(_datetime(item))

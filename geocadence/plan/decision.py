@@ -41,6 +41,7 @@ class Decision:
     baseline: str = ""
     changed: datetime | None = None
     bytes: int | None = None
+    lacking: int = 0  # assets that it has and the table that lists it does not
     beyond: str = ""  # the query's threshold that it is beyond of
     replaces: tuple[str, ...] = ()  # committed products of the same acquisition under other ids
     adopted: Product | None = None  # what is in place, where the run's close is to put it into the catalogue

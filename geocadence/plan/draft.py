@@ -30,6 +30,7 @@ from geocadence.plan.shelf import Shelf
 from geocadence.plan.superseding import supersede, within_thresholds
 from geocadence.plan.versions import leaving
 from geocadence.products import find_products
+from geocadence.table import LEFT_OUT
 
 Item = dict[str, Any]
 
@@ -142,7 +143,7 @@ class Scenes:
             instances,
             decisions + self.rejected + superseded + beyond,
             batches,
-            note=_note(definition, instances) if taken else "",
+note="; ".join(filter(None, (_note(definition, instances) if taken else "", _lacking(taken)))),
             expected=expected,
             refusal=_refusal(asked, definition, expected, jobs=jobs, is_of_scenes=True),
             holds=[] if asked.dry_run else [d for d in decisions if d.is_taken or d.adopted],
@@ -190,6 +191,16 @@ class Objects:
         return Draft(
             self.kind, planned, jobs, instances, input_uri=self.uri, note=note, expected=expected, refusal=refusal
         )
+
+
+def _lacking(taken: Sequence[Decision]) -> str:
+    some = [decision for decision in taken if decision.lacking]
+    if not some:
+        return ""
+    return (
+        f"{len(some)} of the scenes, {some[0].scene} first, have assets that the table that lists them has no columns "
+        f"for ({LEFT_OUT}): their jobs get the others; the scenes' own Items have all"
+    )
 
 
 def _expect(

@@ -1,4 +1,4 @@
-"""What a scene's own properties say against it: no data at all, or a quality beyond the query's thresholds."""
+"""What a scene's own properties say against it: no data, assets left out, a quality beyond the query's thresholds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from geocadence.catalogue.query import compares
+from geocadence.table import LEFT_OUT
 
 Item = dict[str, Any]
 
@@ -22,6 +23,13 @@ def without_data(item: Item) -> str | None:
         if isinstance(share, int | float) and share >= 100:
             return f"it has no data ({name} is {share:g})"
     return None
+
+
+def left_out(item: Item) -> int:
+    """How many of its assets an Item of a pipeline's own table lacks, since the table has no columns for them."""
+    properties = item.get("properties")
+    lost = properties.get(LEFT_OUT) if isinstance(properties, dict) else None
+    return lost if isinstance(lost, int) else 0
 
 
 def beyond(item: Item, thresholds: Mapping[str, Mapping[str, float]]) -> str:

@@ -57,7 +57,12 @@ def _template() -> Template:
 
 
 def _summary(record: dict[str, Any]) -> str:
-    """The run in a sentence."""
+    """The run in a sentence, and what the plan noted."""
+    note = record.get("note")
+    return _in_a_sentence(record) + (f" Note: {note}." if note else "")
+
+
+def _in_a_sentence(record: dict[str, Any]) -> str:
     planned, produced, failed = record["planned"], record["produced"], record["failed"]
     things = "scene" if record["source"]["kind"] in ("stac", "items") else "object"
     if record["dry_run"]:

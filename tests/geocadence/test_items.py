@@ -19,9 +19,11 @@ from geocadence.bucket import Bucket
 from geocadence.catalogue import item_collection
 from geocadence.catalogue.http import CatalogueRefused, CatalogueUnavailable
 from geocadence.catalogue.item_collection import read_item_collection
+from geocadence.close.items_table import Entry, commit_items, row_of
 from geocadence.execution_input import InvalidInput
+from geocadence.products import Product
 from tests.geocadence.pipeline import Pipeline
-from tests.geocadence.scenes import AREA, definition, far_away, item, items_source, scene_id, verdicts
+from tests.geocadence.scenes import AREA, STARTED, definition, far_away, item, items_source, scene_id, verdicts
 
 SMALL = json.dumps({"type": "FeatureCollection", "features": [item(0)]}).encode()
 
@@ -217,6 +219,36 @@ def test_stac_geoparquet_in_s3_is_read_as_its_items(plan: Any, inputs: Bucket, t
         "red": {"href": inputs.uri("catalogue/B04.tif"), "file:size": 7},
         "nir": {"href": "s3://a/B08.tif"},
     }
+
+
+def test_assets_that_the_table_of_another_pipeline_has_no_columns_for_are_told(
+    plan: Any, inputs: Bucket, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    for n, names in enumerate([["ndvi", *range(99)], ["ndvi", *range(100, 140)], range(200, 240)]):
+        product = item(n, assets={f"map_{name}": {"href": f"./{name}.tif"} for name in names})
+        made = Product(
+            product["id"], f"maps/2026/11/{product['id']}/{product['id']}.json", product, STARTED, "", 0, (), ()
+        )
+        row = row_of(Entry(made, made.scene, "", "", product["geometry"]), inputs, "maps")
+        rows.write_text(json.dumps(row) + "\n")
+        commit_items(inputs, "maps", rows, after=tmp_path / "after.parquet", scratch=tmp_path)
+
+    result = plan(definition(items={"href": inputs.uri("maps/items.parquet")}))
+
+    assert {d["id"]: d["reason"] for d in result["document"]["decisions"]} == {
+        scene_id(0): "no product yet",
+        scene_id(1): "no product yet",
+        scene_id(2): "the table that lists it has no columns for its 40 assets, which its Item has "
+        f"({inputs.uri(f'maps/2026/11/{scene_id(2)}/{scene_id(2)}.json')})",
+    }
+    assert result["document"]["note"] == (
+        f"1 of the scenes, {scene_id(1)} first, have assets that the table that lists them has no columns for "
+        "(geocadence:assets_left_out): their jobs get the others; the scenes' own Items have all"
+    )
+    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(1)}.json")
+    assert list(written["assets"]) == ["map_ndvi"]
+    assert written["properties"]["geocadence:assets_left_out"] == 40
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,36 @@ def test_products_of_any_number_of_assets_are_committed_and_the_table_stays_narr
     assert found[0]["assets"]["ndvi" if "ndvi" in found[0]["assets"] else "ndvi_0"]["roles"] == ["data"]
 
 
+def names(table: Path) -> set[str]:
+    return {name for (name, *_) in duckdb.sql(f"DESCRIBE SELECT unnest(assets) FROM '{table}'").fetchall()}  # noqa: S608
+
+
+def test_names_that_no_row_has_any_more_give_their_columns_back(tmp_path: Path) -> None:
+    """The script called its assets after their scenes, and calls them alike now: made anew, row by row."""
+    outputs, rows, after = MemoryBucket(), tmp_path / "rows.jsonl", tmp_path / "after.parquet"
+
+    def commit(*those: dict[str, Any]) -> None:
+        rows.write_text("".join(json.dumps(each) + "\n" for each in those))
+        items_table.commit_items(outputs, "ndvi", rows, after=after, scratch=tmp_path)
+
+    commit(*(row(n) | assets(*(f"Map_{n}_{part}" for part in range(40))) for n in range(3)))
+    first = {f"Map_{n}_{part}" for n in range(2) for part in range(40)}
+    assert names(after) > first
+    lost = duckdb.sql(f"SELECT \"geocadence:assets_left_out\" FROM '{after}'").fetchall()  # noqa: S608
+    assert lost == [(None,), (None,), (20,)]
+
+    commit(row(1) | assets("NDVI", *(f"Part_{part}" for part in range(40))))
+    assert names(after) >= {"NDVI"} | {f"Map_0_{part}" for part in range(40)}
+    assert len(names(after)) == 40 + 20 + 40  # two rows are as they were
+
+    commit(*(row(n) | assets("NDVI", *(f"Part_{part}" for part in range(90))) for n in (0, 2)))
+    found = list(geoparquet.read_geoparquet(after))
+    assert [len(item["assets"]) for item in found] == [91, 40, 91]
+    assert found[0]["assets"]["NDVI"] == {"href": "s3://bucket/NDVI", "roles": ["data"], "file:size": 9}
+    assert [item["properties"].get("geocadence:assets_left_out") for item in found] == [None, 1, None]
+    assert sorted(names(after)) == sorted({"NDVI"} | {f"Part_{part}" for part in range(90)})
+
+
 def test_two_products_may_disagree_on_a_property_of_any_name(tmp_path: Path) -> None:
     lines, after = tmp_path / "new.jsonl", tmp_path / "after.parquet"
     lines.write_text("".join(json.dumps(row(n) | {'a"b': own}) + "\n" for n, own in enumerate(([1], "x"))))

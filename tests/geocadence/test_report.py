@@ -161,6 +161,8 @@ def test_a_preview_has_a_bar_of_its_colours_with_the_values_at_its_ends() -> Non
          "4 scenes would be processed; nothing was started. A run would be refused: Too many."),
         ({"source": {"kind": "prefix", "uri": "s3://b/"}, "planned": 9, "produced": 12}, "Complete",
          "9 objects handed to the script, 12 files written, 0 failed."),
+        ({"source": {"kind": "prefix", "uri": "s3://b/"}, "outcome": "empty", "note": "run x is at work on <them>"},
+         "Nothing to do", "No object to process. Note: run x is at work on &lt;them&gt;."),
     ],
 )  # fmt: skip
 def test_the_page_says_first_how_the_run_went(changes: dict[str, Any], headline: str, summary: str) -> None:
