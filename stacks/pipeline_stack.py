@@ -15,6 +15,7 @@ from stacks.components.execution_role import ExecutionRole
 from stacks.components.notices import Notices
 from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.processing_job import ProcessingJobRun
+from stacks.components.run_expressions import BATCH_AS_WRITTEN
 from stacks.components.run_functions import RunFunctions
 from stacks.components.run_machine import BATCH_FAILED_OUTPUTS, BATCH_OUTPUTS, RunMachine
 from stacks.components.run_schedule import RunSchedule
@@ -89,7 +90,7 @@ class PipelineStack(cdk.Stack):
                 job=job,
                 role=role,
                 name_prefix=jobs,
-                item=BATCH,
+                item=BATCH_AS_WRITTEN if pipeline.source.has_scenes else BATCH,
                 outputs=BATCH_OUTPUTS,
                 failed_outputs=BATCH_FAILED_OUTPUTS,
             ),

@@ -82,12 +82,16 @@ def read_result(inputs: Bucket, layout: RunLayout, batch: int) -> BatchResult | 
 
 
 def read_produced(inputs: Bucket, layout: RunLayout, batch: int) -> int:
-    """How many products a result tells of, by its first kilobytes."""
+    """How many products a result tells of, by its first kilobytes; where earlier code did not say it there, by all."""
     start = inputs.read_start(layout.batch_result(batch), _HEAD) or b""
     line, end, _ = zlib.decompressobj(wbits=31).decompress(start).partition(b"\n")
     if not end:  # a failure of many words
         line = gzip.decompress(inputs.read(layout.batch_result(batch)) or b"").partition(b"\n")[0]
-    return json.loads(line)["produced"]
+    head = json.loads(line)
+    if "produced" in head:
+        return head["produced"]
+    result = read_result(inputs, layout, batch)
+    return sum(entry["status"] == Status.PRODUCED for entry in result.read()[1]) if result is not None else 0
 
 
 def packed_lines(entries: Iterable[Any]) -> bytes:

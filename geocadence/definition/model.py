@@ -121,13 +121,23 @@ class ItemsSource(Part):
 
 
 class PrefixSource(Part):
-    """Every object below an S3 prefix, handed to the script as it is."""
+    """Every object below an S3 prefix, handed to the script as it is.
+
+    All of them by every run, and paid for each time, also where nothing changed since: objects have no identity that
+    tells what is done. So none is skipped, no recipe or ETag of them is remembered (run.json has the run's recipe), and
+    the catalogue has none of what was made, which is written over under the same names. A schedule fits where the
+    prefix is filled anew between two runs.
+    """
 
     uri: S3Uri = Field(description="The objects below it are what the job gets", examples=["s3://my-bucket/images/"])
 
 
 class ManifestSource(Part):
-    """The objects that a SageMaker manifest lists, handed to the script as they are."""
+    """The objects that a SageMaker manifest lists, handed to the script as they are.
+
+    All of them by every run, and paid for each time, as those of a prefix are. What is to be left out, whoever writes
+    the manifest leaves out; an empty one means no job.
+    """
 
     uri: S3Object = Field(description="A manifest file", examples=["s3://my-bucket/manifest.json"])
 

@@ -143,7 +143,7 @@ class Scenes:
             instances,
             decisions + self.rejected + superseded + beyond,
             batches,
-note="; ".join(filter(None, (_note(definition, instances) if taken else "", _lacking(taken)))),
+            note="; ".join(filter(None, (_note(definition, instances) if taken else "", _lacking(taken)))),
             expected=expected,
             refusal=_refusal(asked, definition, expected, jobs=jobs, is_of_scenes=True),
             holds=[] if asked.dry_run else [d for d in decisions if d.is_taken or d.adopted],

@@ -106,6 +106,13 @@ WINDOWS_RUN_INPUT = _expression("$merge([$run, {'window': $states.context.Map.It
 _REDRIVES = "$exists($states.context.Execution.RedriveCount) ? $states.context.Execution.RedriveCount : 0"
 REDRIVES = _expression(_REDRIVES)
 
+# Which redrive wrote a batch's objects, where the run still had its claim. A redrive goes on with the state that was
+# stopped, which may be the batch's job: one that nobody has written in this redrive has no name, so there is no call.
+WRITTEN = "written"
+IS_WRITTEN = f"($exists(${WRITTEN}) and ${WRITTEN} = ({_REDRIVES}))"
+BATCH_AS_WRITTEN = f"({IS_WRITTEN} ? $states.input.batch : $error('the run was redriven since the batch was written'))"
+IS_TO_BE_WRITTEN = _expression(f"$not({IS_WRITTEN})")
+
 # A name is an execution's for good, so that a redrive needs another one.
 RUN_NAME_WITH_REDRIVE = _expression(f"$states.input.name & '-' & $string({_REDRIVES})")
 

@@ -155,12 +155,20 @@ def _batch(
     process: ProcessingJobRun,
     reconcile: lambda_.IFunction | None,
 ) -> sfn.IChainable:
-    """What is done with one batch. Whatever fails is caught, so that the other batches go on."""
+    """What is done with one batch. Whatever fails is caught, so that the other batches go on.
+
+    A job that a redrive begins behind `WriteBatch` comes to no call (`BATCH_AS_WRITTEN`), and to that step first.
+    """
     if write is None or reconcile is None:
         return process
     which = {"plan": "{% $plan.plan %}", "batch": "{% $states.input.batch %}"}
     writing = invoke(
-        scope, "WriteBatch", write, payload={**which, "redrives": say.REDRIVES}, outputs="{% $states.input %}"
+        scope,
+        "WriteBatch",
+        write,
+        payload={**which, "redrives": say.REDRIVES},
+        assign={say.WRITTEN: say.REDRIVES},
+        outputs="{% $states.input %}",
     )
     reconciling = invoke(
         scope,
@@ -174,7 +182,8 @@ def _batch(
     # CloseRun does what was not done here.
     unreconciled = sfn.Pass.jsonata(scope, "BatchUnreconciled")
     reconciling.add_catch(unreconciled, outputs={"failed": "{% $states.input.failed %}", "reason": say.SHARE_OF_REASON})
-    return writing.next(process).next(reconciling)
+    written = sfn.Choice.jsonata(scope, "BatchWritten?").when(sfn.Condition.jsonata(say.IS_TO_BE_WRITTEN), writing)
+    return writing.next(process).next(written.otherwise(reconciling))
 
 
 def _end(scope: Construct, *, name: str, of_scenes: bool, notices: sns.ITopic | None) -> sfn.Choice:

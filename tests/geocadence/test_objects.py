@@ -8,6 +8,7 @@ import pytest
 
 from geocadence.bucket import Bucket
 from geocadence.execution_input import InvalidInput
+from tests.geocadence.pipeline import Pipeline
 from tests.geocadence.scenes import definition, item, items_source
 
 
@@ -39,6 +40,18 @@ def test_a_plan_says_that_its_instances_get_all_of_the_input(
 
     told = "each of 2 instances gets all of the input (FullyReplicated)"
     assert document["note"].startswith(told) if is_told else document["note"] == ""
+
+
+def test_every_run_takes_all_objects_whatever_runs_before_it_did(inputs: Bucket, outputs: Bucket) -> None:
+    inputs.write("images/a.tif", b"x", content_type="image/tiff")
+    pipeline = Pipeline(inputs, outputs, [])
+    pipeline.definition["source"] = definition(prefix={"uri": inputs.uri("images/")})["source"]
+    first = pipeline.plan("a")
+    outputs.write("ndvi/a.tif", b"x", content_type="image/tiff")
+    assert pipeline.close(first)["outcome"] == "complete"
+
+    assert (first["planned"], pipeline.plan("b")["planned"]) == (1, 1)
+    assert not outputs.exists("ndvi/items.parquet")
 
 
 def test_an_empty_prefix_means_no_batch(plan: Any, inputs: Bucket) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from geocadence import progress
 from geocadence.bucket import Bucket
+from geocadence.close.batch import packed_lines, read_produced, read_result
 from geocadence.layout import RunLayout
 from geocadence.progress import RunHandle, RunWatch
 from tests.geocadence.pipeline import Pipeline
@@ -117,6 +118,22 @@ def test_a_run_that_has_ended_is_told_by_its_record(
     seen = watch(pipeline, planned)()
 
     assert (seen.planned, seen.produced, seen.failed, seen.phase) == (5, 4, 1, "failed")
+
+
+def test_a_result_of_code_that_did_not_count_in_its_head_is_counted(inputs: Bucket, outputs: Bucket) -> None:
+    pipeline = large(inputs, outputs, 3)
+    planned = pipeline.plan("a")
+    pipeline.work(planned, but=(scene_id(1),))
+    layout = RunLayout("ndvi", planned["run_id"])
+    assert read_produced(inputs, layout, 0) == 2
+
+    result = read_result(inputs, layout, 0)
+    assert result is not None
+    head, entries = result.read()
+    older = packed_lines([{"failure": head["failure"]}, *entries])
+    inputs.write(layout.batch_result(0), older, content_type="application/gzip")
+
+    assert read_produced(inputs, layout, 0) == 2
 
 
 def test_of_an_aborted_run_whose_slices_have_expired_nobody_tells_what_was_made(

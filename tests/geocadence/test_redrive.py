@@ -112,7 +112,7 @@ def test_who_took_a_run_for_dead_before_it_was_redriven_looks_again(pipeline: Pi
 def test_a_job_that_a_redrive_begins_at_once_does_not_put_an_older_version_into_the_catalogue(
     pipeline: Pipeline, tmp_path: Any
 ) -> None:
-    """It was aborted while the job ran: a redrive goes on with the job itself, whose objects are there."""
+    """The state machine lets none start behind WriteBatch; should one, the close minds it all the same."""
     aborted = pipeline.plan("a")
     pipeline.work(aborted, but=(scene_id(2),), is_reconciled=False)
     pipeline.abort(aborted)

@@ -137,10 +137,32 @@ def test_a_batch_is_written_processed_and_looked_at(weekly: Stack) -> None:
     steps = {name: states[name]["Next"] for name in ("WriteBatch", "ProcessScenes", "ProcessScenesFailed")}
     assert steps == {
         "WriteBatch": "ProcessScenes",
-        "ProcessScenes": "ReconcileBatch",
-        "ProcessScenesFailed": "ReconcileBatch",
+        "ProcessScenes": "BatchWritten?",
+        "ProcessScenesFailed": "BatchWritten?",
     }
+    assert _choice(states["BatchWritten?"], states={"context": context()}, written=0)[0] == "ReconcileBatch"
     assert states["ReconcileBatch"]["End"] is True
+
+
+def test_a_job_that_a_redrive_begins_is_written_first(weekly: Stack) -> None:
+    """So that it does not start where the run's claim is gone."""
+    states = weekly.batch_states
+    job, written = states["ProcessScenes"]["Arguments"]["ProcessingJobName"], states["WriteBatch"]["Assign"]
+    redriven = {"input": {"batch": 2}, "context": context(redrive=1)}
+
+    with pytest.raises(Exception, match="redriven since the batch was written"):
+        evaluate(job, states=redriven, written=0)
+    (catch,) = weekly.task["Catch"]
+    caught = {"Error": "States.QueryEvaluationError", "Cause": "the run was redriven since the batch was written"}
+    judged = evaluate(catch["Output"], states=redriven | {"errorOutput": caught})
+    assert _choice(states["ProcessScenesCanHeal?"], states={"input": judged})[0] == "ProcessScenesFailed"
+    assert _choice(states["BatchWritten?"], states=redriven, written=0)[0] == "WriteBatch"
+    assert _choice(states["BatchWritten?"], states=redriven)[0] == "WriteBatch"
+
+    anew = evaluate(written, states=redriven)
+    assert anew == {"written": 1}
+    assert evaluate(job, states=redriven, **anew).endswith("-2-0-1")
+    assert _choice(states["BatchWritten?"], states=redriven, **anew)[0] == "ReconcileBatch"
 
 
 def test_what_has_no_scenes_has_no_batches_to_look_after(synthesis: Synthesis) -> None:
