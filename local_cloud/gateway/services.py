@@ -18,6 +18,7 @@ from local_cloud.gateway.clients import RoleClients
 from local_cloud.gateway.scheduler import Scheduler
 from local_cloud.gateway.state_machine_checks import StateMachineChecks
 from local_cloud.gateway.task_dispatch import TaskDispatcher
+from local_cloud.gateway.unpacking import Unpacked
 
 
 def start_services(
@@ -62,6 +63,7 @@ def start_services(
     emulator_hooks.name_lambda_errors()
     emulator_hooks.answer_custom_resources(bucket_emptying.RESOURCE_TYPE, bucket_emptying.BucketEmptying(clients))
     emulator_hooks.run_functions_with(function_runtime.make(folder / "runtime"))
+    emulator_hooks.share_unpacked(Unpacked(folder / "unpacked").place_of)
     schedule = Scheduler(clients, schedules=emulator_hooks.schedules, delete=emulator_hooks.delete_schedule)
     emulator_hooks.keep_schedule_times()
     emulator_hooks.replace_schedule_ticker(schedule.start)

@@ -131,6 +131,7 @@ GROUND = [
     ),
     ("ministack.services.lambda_svc:_execute_function_warm", "(func, event, request_id)", "name_lambda_errors"),
     ("ministack.core.lambda_runtime:_detect_runtime_binary", "(runtime)", "run_functions_with"),
+    ("ministack.core.lambda_runtime:zipfile", None, "share_unpacked"),
     ("ministack.core.lambda_runtime:kill_workers", "(workers)", "stop_functions"),
     ("ministack.core.lambda_runtime:_workers", None, "stop_functions"),
     (

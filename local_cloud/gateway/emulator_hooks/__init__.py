@@ -10,6 +10,7 @@ from local_cloud.gateway.emulator_hooks.functions import (
     answer_custom_resources,
     name_lambda_errors,
     run_functions_with,
+    share_unpacked,
     stop_functions,
 )
 from local_cloud.gateway.emulator_hooks.roles import assume_role, role_allows
@@ -39,5 +40,6 @@ __all__ = [
     "role_allows",
     "run_functions_with",
     "schedules",
+    "share_unpacked",
     "stop_functions",
 ]

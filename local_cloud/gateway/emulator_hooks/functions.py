@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
 from ministack.core import lambda_runtime
 from ministack.services import lambda_svc
@@ -43,6 +46,24 @@ def run_functions_with(python: str) -> None:
         return (python if runtime.startswith("python") else binary), script
 
     lambda_runtime._detect_runtime_binary = detected
+
+
+def share_unpacked(place_of: Callable[[Path], Path]) -> None:
+    """Link a Python function's code and layers to the folder where `place_of(archive)` has them.
+
+    MiniStack unpacks them for the process of each function.
+    """
+
+    class Archive(zipfile.ZipFile):
+        def extractall(self, path: str) -> None:
+            # Into the code of other languages MiniStack writes links to their layers.
+            if not Path(path).with_name("_worker.py").exists():
+                super().extractall(path)
+                return
+            Path(path).rmdir()
+            Path(path).symlink_to(place_of(Path(self.filename)))
+
+    lambda_runtime.zipfile = SimpleNamespace(**(vars(zipfile) | {"ZipFile": Archive}))
 
 
 def stop_functions() -> None:
