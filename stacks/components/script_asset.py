@@ -19,7 +19,7 @@ from constructs import Construct
 
 from geocadence.definition.files import UnusableFile, files_to_ship, is_built_in
 from stacks.components.libraries import GLIBC, MACHINE, Libraries, packages_in
-from stacks.components.uv import ROOT, deploys_to_this_machine
+from stacks.components.uv import ROOT, deploys_to_this_machine, pack
 from stacks.refused import Refused
 
 BUILT_IN = ROOT / "processing_scripts"
@@ -57,8 +57,10 @@ class ScriptAsset(Construct):
         super().__init__(scope, id)
         # By its own name, whatever a link to it is called: the others beside it travel under theirs.
         script = script.resolve() if is_built_in(script, root=ROOT) else script
-        with tempfile.TemporaryDirectory(prefix="script-") as staging:
-            listed = _pack(script, entry, _libraries(script, requirements, provided), _pythons(python), Path(staging))
+        with tempfile.TemporaryDirectory(prefix="script-") as scratch:
+            archive, staging = Path(scratch, "script.zip"), Path(scratch, "script")
+            staging.mkdir()
+            listed = _stage(script, entry, _libraries(script, requirements, provided), _pythons(python), staging)
             start = {
                 "entry": entry if script.is_dir() else script.name,
                 "libraries": listed,
@@ -66,10 +68,12 @@ class ScriptAsset(Construct):
             }
             if digest is not None:
                 start["products"] = {"script": script.name, "digest": digest}
-                _lay_out(CATALOGUING, Path(staging, "products"))
-            Path(staging, "start.json").write_text(json.dumps(start, indent=1))
+                _lay_out(CATALOGUING, staging / "products")
+            (staging / "start.json").write_text(json.dumps(start, indent=1))
+            # Not by the CDK, which would press anew the libraries, zips already, for each deployment's folder.
+            pack(staging, archive)
             # The asset copies what it is given at once.
-            asset = assets.Asset(self, "Asset", path=staging)
+            asset = assets.Asset(self, "Asset", path=str(archive))
         self.bucket = asset.s3_bucket_name
         self.key = asset.s3_object_key
         self.uri = asset.s3_object_url
@@ -92,12 +96,15 @@ def _libraries(script: Path, requirements: Path | None, provided: tuple[str, ...
 
 
 def _pythons(python: str) -> tuple[str, ...]:
-    """What libraries are gathered for: the image's Python, and on the local cloud this machine's, which it runs."""
+    """What libraries are gathered for, and last what they travel for: the image's Python, on the local cloud this one.
+
+    There they are gathered for the image's too, so that what is refused for AWS is refused.
+    """
     here = ".".join(map(str, sys.version_info[:2]))
     return tuple(dict.fromkeys((python, here))) if deploys_to_this_machine() else (python,)
 
 
-def _pack(
+def _stage(
     script: Path, entry: str, libraries: list[Libraries], pythons: tuple[str, ...], staging: Path
 ) -> list[dict[str, Any]]:
     """Lay out in `staging` what becomes the archive; what the launcher is told of the libraries."""
@@ -121,19 +128,17 @@ def _lay_out(script: Path, folder: Path) -> None:
 
 
 def _ship(libraries: Libraries, pythons: tuple[str, ...], staging: Path, number: int) -> dict[str, Any]:
-    """Put the zips of `libraries` into `staging`; what the launcher is told of them."""
-    zips, packages = {}, set()
+    """Put the zip of `libraries` into `staging`; what the launcher is told of it."""
+    python, path = list(libraries.zips(pythons).items())[-1]
+    # Numbered, since a file of requirements may bear the name of another.
+    name = f"libraries/{number}-{libraries.requirements.stem}-{python}.zip"
     (staging / "libraries").mkdir(exist_ok=True)
-    for python, path in libraries.zips(pythons).items():
-        # Numbered, since a file of requirements may bear the name of another.
-        zips[python] = f"libraries/{number}-{libraries.requirements.stem}-{python}.zip"
-        shutil.copyfile(path, staging / zips[python])
-        packages |= packages_in(path)
+    shutil.copyfile(path, staging / name)
     return {
         "name": libraries.requirements.name,
         "required": libraries.is_required,
-        "packages": sorted(packages),
+        "packages": sorted(packages_in(path)),
         "machine": MACHINE,
         "glibc": GLIBC,
-        "zips": zips,
+        "zips": {python: name},
     }

@@ -70,7 +70,8 @@ def pack(folder: Path, target: Path, *, below: str = "") -> None:
                 # No times, nor who else may write, which would differ from machine to machine.
                 entry = zipfile.ZipInfo(f"{below}{path.relative_to(folder).as_posix()}")
                 mode = 0o755 if path.stat().st_mode & 0o111 else 0o644
-                entry.external_attr, entry.compress_type = mode << 16, zipfile.ZIP_DEFLATED
+                entry.external_attr = mode << 16
+                entry.compress_type = zipfile.ZIP_STORED if path.suffix == ".zip" else zipfile.ZIP_DEFLATED
                 # Of compiled libraries level 6 makes a tenth less, in three times as long.
                 archive.writestr(entry, path.read_bytes(), compresslevel=1)
 

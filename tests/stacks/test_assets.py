@@ -21,25 +21,30 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def _script(synthesis: Synthesis, pipeline: str) -> tuple[str, Path]:
-    """(name in the container, file or folder in the assembly) of a pipeline's script."""
+    """(name in the container, file in the assembly) of a pipeline's script."""
     stack: Stack = synthesis.stack(f"geocadence-dev-{pipeline}")
     name = stack.task["Arguments"]["AppSpecification"]["ContainerEntrypoint"][1].rpartition("/")[2]
-    return name, synthesis.folder / f"asset.{name.removesuffix('.zip')}"
+    return name, synthesis.folder / f"asset.{name}"
 
 
-def _run(folder: Path, archive: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Zip `folder` as the CDK does and run it as the container does, with nothing of the clone on the path."""
-    with zipfile.ZipFile(archive, "w") as packed:
-        for path in sorted(folder.rglob("*")):
-            packed.write(path, path.relative_to(folder))
+def _run(archive: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run it as the container does, with nothing of the clone on the path."""
     command = [sys.executable, "-I", str(archive), *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=archive.parent, check=False)
 
 
-def test_a_built_in_script_runs_from_its_zip_with_its_modules(synthesis: Synthesis, tmp_path: Path) -> None:
-    name, folder = _script(synthesis, "ndvi-weekly")
+def _unpacked(archive: Path, folder: Path) -> Path:
+    """What is in it, as the launcher lays it out."""
+    with zipfile.ZipFile(archive) as packed:
+        for entry in packed.infolist():
+            Path(packed.extract(entry, folder)).chmod(entry.external_attr >> 16)
+    return folder
+
+
+def test_a_built_in_script_runs_from_its_zip_with_its_modules(synthesis: Synthesis) -> None:
+    name, archive = _script(synthesis, "ndvi-weekly")
     assert name.endswith(".zip")
-    done = _run(folder, tmp_path / "script.zip", "--help")
+    done = _run(archive, "--help")
     assert done.returncode == 0, done.stderr
     assert "--indices" in done.stdout
 
@@ -47,9 +52,10 @@ def test_a_built_in_script_runs_from_its_zip_with_its_modules(synthesis: Synthes
 def test_a_folder_runs_from_its_zip_with_all_that_lies_in_it_but_hidden_files(
     synthesis: Synthesis, tmp_path: Path
 ) -> None:
-    name, folder = _script(synthesis, "tiles")
+    name, archive = _script(synthesis, "tiles")
     assert name.endswith(".zip")
-    assert _run(folder, tmp_path / "script.zip").stdout == "a folder\n"
+    assert _run(archive).stdout == "a folder\n"
+    folder = _unpacked(archive, tmp_path)
     files = sorted(
         str(path.relative_to(folder / "script")) for path in (folder / "script").rglob("*") if path.is_file()
     )
@@ -63,33 +69,34 @@ def test_a_link_to_a_built_in_script_is_the_built_in_script(tmp_path: Path) -> N
     (tmp_path / "mine" / "indices.py").symlink_to(BUILT_IN / "spectral_index.py")
     asset = ScriptAsset(stack, "Script", script=tmp_path / "mine" / "indices.py", python="3.10")
     app.synth()
-    folder = tmp_path / "out" / f"asset.{asset.file_name.removesuffix('.zip')}"
-    assert "--indices" in _run(folder, tmp_path / "script.zip", "--help").stdout
+    archive = tmp_path / "out" / f"asset.{asset.file_name}"
+    assert "--indices" in _run(archive, "--help").stdout
 
 
-def test_one_file_runs_from_its_zip_as_it_is(synthesis: Synthesis, tmp_path: Path) -> None:
-    name, folder = _script(synthesis, "orthos")
+def test_one_file_runs_from_its_zip_as_it_is(synthesis: Synthesis) -> None:
+    name, archive = _script(synthesis, "orthos")
     assert name.endswith(".zip")
-    assert _run(folder, tmp_path / "script.zip").stdout == "one file\n"
-    assert (folder / "script" / "single.py").read_text() == "print('one file')\n"
+    assert _run(archive).stdout == "one file\n"
+    with zipfile.ZipFile(archive) as packed:
+        assert packed.read("script/single.py") == b"print('one file')\n"
 
 
 def test_a_script_that_leaves_no_items_travels_with_what_makes_products_of_its_files(
-    synthesis: Synthesis, pipelines: Path
+    synthesis: Synthesis, pipelines: Path, tmp_path: Path
 ) -> None:
-    _, folder = _script(synthesis, "guide")
+    folder = _unpacked(_script(synthesis, "guide")[1], tmp_path / "guide")
     told = json.loads((folder / "start.json").read_text())["products"]
     assert told == {"script": "single.py", "digest": load_pipeline(pipelines / "guide.yaml").code_digest}
     program = [sys.executable, folder / "products/_catalogue_files.py", "--help"]
     done = subprocess.run(program, capture_output=True, text=True, cwd=folder, env={}, check=False)
     assert done.returncode == 0, done.stderr
-    _, other = _script(synthesis, "orthos")
+    other = _unpacked(_script(synthesis, "orthos")[1], tmp_path / "orthos")
     assert "products" not in json.loads((other / "start.json").read_text())
     assert not (other / "products").exists()
 
 
-def test_no_caches_tests_or_tool_settings_travel_with_a_built_in_script(synthesis: Synthesis) -> None:
-    _, folder = _script(synthesis, "ndvi-weekly")
+def test_no_caches_tests_or_tool_settings_travel_with_a_built_in_script(synthesis: Synthesis, tmp_path: Path) -> None:
+    folder = _unpacked(_script(synthesis, "ndvi-weekly")[1], tmp_path)
     # Nor what is of no use to it, and would make its products anew with each change.
     unwanted = ("__pycache__", "tests", "ruff.toml", "cataloguing", "_catalogue_files.py")
     assert not [path for path in folder.rglob("*") if path.name in unwanted or path.suffix == ".pyc"]
@@ -115,7 +122,7 @@ def test_what_a_link_leads_to_travels_under_its_name(tmp_path: Path) -> None:
     (tmp_path / "script" / "tool").symlink_to("../tool.sh")
     asset = ScriptAsset(stack, "Script", script=tmp_path / "script")
     app.synth()
-    folder = tmp_path / "out" / f"asset.{asset.file_name.removesuffix('.zip')}" / "script"
+    folder = _unpacked(tmp_path / "out" / f"asset.{asset.file_name}", tmp_path / "unpacked") / "script"
     assert (folder / "bands" / "red.py").read_text() == "RED = 3"
     assert (folder / "tool").stat().st_mode & 0o111
     assert not [path for path in folder.rglob("*") if path.is_symlink()]

@@ -343,15 +343,11 @@ def test_an_included_file_that_is_not_there_is_named(project: Path) -> None:
 
 
 def _archive(project: Path, **settings) -> Path:
-    """The archive of a script, zipped as the CDK zips it."""
+    """The archive of a script."""
     app = cdk.App(outdir=str(project / "out"), analytics_reporting=False)
     asset = ScriptAsset(cdk.Stack(app, "Stack"), "Script", **settings)
     app.synth()
-    folder = project / "out" / f"asset.{asset.file_name.removesuffix('.zip')}"
-    with zipfile.ZipFile(project / asset.file_name, "w") as packed:
-        for path in sorted(folder.rglob("*")):
-            packed.write(path, path.relative_to(folder))
-    return project / asset.file_name
+    return project / "out" / f"asset.{asset.file_name}"
 
 
 def _run(archive: Path) -> subprocess.CompletedProcess:
@@ -382,10 +378,12 @@ def test_a_script_calls_programs_of_what_travels_with_it_by_their_names(project:
     assert done.stdout.splitlines() == ["viewed", "a tool", "ran", "1.13.0.git.kitware.jobserver-pipe-1"], done.stderr
 
 
-def test_only_what_goes_to_the_local_cloud_holds_this_machines_python_too(
+def test_what_goes_to_the_local_cloud_holds_this_machines_python_instead_and_is_refused_for_the_images(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (project / "main.py").write_text("")
+    gathered, zips = [], Libraries.zips
+    monkeypatch.setattr(Libraries, "zips", lambda self, pythons: gathered.append(pythons) or zips(self, pythons))
     settings = {"script": project / "main.py", "requirements": requirements(project, "tiles\n"), "python": "3.10"}
 
     def pythons(endpoint: str) -> set[str]:
@@ -394,7 +392,8 @@ def test_only_what_goes_to_the_local_cloud_holds_this_machines_python_too(
             return set(json.loads(packed.read("start.json"))["libraries"][0]["zips"])
 
     assert pythons("https://sagemaker.us-west-2.amazonaws.com") == {"3.10"}
-    assert pythons("https://127.0.0.1:7821") == {"3.10", HERE}
+    assert pythons("https://127.0.0.1:7821") == {HERE}
+    assert gathered == [("3.10",), ("3.10", HERE)]
 
 
 def test_a_script_without_requirements_travels_alone(project: Path) -> None:
@@ -438,11 +437,11 @@ def test_requirements_of_ones_own_may_bear_the_name_of_ours(project: Path, monke
 
 def test_the_built_in_scripts_codecs_travel_without_another_numpy(synthesis: Synthesis) -> None:
     entry = synthesis.stack("geocadence-dev-ndvi-weekly").task["Arguments"]["AppSpecification"]["ContainerEntrypoint"]
-    folder = synthesis.folder / f"asset.{entry[1].rpartition('/')[2].removesuffix('.zip')}"
-    (told,) = json.loads((folder / "start.json").read_text())["libraries"]
-    assert (told["packages"], list(told["zips"])) == (["imagecodecs", "llvmlite"], ["3.10"])
-    with zipfile.ZipFile(folder / told["zips"]["3.10"]) as packed:
-        compiled = [name for name in packed.namelist() if name.endswith(".so")]
+    with zipfile.ZipFile(synthesis.folder / f"asset.{entry[1].rpartition('/')[2]}") as archive:
+        (told,) = json.loads(archive.read("start.json"))["libraries"]
+        assert (told["packages"], list(told["zips"])) == (["imagecodecs", "llvmlite"], ["3.10"])
+        with archive.open(told["zips"]["3.10"]) as inner, zipfile.ZipFile(inner) as packed:
+            compiled = [name for name in packed.namelist() if name.endswith(".so")]
     assert any("cpython-310-x86_64-linux-gnu" in name for name in compiled)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import botocore.session
 import pytest
@@ -121,8 +122,9 @@ def test_a_definitions_own_inputs_and_outputs_go_beside_the_scenes_and_products(
 
 def test_the_job_is_told_what_the_files_of_its_inputs_are_called(synthesis: Synthesis) -> None:
     entry = _job(synthesis.stack("geocadence-dev-zonal"))["AppSpecification"]["ContainerEntrypoint"][1]
-    folder = synthesis.folder / f"asset.{entry.rpartition('/')[2].removesuffix('.zip')}"
-    assert json.loads((folder / "start.json").read_text())["files"] == {"/opt/ml/processing/area": "area.geojson"}
+    with zipfile.ZipFile(synthesis.folder / f"asset.{entry.rpartition('/')[2]}") as archive:
+        told = json.loads(archive.read("start.json"))
+    assert told["files"] == {"/opt/ml/processing/area": "area.geojson"}
 
 
 def test_preferences_take_the_place_of_the_instance_type(synthesis: Synthesis) -> None:
