@@ -60,8 +60,10 @@ def share_unpacked(place_of: Callable[[Path], Path]) -> None:
             if not Path(path).with_name("_worker.py").exists():
                 super().extractall(path)
                 return
+            archive = Path(self.filename)
             Path(path).rmdir()
-            Path(path).symlink_to(place_of(Path(self.filename)))
+            Path(path).symlink_to(place_of(archive))
+            archive.unlink()  # a copy of MiniStack's own
 
     lambda_runtime.zipfile = SimpleNamespace(**(vars(zipfile) | {"ZipFile": Archive}))
 
