@@ -54,6 +54,9 @@ class RunLayout:
         """The rows that a batch's products are in the table."""
         return f"{self.results}{batch}_rows.jsonl.gz"
 
+    def is_of_rows(self, key: str) -> bool:
+        return key.startswith(self.results) and key.endswith("_rows.jsonl.gz")
+
     @property
     def batches(self) -> str:
         return f"{self.folder}batches/"

@@ -117,7 +117,8 @@ def _known_product(committed: Committed, key: str, there: Mapping[str, Listed]) 
     faults = tuple(f"its Item names {name}, which is not there" for name in gone)
     size = there[key].size + sum(there[folder + name].size for name in committed.files if folder + name in there)
     item = there[key]
-    return Product(committed.scene, key, {}, item.modified, item.etag, size, committed.files, faults)
+    told = (item.modified, item.etag, size, committed.files, faults, committed.baseline)
+    return Product(committed.scene, key, {}, *told)
 
 
 def _product(scene: str, key: str, item: Any, there: Mapping[str, Listed], output: Bucket) -> Product:

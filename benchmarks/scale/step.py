@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.config import Config
 
+from benchmarks.scale import PIPELINE
 from geocadence.bucket import PARALLEL, Bucket
 from geocadence.close.batch import reconcile_batch, write_result
 from geocadence.close.closing import Ending, close_run
@@ -24,7 +25,6 @@ from geocadence.plan.planning import Run, plan_run
 from geocadence.plan.sources import sources_in_s3
 from geocadence.sessions import new_session
 
-PIPELINE = "continent"
 EXECUTION = f"arn:aws:states:us-west-2:123456789012:execution:geocadence-dev-{PIPELINE}:"
 SCENES_PER_JOB = 500
 

@@ -55,6 +55,12 @@ class Store:
             self._objects[name] = made
             return made
 
+    def copy(self, begins: str, anew: str) -> None:
+        """Everything whose name begins so once more, under names that begin anew; as old as it is."""
+        with self._lock:
+            found = {name: it for name, it in self._objects.items() if name.startswith(begins)}
+            self._objects |= {anew + name.removeprefix(begins): it for name, it in found.items()}
+
     def page(self, prefix: str, after: str) -> tuple[list[str], bool]:
         """The next thousand names that begin with `prefix`, and whether there are more."""
         with self._lock:

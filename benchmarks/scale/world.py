@@ -1,7 +1,8 @@
 """Around a run's functions: S3 and what the jobs would leave there. `python -m benchmarks.scale.world PORT LATENCY`.
 
 Beside S3's requests it takes POST `/jobs` with `{"inputs", "outputs", "plan", "batches"}`: every scene of those batches
-gets a product, as jobs would make it, and every batch what ReconcileBatch leaves, by its own code but without HTTP.
+gets a product, as jobs would make it, and every batch what ReconcileBatch leaves, by its own code but without HTTP. And
+POST `/copies`: by name, a bucket that becomes another's copy as it is now.
 """
 
 from __future__ import annotations
@@ -96,7 +97,12 @@ def main() -> None:
     server = serve(store, port=port, latency=latency)
 
     def do_POST(handler: Any) -> None:
-        work(store, json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
+        asked = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        if handler.path == "/copies":
+            for bucket, copied in asked.items():
+                store.copy(f"{copied}/", f"{bucket}/")
+        else:
+            work(store, asked)
         handler._send(200, b"{}")
 
     server.RequestHandlerClass.do_POST = do_POST

@@ -18,6 +18,7 @@ from benchmarks.bench import Bench
 from benchmarks.harness import CommandFailed, Run, clean_environment, measure, output_folder
 from benchmarks.places import CACHE, ROOT
 from benchmarks.results import Chart, Column, Result, Target, at_most
+from benchmarks.scale import PIPELINE
 
 SCENES = (10_000, 25_000, 50_000, 100_000)
 # Seconds before S3's first byte: some tens of milliseconds within a region.
@@ -30,7 +31,15 @@ RUSTAC = ROOT / ".venv" / "bin" / "rustac"
 _YEAR = {"start": "2026-01-01T00:00:00Z", "end": "2027-01-01T00:00:00Z"}
 _AREA = {"type": "Polygon", "coordinates": [[[-20, 30], [20, 30], [20, 50], [-20, 50], [-20, 30]]]}
 _DIRECT = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-_IN_FULL = {"plan_rustac": "plan (rustac)", "plan": "plan", "close": "close", "again": "plan again"}
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_IN_FULL = {
+    "plan_rustac": "plan (rustac)",
+    "plan": "plan",
+    "close": "close",
+    "again": "plan again",
+    "adopt": "plan after an abort",
+    "adopt_close": "close after an abort",
+}
 _IN_SHORT = {"write": "write a batch", "reconcile": "reconcile a batch", "close_again": "close again"}
 STEPS = (*_IN_FULL, *_IN_SHORT)
 
@@ -80,11 +89,18 @@ def point(bench: Bench, scenes: int) -> dict[str, Any]:
             step("write", "write", **places, batch=batches // 2)
             jobs = {"inputs": "in", "outputs": "out", "plan": planned["plan"].removeprefix("s3://in/")}
             _post(f"{s3}/jobs", jobs | {"batches": list(range(batches))})
+            # What a run leaves that is aborted here, before its close.
+            _post(f"{s3}/copies", {"in-aborted": "in", "out-aborted": "out"})
             step("reconcile", "reconcile", **places, batch=batches // 2)
             _expect(step("close", "close", **places, jobs=batches)["produced"], scenes)
             again = places | {"run": "second"}
             _expect(step("again", "plan", **again, input={"window": _YEAR})["skipped"], scenes)
             step("close_again", "close", **again, jobs=0)
+            after = again | {"inputs": "in-aborted", "outputs": "out-aborted"}
+            planned = step("adopt", "plan", **after, input={"window": _YEAR})
+            _expect(planned["skipped"], scenes)
+            step("adopt_close", "close", **after, jobs=0)
+            _expect(_committed(f"{s3}/out-aborted"), scenes)
     return row
 
 
@@ -106,7 +122,9 @@ def result_of(points: Sequence[dict[str, Any]]) -> Result:
         "results. Items of 4 KB from both.",
         f"S3 is a stand-in of ours in another process (benchmarks/scale/store.py), {S3_LATENCY * 1000:.0f} ms before "
         "each answer. Products are Items as wide as spectral_index's with one index, and files of a few bytes.",
-        "write, reconcile: one batch of 500. again: the same window once more, where all is in place.",
+        "write, reconcile: one batch of 500. again: the same window once more, where all is in place. after an abort: "
+        "the same window, where a run had made every product and was aborted before its close; no job is started, and "
+        "the close commits them.",
     ]
     columns = [Column("scenes", "scenes")]
     for name, heading in _IN_FULL.items():
@@ -128,6 +146,8 @@ def result_of(points: Sequence[dict[str, Any]]) -> Result:
             *_within(last, "plan", "planning over an API that misbehaves"),
             *_within(last, "close", "closing"),
             *_within(last, "again", "planning again over what is in place"),
+            *_within(last, "adopt", "planning over what an aborted run left"),
+            *_within(last, "adopt_close", "committing what an aborted run left"),
             *(_linear(name, what, half, last) for name, what in (("plan", "planning"), ("close", "closing"))),
             at_most("what PlanRun returns into the state", 10_000, float(last["state_bytes"]), "bytes"),
         ],
@@ -195,8 +215,13 @@ def _serving(command: Sequence[str | Path], *, cpus: Sequence[int]) -> Iterator[
 
 
 def _post(url: str, body: dict[str, Any]) -> None:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    opener.open(urllib.request.Request(url, data=json.dumps(body).encode(), method="POST")).close()  # noqa: S310
+    _DIRECTLY.open(urllib.request.Request(url, data=json.dumps(body).encode(), method="POST")).close()  # noqa: S310
+
+
+def _committed(outputs: str) -> int:
+    """Products that the catalogue has, by the collection's links, which are made from the table."""
+    with _DIRECTLY.open(f"{outputs}/{PIPELINE}/collection.json") as answer:
+        return sum(link["rel"] == "item" for link in json.load(answer)["links"])
 
 
 def _expect(found: int, expected: int) -> None:

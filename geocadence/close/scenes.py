@@ -16,10 +16,11 @@ from geocadence.bucket import Bucket
 from geocadence.close.batch import BatchResult, packed_lines, read_result, reconcile_batch
 from geocadence.close.collection import commit
 from geocadence.close.items_table import Entry, commit_items, row_of
+from geocadence.close.left_rows import Row, as_committed, rows_left
 from geocadence.close.reconcile import Failure, SceneResult, Status
 from geocadence.close.record import failure_entry, scene_entry
 from geocadence.committed import Committed, read_committed
-from geocadence.instants import parse_instant
+from geocadence.instants import format_instant, parse_instant
 from geocadence.layout import RunLayout
 from geocadence.long_json import compact
 from geocadence.plan.claims import ClaimGone, is_entered
@@ -99,7 +100,7 @@ def close_scenes(
             _count(decision, entry, made)
             told.write(compact(entry) + "\n")
         if not plan["dry_run"] and not superseded:
-            _adopt(decisions, lines, outputs=outputs, pipeline=layout.pipeline)
+            _adopt(decisions, lines, inputs=inputs, outputs=outputs, pipeline=layout.pipeline)
     if plan["dry_run"] or superseded:
         return made, entries
     # First the table, which says what is done; then the collection, which is made from it: also where an earlier close
@@ -167,30 +168,59 @@ def _shown(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> dic
     return _products(islice((d for d in decisions if d["decision"] == "skip"), SHOWN_IN_PLACE), outputs, pipeline)
 
 
-def _adopt(decisions: Callable[[], Iterable[Decision]], lines: BinaryIO, *, outputs: Bucket, pipeline: str) -> None:
+def _adopt(
+    decisions: Callable[[], Iterable[Decision]], lines: BinaryIO, *, inputs: Bucket, outputs: Bucket, pipeline: str
+) -> None:
     """Products that a run made and never came to commit.
 
     Those that another run has committed or made anew by now are left. The decisions are gone through twice: with
     their footprints they would be too much to hold.
     """
-    wanted = {decision["id"] for decision in decisions() if decision.get("adopted")}
+    adopted = (decision for decision in decisions() if decision.get("adopted"))
+    wanted = {decision["id"]: (decision.get("left_by", ""), decision.get("etag")) for decision in adopted}
     if not wanted:
         return
     done = {row.scene: row for row in read_committed(outputs, pipeline, scenes=wanted, acquisitions=())}
-    left = (decision for decision in decisions() if decision.get("adopted"))
+    for run in sorted({run for run, _ in wanted.values()} - {""}):
+        for rows in rows_left(inputs, RunLayout(pipeline, run)):
+            of_plan = [row for row in rows if wanted.get(row["id"]) == (run, row["geocadence:etag"])]
+            current = _still_so(of_plan, outputs, pipeline)
+            for row in current:
+                del wanted[row["id"]]
+            told = [(row, as_committed(row)) for row in current]
+            new = [row for row, it in told if not _is_committed(it.etag, it.recipe, done.get(it.scene))]
+            lines.write(gzip.decompress(packed_lines(new)))
+    # What no row tells of as it is: its batch was not reconciled, or it was written anew since.
+    left = (decision for decision in decisions() if decision["id"] in wanted and decision.get("adopted"))
     while some := list(islice(left, _AT_ONCE)):
         products = _products(some, outputs, pipeline)
         complete = ((d, p) for d in some if (p := products.get(d["id"])) is not None and p.is_complete)
         as_planned = ((d, p) for d, p in complete if p.etag == d.get("etag"))
-        found = [(d, p) for d, p in as_planned if not _is_committed(d, p, done.get(d["id"]))]
+        found = [(d, p) for d, p in as_planned if not _is_committed(p.etag, d.get("recipe", ""), done.get(d["id"]))]
         entries = [Entry.of(d, p, d.get("recipe", ""), d.get("footprint")) for d, p in found]
         rows = [row_of(entry, outputs, pipeline) for entry in entries]
         lines.write(gzip.decompress(packed_lines(rows)))
 
 
-def _is_committed(decision: Decision, product: Product, row: Committed | None) -> bool:
-    recipe = decision.get("recipe")
-    return row is not None and row.etag == product.etag and (not recipe or recipe == row.recipe)
+def _still_so(rows: list[Row], outputs: Bucket, pipeline: str) -> list[Row]:
+    """Those whose products are in place as they say."""
+    products = find_products(
+        outputs,
+        pipeline=pipeline,
+        scenes=[(row["id"], parse_instant(row["datetime"])) for row in rows if row["datetime"]],
+        known={row["id"]: as_committed(row) for row in rows},
+        keeps_items=False,
+    )
+
+    def is_so(row: Row, product: Product | None) -> bool:
+        told = row["geocadence:etag"], row["geocadence:modified"]
+        return product is not None and product.is_complete and told == (product.etag, format_instant(product.modified))
+
+    return [row for row in rows if is_so(row, products.get(row["id"]))]
+
+
+def _is_committed(etag: str, recipe: str, row: Committed | None) -> bool:
+    return row is not None and row.etag == etag and (not recipe or recipe == row.recipe)
 
 
 def _products(decisions: Iterable[Decision], outputs: Bucket, pipeline: str) -> dict[str, Product]:

@@ -89,6 +89,7 @@ class Decision:
             "recipe": self.recipe,
             "etag": self.adopted.etag,
             "footprint": footprint_of(self, shelf),
+            "left_by": self.left_by,
         }
 
 

@@ -15,6 +15,7 @@ from geocadence.catalogue.manifest import check_objects, read_manifest
 from geocadence.catalogue.objects import check_region, count_objects
 from geocadence.catalogue.query import split
 from geocadence.catalogue.stac_api import search_stac_api
+from geocadence.close.left_rows import products_left
 from geocadence.committed import Committed, read_committed
 from geocadence.execution_input import ExecutionInput, InvalidInput
 from geocadence.plan.batches import MOST_BATCHES, cut, instances_of_a_job
@@ -110,9 +111,12 @@ class Scenes:
         wanted = [(d.scene, d.instant) for d in candidates if d.instant is not None]
         names = {name for d in candidates for name in (d.scene, d.acquisition)}
         left = look_behind(inputs, pipeline, dead, looked_at=names)
+        new = {scene for scene, _ in wanted if scene not in committed}
+        tried_by = {attempt.run_id for scene in new for attempt in left.attempts.get(scene, ())}
+        known = products_left(inputs, pipeline, (c for c in dead if c.run_id in tried_by), scenes=new) | committed
         decisions = decide(
             candidates,
-            products=find_products(outputs, pipeline=pipeline, scenes=wanted, known=committed, keeps_items=False),
+            products=find_products(outputs, pipeline=pipeline, scenes=wanted, known=known, keeps_items=False),
             committed=committed,
             held=held_scenes(inputs, pipeline, live),
             left=left.attempts,

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.scale.store import Client
+from geocadence.close import scenes
 from geocadence.plan import left_behind
 from geocadence.plan.claims import read_claims
 from tests.geocadence.pipeline import Pipeline, in_memory, table
@@ -107,3 +109,59 @@ def test_no_more_of_them_are_named_than_a_plan_can_look_at(pipeline: Pipeline, m
     pipeline.run("elsewhere", window(4))
 
     assert ended(pipeline) == left[-2:]
+
+
+@pytest.fixture
+def read_items(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Products' Items that are read."""
+    keys: list[str] = []
+    get = Client.get_object
+
+    def noted(self: Client, **asked: str) -> dict[str, Any]:
+        if asked["Bucket"] == "out" and asked["Key"].startswith("ndvi/2026/"):
+            keys.append(asked["Key"])
+        return get(self, **asked)
+
+    monkeypatch.setattr(Client, "get_object", noted)
+    return keys
+
+
+def test_what_was_reconciled_is_committed_by_its_rows_as_its_own_run_would_have(
+    pipeline: Pipeline, tmp_path: Any, read_items: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scenes, "SHOWN_IN_PLACE", 0)
+    whole = in_memory(pipeline.items)
+    whole.run("a")
+    leave_a_product(pipeline, day=2)
+    leave_a_product(pipeline, "another", day=5)
+    read_items.clear()
+
+    planned = pipeline.plan("after")
+    assert planned["planned"] == 0
+    pipeline.close(planned)
+
+    assert read_items == []
+    columns = '* EXCLUDE ("geocadence:modified"), id'
+    rows, expected = (sorted(map(str, table(each, tmp_path, columns))) for each in (pipeline, whole))
+    assert rows == expected
+    assert len(rows) == 2
+
+
+def test_an_item_written_anew_since_it_was_reconciled_is_read(pipeline: Pipeline, tmp_path: Any) -> None:
+    leave_a_product(pipeline)
+    pipeline.says = {"bbox": [0, 0, 1, 1]}
+    pipeline.produce(0)
+
+    pipeline.close(pipeline.plan("after", window(2)))
+
+    assert table(pipeline, tmp_path, "bbox.xmax") == [1]
+
+
+def test_a_batch_that_was_not_reconciled_is_read_item_by_item(pipeline: Pipeline, tmp_path: Any) -> None:
+    aborted = pipeline.plan("aborted")
+    pipeline.work(aborted, is_reconciled=False)
+    pipeline.abort(aborted)
+
+    pipeline.close(pipeline.plan("after"))
+
+    assert sorted(table(pipeline, tmp_path)) == [scene_id(2), scene_id(5)]
