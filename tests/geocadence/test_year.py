@@ -12,7 +12,7 @@ import pytest
 
 from geocadence.bucket import Bucket
 from geocadence.instants import parse_instant
-from tests.geocadence.pipeline import Pipeline
+from tests.geocadence.pipeline import Pipeline, in_memory
 from tests.geocadence.scenes import item
 
 # Long past: what the catalogue changed is from before its product, by S3's own clock.
@@ -129,12 +129,12 @@ EVENTS = (
 LOSES = ("is aborted half-way", "is aborted just before its close", "dies after its plan", "has scenes that fail")
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(("seed", "is_over_s3"), [(1, True), (2, False)], ids=["over S3", "in memory"])
 def test_a_year_of_weekly_runs_ends_with_exactly_the_right_catalogue(
-    inputs: Bucket, outputs: Bucket, tmp_path: Any, seed: int
+    inputs: Bucket, outputs: Bucket, tmp_path: Any, seed: int, is_over_s3: bool
 ) -> None:
-    catalogue, pipeline = Catalogue(), Pipeline(inputs, outputs, [])
-    pipeline.clock = FIRST_RUN
+    catalogue, pipeline = Catalogue(), Pipeline(inputs, outputs, []) if is_over_s3 else in_memory([])
+    inputs, outputs, pipeline.clock = pipeline.inputs, pipeline.outputs, FIRST_RUN
     year = Year(catalogue, pipeline, seed=seed)
     for week in range(WEEKS + 4):
         year.week(week, quiet=week >= WEEKS)  # the last ones fetch what comes late, and what was lost
