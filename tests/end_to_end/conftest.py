@@ -1,4 +1,7 @@
-"""One local cloud with the examples and more pipelines deployed to it by the real CDK CLI, shared by all tests."""
+"""Local clouds with pipelines deployed to them by the real CDK CLI: one for each folder here, shared by its tests.
+
+Which of the folders' tests run at the same time, in processes of their own, is said in `tests/conftest.py`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +23,16 @@ import pytest
 
 import local_cloud
 from sample.deploy import bootstrap, deploy
-from sample.imagery import put_sample
-from sample.scenes import make_sample
-from sample.stac_api import serve
-from tests.end_to_end.examples import put_data, put_examples
-from tests.end_to_end.matrix import write_matrix
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"
 STAGE = "local"
 
-AREA = json.loads((ROOT / "pipelines/areas/alentejo.geojson").read_text())
 OBJECTS = {f"e2e-objects/maps/{number}.txt": f"map {number}" for number in range(5)}
-LATE = "e2e-months/late/red.tif"
-LATE_NIR = "e2e-files/late/nir.tif"
 LISTED = {f"e2e-listed/pool/{number}.txt": f"sheet {number}" for number in range(6)}
 
+# In every cloud.
 DEFINITIONS = """
-name: e2e-scenes
-schedule: {{cron: "0 6 1 1 ? 2199", timezone: Europe/Lisbon}}
-source:
-  stac: {{api: "{api}", collection: sentinel-2-c1-l2a, area: area.geojson, lookback: P520W}}
-processing:
-  script: spectral_index
-  arguments: {{indices: [NDVI]}}
-  instance_type: ml.m5.xlarge
-  instance_count: 2
-limits: {{scenes_per_job: 4}}
----
 name: e2e-objects
 source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
 processing:
@@ -63,67 +49,6 @@ processing:
   distribution: ShardedByS3Key
   upload: EndOfJob
   environment: {{INPUT_BUCKET: "{input_bucket}", OUTPUT_BUCKET: "{output_bucket}"}}
----
-name: e2e-flawed
-source: {{items: {{href: flawed.json}}}}
-processing: {{script: spectral_index, arguments: {{indices: [NDVI]}}, instance_count: 2}}
-access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/"]}}
----
-name: e2e-months
-source: {{items: {{href: months.json}}}}
-processing: {{script: spectral_index, arguments: {{indices: [NDVI]}}, instance_count: 1, hourly_rate: 0.9}}
-access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/"]}}
-limits: {{concurrent_runs: 3}}
----
-name: e2e-guide
-schedule: {{cron: "0 6 ? * MON *"}}
-source:
-  stac: {{api: "{api}", collection: sentinel-2-c1-l2a, area: area.geojson, lookback: P520W}}
-processing: {{script: ndvi.py, scene_format: search-result, instance_count: 2}}
-access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/"]}}
----
-name: e2e-files
-source: {{items: {{href: late.json}}}}
-processing: {{script: patient.py, products: files, instance_count: 1}}
-access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/", "s3://{input_bucket}/e2e-files/late/"]}}
----
-name: e2e-hopeless
-source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
-processing:
-  script: hopeless.py
-  inputs: {{soil: {{uri: "s3://{input_bucket}/e2e-scenes/private.txt"}}}}
----
-name: e2e-closed
-source: {{manifest: {{uri: "s3://{input_bucket}/e2e-closed/manifest.json"}}}}
-processing: {{script: inventory.py}}
----
-name: e2e-choosy
-source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
-processing: {{script: listing.py, instance_preferences: [ml.r5.large, ml.r5.xlarge], instance_count: 2}}
----
-name: e2e-killed
-source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
-processing: {{script: dying.py, arguments: {{by: kill}}, instance_count: 2}}
----
-name: e2e-no-memory
-source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
-processing: {{script: dying.py, arguments: {{by: memory}}}}
----
-name: e2e-at-once
-source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
-processing: {{script: waits_for_word.py, upload: Continuous, environment: {{INPUT_BUCKET: "{input_bucket}"}}}}
----
-name: e2e-at-the-end
-source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
-processing: {{script: waits_for_word.py, upload: EndOfJob, environment: {{INPUT_BUCKET: "{input_bucket}"}}}}
----
-name: e2e-endless
-source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
-processing: {{script: endless.py}}
----
-name: e2e-brief
-source: {{prefix: {{uri: "s3://{input_bucket}/e2e-objects/maps/"}}}}
-processing: {{script: endless.py, max_runtime: PT5S}}
 """
 
 
@@ -132,8 +57,8 @@ class Deployed:
     """The stage under test, as a user with the account's credentials sees it."""
 
     cloud: local_cloud.Cloud
-    items: list[dict[str, Any]]
     definitions: Path
+    items: list[dict[str, Any]] = field(default_factory=list)  # what its STAC API serves
 
     @property
     def input_bucket(self) -> str:
@@ -179,44 +104,38 @@ class Deployed:
         ]
 
 
-@pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """The pipelines, the sample's imagery and a STAC API that serves it."""
-    folder = tmp_path_factory.mktemp("cloud")
+@contextmanager
+def deployed_with(
+    definitions: str, new_folder: Callable[[str], Path], write_more: Callable[[Deployed], None], **names: str
+) -> Iterator[Deployed]:
+    """A cloud of its own with those pipelines; to its folder of definitions `write_more` adds what they need.
+
+    `names` stand in the definitions, in braces.
+    """
+    folder = new_folder("cloud")
     cloud = local_cloud.up(folder=folder, port=free_port(), wait_scale=0.05, tied_to=os.getpid())
-    stage = Deployed(cloud, [], folder)
-    port = free_port()
     try:
         with pointed_at(cloud):
-            # Their scenes name the imagery, whose place is known before it is there.
-            imagery = tmp_path_factory.mktemp("imagery")
-            lists = {
-                "flawed.json": flawed_scenes(stage, imagery),
-                "months.json": scenes_of_months(stage, imagery),
-                "late.json": scenes_with_a_late_one(stage, imagery),
-            }
-            pipelines = write_definitions(stage, tmp_path_factory.mktemp("pipelines"), port=port, lists=lists)
+            stage = Deployed(cloud, new_folder("pipelines"))
+            for path in SCRIPTS.glob("*.py"):
+                shutil.copy(path, stage.definitions)
+            names |= {"input_bucket": stage.input_bucket, "output_bucket": stage.output_bucket}
+            for text in f"{DEFINITIONS}---{definitions}".format(**names).strip().split("\n---\n"):
+                name = text.strip().splitlines()[0].removeprefix("name: ")
+                (stage.definitions / f"{name}.yaml").write_text(text)
+            write_more(stage)
             log = folder / "cdk.log"
             bootstrap(cloud, log=log)
-            deploy(cloud, context={"stage": STAGE, "pipelines": str(pipelines)}, log=log)
-            items = put_sample(bucket=stage.input_bucket, pipeline="e2e-scenes")
+            deploy(cloud, context={"stage": STAGE, "pipelines": str(stage.definitions)}, log=log)
             put_objects(stage.input_bucket)
-            put_data()
-        with serve(items, folder=folder / "stac", port=port):
-            yield Deployed(cloud, items, pipelines)
+        yield stage
     finally:
         local_cloud.down(folder)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _environment(deployed: Deployed) -> Iterator[None]:
-    """boto3, the AWS CLI and our command line find the cloud as a user's do: by the environment."""
-    with pointed_at(deployed.cloud):
-        yield
-
-
 @contextmanager
 def pointed_at(cloud: local_cloud.Cloud) -> Iterator[None]:
+    """boto3, the AWS CLI and our command line find the cloud as a user's do: by the environment."""
     with pytest.MonkeyPatch.context() as shell:
         for name, value in cloud.environment().items():
             shell.setenv(name, value)
@@ -225,61 +144,18 @@ def pointed_at(cloud: local_cloud.Cloud) -> Iterator[None]:
         yield
 
 
-def write_definitions(stage: Deployed, folder: Path, *, port: int, lists: dict[str, Any]) -> Path:
-    """All definitions with their scripts and files; the folder that holds them."""
-    put_examples(folder)
-    for path in SCRIPTS.glob("*.py"):
-        shutil.copy(path, folder)
-    (folder / "area.geojson").write_text(json.dumps(AREA))
-    for name, scenes in lists.items():
-        (folder / name).write_text(json.dumps(scenes))
-    names = {"input_bucket": stage.input_bucket, "output_bucket": stage.output_bucket}
-    for text in DEFINITIONS.format(api=f"http://127.0.0.1:{port}", **names).strip().split("\n---\n"):
-        name = text.strip().splitlines()[0].removeprefix("name: ")
-        (folder / f"{name}.yaml").write_text(text)
-    write_matrix(folder, input_bucket=stage.input_bucket)
-    return folder
-
-
-def flawed_scenes(stage: Deployed, folder: Path) -> dict[str, Any]:
-    """Three scenes: a good one, one whose red band is missing, one without a near-infrared band."""
-    items = make_sample(folder, href_prefix=f"s3://{stage.input_bucket}/e2e-scenes/imagery/")[1:4]
-    items[1]["assets"]["red"]["href"] += ".gone"
-    del items[2]["assets"]["nir"]
-    return {"type": "FeatureCollection", "features": items}
-
-
-def scenes_of_months(stage: Deployed, folder: Path) -> dict[str, Any]:
-    """Scenes of February to August 2026: April's lacks its red band, July's is of the month's first instant.
-
-    May's has no data.
-    """
-    items = make_sample(folder, href_prefix=f"s3://{stage.input_bucket}/e2e-scenes/imagery/")[1:]
-    (april,) = (item for item in items if "-04-" in item["properties"]["datetime"])
-    april["assets"]["red"]["href"] = f"s3://{stage.input_bucket}/{LATE}"
-    (june,) = (item for item in items if "-06-" in item["properties"]["datetime"])
-    june["properties"]["datetime"] = "2026-07-01T00:00:00Z"
-    may = deepcopy(april) | {"id": april["id"].replace("202604", "202605")}
-    may["properties"] |= {"datetime": "2026-05-26T11:21:09Z", "s2:nodata_pixel_percentage": 100}
-    items.append(may)
-    return {"type": "FeatureCollection", "features": items}
-
-
-def scenes_with_a_late_one(stage: Deployed, folder: Path) -> dict[str, Any]:
-    """Three scenes, the near infrared of the second of which is not there yet."""
-    items = make_sample(folder, href_prefix=f"s3://{stage.input_bucket}/e2e-scenes/imagery/")[1:4]
-    items[1]["assets"]["nir"]["href"] = f"s3://{stage.input_bucket}/{LATE_NIR}"
-    return {"type": "FeatureCollection", "features": items}
-
-
 def put_objects(bucket: str) -> None:
     s3 = boto3.client("s3")
     for key, text in {**OBJECTS, **LISTED, "e2e-scenes/private.txt": "not yours"}.items():
         s3.put_object(Bucket=bucket, Key=key, Body=text.encode())
     manifest = [{"prefix": f"s3://{bucket}/e2e-listed/"}, *(key.removeprefix("e2e-listed/") for key in LISTED)]
     s3.put_object(Bucket=bucket, Key="e2e-listed/manifest.json", Body=json.dumps(manifest).encode())
-    closed = [{"prefix": f"s3://{bucket}/e2e-scenes/"}, "private.txt"]
-    s3.put_object(Bucket=bucket, Key="e2e-closed/manifest.json", Body=json.dumps(closed).encode())
+
+
+def geocadence(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Our command line, at the stage under test."""
+    command = [sys.executable, "-m", "geocadence", *arguments, "--stage", STAGE]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
 
 
 def free_port() -> int:

@@ -14,8 +14,7 @@ import boto3
 import pytest
 
 from geocadence.job_phase import last_lines
-from tests.end_to_end.conftest import LISTED, OBJECTS, Deployed
-from tests.end_to_end.test_ways_in import geocadence
+from tests.end_to_end.conftest import LISTED, OBJECTS, Deployed, geocadence
 
 
 def test_a_prefix_fully_replicated_reaches_every_instance_whole(deployed: Deployed):
@@ -39,18 +38,6 @@ def test_a_job_may_do_nothing_beyond_its_own_pipeline(deployed: Deployed):
     answers = json.loads(deployed.read("e2e-objects/by-host/algo-1/permissions.json"))
     assert len(answers) == 5
     assert set(answers.values()) == {"AccessDenied"}, answers
-
-
-def test_one_bad_scene_does_not_stop_the_others(deployed: Deployed):
-    deployed.run("e2e-scenes", '{"dry_run": true}')
-    ended = deployed.run("e2e-flawed")
-    output = ended["output"]
-    assert (output["outcome"], output["planned"], output["produced"], output["failed"]) == ("partial", 3, 1, 2)
-    failures = deployed.keys(f"e2e-flawed/runs/{output['run_id']}/failures/")
-    assert len(failures) == 2
-    for key in failures:
-        told = json.loads(deployed.read(f"e2e-flawed/runs/{output['run_id']}/failures/{key}"))
-        assert told["class"] == "input", told
 
 
 def test_a_failing_script_ends_the_run_with_the_words_it_left(deployed: Deployed):

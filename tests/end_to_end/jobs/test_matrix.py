@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from tests.end_to_end.conftest import Deployed
-from tests.end_to_end.matrix import PIPELINES, name_of
+from tests.end_to_end.jobs.matrix import PIPELINES, name_of
 
 INSTANCES = (1, 2, 5)
 # More than instances of any number, fewer than of 2 and 5, none.

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 
 import boto3
 import pytest
 
-from tests.end_to_end.conftest import LATE, ROOT, STAGE, Deployed
+from tests.end_to_end.conftest import Deployed, geocadence
+from tests.end_to_end.scenes.conftest import LATE
 
 SPAN = ("--start", "2026-02-01", "--end", "2026-09-01")
 MONTHS = [f"2026-{month:02}-01T00:00:00Z" for month in range(2, 9)]
-
-
-def geocadence(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "geocadence", *arguments, "--stage", STAGE]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=240, check=False)
 
 
 def backfill(*arguments: str) -> tuple[int, dict]:

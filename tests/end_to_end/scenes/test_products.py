@@ -64,6 +64,17 @@ def test_run_and_report_tell_of_every_scene(deployed: Deployed, products: Path):
     assert list(products.glob("runs/*/run.json"))
 
 
+def test_one_bad_scene_does_not_stop_the_others(deployed: Deployed):
+    ended = deployed.run("e2e-flawed")
+    output = ended["output"]
+    assert (output["outcome"], output["planned"], output["produced"], output["failed"]) == ("partial", 3, 1, 2)
+    failures = deployed.keys(f"e2e-flawed/runs/{output['run_id']}/failures/")
+    assert len(failures) == 2
+    for key in failures:
+        told = json.loads(deployed.read(f"e2e-flawed/runs/{output['run_id']}/failures/{key}"))
+        assert told["class"] == "input", told
+
+
 def independent_ndvi(item: dict) -> np.ndarray:
     """NDVI in float64 straight from the stored numbers, written without a look at the script.
 

@@ -13,7 +13,8 @@ from rasterio.io import MemoryFile
 
 from geocadence.instants import parse_instant
 from geocadence.layout import product_folder
-from tests.end_to_end.conftest import LATE_NIR, Deployed
+from tests.end_to_end.conftest import Deployed
+from tests.end_to_end.scenes.conftest import LATE_NIR
 
 
 def read(content: bytes) -> np.ma.MaskedArray:

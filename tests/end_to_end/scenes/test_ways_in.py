@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from tests.end_to_end.conftest import ROOT, STAGE, Deployed
+from tests.end_to_end.conftest import ROOT, STAGE, Deployed, geocadence
 
 BIN = ROOT / ".venv" / "bin"
 
@@ -106,11 +106,6 @@ def test_the_command_line_runs_a_pipeline_and_follows_it(deployed: Deployed):
     assert logs.returncode == 0, logs.stderr
     for item in deployed.items:
         assert item["id"] in logs.stdout
-
-
-def geocadence(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "geocadence", *arguments, "--stage", STAGE]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=180, check=False)
 
 
 def test_one_job_is_submitted_by_the_sdk_and_followed(deployed: Deployed):
