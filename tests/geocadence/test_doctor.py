@@ -1,4 +1,4 @@
-"""What the doctor says of definitions, quotas and images where nothing is deployed; a whole stage is looked at end to end."""
+"""What the doctor says of definitions, quotas and images where nothing is deployed; end to end, of a whole stage."""
 
 from __future__ import annotations
 
