@@ -7,10 +7,16 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from rasterio.errors import RasterioError
+from rasterio.io import MemoryFile
+
 from spectral.failures import InputFailure, TransientFailure
 from spectral.http_client import HttpClient, NoRanges
+from spectral.tiles import Layout, TileSource
 
 CONNECTIONS = 16
+# Holds the directories of a COG of a tile's size, whatever its blocks.
+_HEADER = 1 << 16
 # Between two tiles lie the bytes that frame them; a few more are cheaper than another request.
 _GAP = 1 << 14
 _LARGEST = 4 << 20
@@ -118,3 +124,33 @@ class RemoteFile:
             raise type(error)(f"{self._name} ({self._url}) can't be read: {error}.") from error
         except NoRanges as error:
             raise TransientFailure(f"{self._name} ({self._url}): the server no longer sends ranges.") from error
+
+
+def open_remote(url: str, path: str, name: str, fetcher: Fetcher) -> TileSource | None:
+    """A far band whose tiles can be read straight; None for what is GDAL's.
+
+    Args:
+        path: the same for GDAL.
+
+    Raises:
+        InputFailure, TransientFailure: there is no such file, or asking for it failed.
+    """
+    layout = _layout(url, name, fetcher) if fetcher.client.can_ask(url) else None
+    return TileSource(path, name, layout, RemoteFile(url, name, fetcher)) if layout else None
+
+
+def _layout(url: str, name: str, fetcher: Fetcher) -> Layout | None:
+    """That of a far file, whose first bytes GDAL gets to see."""
+    try:
+        header = fetcher.client.get(url, 0, _HEADER).content
+    except NoRanges:
+        return None
+    except (InputFailure, TransientFailure) as error:
+        raise type(error)(f"{name} ({url}) can't be opened: {error}.") from error
+    try:
+        with MemoryFile(header) as memory, memory.open(driver="GTiff", sharing=False) as dataset:
+            layout = Layout.of(dataset, header[:4])
+    except (RasterioError, ValueError):
+        return None
+    # A tile left out looks as one whose entry lies beyond the header.
+    return layout if layout and layout.places[..., 1].all() else None

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock
+from typing import TYPE_CHECKING
 
-from spectral.http_client import from_environment
-from spectral.remote import Fetcher
+if TYPE_CHECKING:
+    from spectral.remote import Fetcher
 
 _MB = 1 << 20
 # What Python, numpy and GDAL take before the first block, and GDAL's cache.
@@ -34,7 +35,8 @@ class Resources:
         self.threads = threads
         self.memory = usual_memory(threads) if memory is None else memory
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="compute")
-        self.fetcher = Fetcher(from_environment())
+        self._fetcher: Fetcher | None = None
+        self._lock = Lock()
         # One scene computes; another may open its files and fetch ahead, a third write and describe its product.
         self.turn = Lock()
         self._stopped = Event()
@@ -45,7 +47,20 @@ class Resources:
     def __exit__(self, *_: object) -> None:
         self.stop()
         self.pool.shutdown(cancel_futures=True)
-        self.fetcher.close()
+        if self._fetcher:
+            self._fetcher.close()
+
+    def fetcher(self) -> Fetcher:
+        """The connections, made when something far is first opened: to read the system's certificates alone takes a
+        tenth of the whole start.
+        """
+        from spectral.http_client import from_environment
+        from spectral.remote import Fetcher
+
+        with self._lock:
+            self.check()
+            self._fetcher = self._fetcher or Fetcher(from_environment())
+            return self._fetcher
 
     @property
     def ahead(self) -> int:
@@ -59,8 +74,10 @@ class Resources:
 
     def stop(self) -> None:
         """Make the scenes under way end soon."""
-        self._stopped.set()
-        self.fetcher.client.stop()
+        with self._lock:
+            self._stopped.set()
+            if self._fetcher:
+                self._fetcher.client.stop()
 
     def check(self) -> None:
         """

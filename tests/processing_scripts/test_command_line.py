@@ -252,6 +252,20 @@ def test_boto3_is_not_waited_for_and_can_still_be_had():
     assert done.stdout.split() == ["False", "True"], done.stderr
 
 
+def test_what_is_near_waits_neither_for_http_nor_for_the_collector(filled: Folder):
+    code = (
+        "import gc, sys; sys.path.insert(0, sys.argv[1]); from spectral.cli import main; ended = main(sys.argv[2:]); "
+        "assert gc.isenabled() and gc.get_freeze_count() > 10_000; assert 'http.client' not in sys.modules; "
+        "sys.exit(ended)"
+    )
+    given = [SCRIPTS, "--input", filled.input, "--output", filled.output, "--indices", "NDVI"]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code, *map(str, given)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert filled.products() == {"A"}
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_stopped_job_leaves_no_drafts_and_says_so(filled: Folder, ml: Path, sent: signal.Signals, code: int):
     for number in range(40):

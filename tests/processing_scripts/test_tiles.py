@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -12,20 +12,15 @@ import rasterio
 from rasterio.windows import Window
 from spectral.failures import InputFailure
 from spectral.grids import Grid
-from spectral.http_client import HttpClient
 from spectral.opening import open_source
 from spectral.reading import GdalSource
-from spectral.remote import Fetcher
 from spectral.tiles import TileSource
 
 from tests.processing_scripts.factory import random_dn
 
 
-@pytest.fixture
-def fetcher() -> Iterator[Fetcher]:
-    made = Fetcher(HttpClient({}))
-    yield made
-    made.close()
+def nobody() -> NoReturn:
+    raise AssertionError("what is near needs no connections")
 
 
 def write(path: Path, pixels: np.ndarray, **options) -> Path:
@@ -45,10 +40,10 @@ def write(path: Path, pixels: np.ndarray, **options) -> Path:
 @pytest.mark.parametrize(
     ("tile", "block"), [((256, 256), 512), ((512, 256), 512), ((256, 256), 384), ((512, 512), 256)]
 )
-def test_every_window_is_as_gdal_reads_it(fetcher: Fetcher, tmp_path: Path, tile, block, dtype, predictor):
+def test_every_window_is_as_gdal_reads_it(tmp_path: Path, tile, block, dtype, predictor):
     pixels = random_dn((1030, 777), low=0, high=65535).astype(dtype)
     path = write(tmp_path / "x.tif", pixels, blockysize=tile[0], blockxsize=tile[1], predictor=predictor)
-    source = open_source(str(path), "Asset red", fetcher)
+    source = open_source(str(path), "Asset red", nobody)
     assert isinstance(source, TileSource)
     windows = Grid(777, 1030, None, None).windows(block)
     source.plan(windows, memory=1 << 20)
@@ -61,9 +56,9 @@ def test_every_window_is_as_gdal_reads_it(fetcher: Fetcher, tmp_path: Path, tile
     source.close()
 
 
-def test_tiles_that_were_never_written_are_nodata(fetcher: Fetcher, tmp_path: Path):
+def test_tiles_that_were_never_written_are_nodata(tmp_path: Path):
     path = write(tmp_path / "x.tif", np.zeros((300, 300), np.uint16), sparse_ok=True, nodata=7)
-    source = open_source(str(path), "Asset red", fetcher)
+    source = open_source(str(path), "Asset red", nobody)
     assert isinstance(source, TileSource)
     source.plan([Window(0, 0, 300, 300)], memory=1 << 20)
     assert (source.read(Window(0, 0, 300, 300), 0) == 7).all()
@@ -81,31 +76,31 @@ def test_tiles_that_were_never_written_are_nodata(fetcher: Fetcher, tmp_path: Pa
         {"blockxsize": 16, "blockysize": 16},
     ],
 )
-def test_other_kinds_are_read_by_gdal(fetcher: Fetcher, tmp_path: Path, options):
+def test_other_kinds_are_read_by_gdal(tmp_path: Path, options):
     pixels = random_dn((300, 300), high=4000)
-    source = open_source(str(write(tmp_path / "x.tif", pixels, **options)), "Asset red", fetcher)
+    source = open_source(str(write(tmp_path / "x.tif", pixels, **options)), "Asset red", nobody)
     assert isinstance(source, GdalSource)
     np.testing.assert_array_equal(source.read(Window(10, 20, 100, 50), 0), pixels[20:70, 10:110])
     source.close()
 
 
-def test_a_damaged_tile_is_named(fetcher: Fetcher, tmp_path: Path):
+def test_a_damaged_tile_is_named(tmp_path: Path):
     path = write(tmp_path / "x.tif", random_dn((300, 300)))
     with rasterio.open(path) as dataset:
         first = int(dataset.get_tag_item("BLOCK_OFFSET_1_0", "TIFF", bidx=1))
     content = bytearray(path.read_bytes())
     content[first + 500 : first + 600] = bytes(100)
     path.write_bytes(content)
-    source = open_source(str(path), "Asset red", fetcher)
+    source = open_source(str(path), "Asset red", nobody)
     source.plan([Window(0, 0, 300, 300)], memory=1 << 20)
     with pytest.raises(InputFailure, match=r"Asset red .* is damaged: tile 0, 1"):
         source.read(Window(0, 0, 300, 300), 0)
 
 
-def test_a_truncated_file_is_named(fetcher: Fetcher, tmp_path: Path):
+def test_a_truncated_file_is_named(tmp_path: Path):
     path = write(tmp_path / "x.tif", random_dn((900, 900)))
     path.write_bytes(path.read_bytes()[:-5000])
-    source = open_source(str(path), "Asset red", fetcher)
+    source = open_source(str(path), "Asset red", nobody)
     source.plan([Window(0, 0, 900, 900)], memory=1 << 20)
     with pytest.raises(InputFailure, match="truncated"):
         source.read(Window(0, 0, 900, 900), 0)
