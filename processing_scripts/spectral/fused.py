@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -126,33 +127,53 @@ def _row(
 ) -> None:
     stored, shown, out = given[: len(dtypes)], given[len(dtypes)], given[len(dtypes) + 1 :][: len(indices)]
     *numbers, counts, columns = given[len(dtypes) + 1 + len(indices) :]
-    clipped = [llvm.variable(build) for _ in indices]
+    numbers = [llvm.spread(build, number) for number in numbers]
+    none = llvm.splat(llvm.I64, 0)
+    clipped = [build.alloca(none.type) for _ in indices]
+    for count in clipped:
+        build.store(none, count)
     operations = _operations(build)
-    with llvm.loop(build, columns) as place:
-        is_shown = build.icmp_unsigned("!=", llvm.load(build, llvm.I8, shown, place), llvm.I8(0))
+    read = [
+        *(
+            llvm.Row(array, llvm.ir.IntType(8 * dtype.itemsize))
+            for array, dtype in zip(stored, dtypes.values(), strict=True)
+        ),
+        llvm.Row(shown, llvm.I8),
+    ]
+    written = [
+        llvm.Row(array, llvm.I16 if index.packed else llvm.F32) for array, index in zip(out, indices, strict=True)
+    ]
+    with llvm.in_lanes(build, columns, read=read, written=written) as ((*values, is_shown), put):
+        # Behind the row's end nothing is shown.
+        is_shown = build.icmp_unsigned("!=", is_shown, llvm.splat(llvm.I8, 0))
+        whole, real = (llvm.ir.VectorType(kind, llvm.LANES) for kind in (llvm.I32, llvm.F64))
         reflectance, usable = {}, {}
         for number, (symbol, dtype) in enumerate(dtypes.items()):
             scale, offset, first, last = numbers[4 * number : 4 * number + 4]
-            value = llvm.load(build, llvm.ir.IntType(8 * dtype.itemsize), stored[number], place)
-            value = build.sext(value, llvm.I32) if dtype.kind == "i" else build.zext(value, llvm.I32)
+            value = build.sext(values[number], whole) if dtype.kind == "i" else build.zext(values[number], whole)
             usable[symbol] = build.and_(build.icmp_signed(">=", value, first), build.icmp_signed("<=", value, last))
-            reflectance[symbol] = build.fadd(build.fmul(build.sitofp(value, llvm.F64), scale), offset)
+            reflectance[symbol] = build.fadd(build.fmul(build.sitofp(value, real), scale), offset)
+        found = []
         for number, index in enumerate(indices):
             valid = is_shown
             for symbol in index.bands:
                 valid = build.and_(valid, usable[symbol])
-            value = programs[index.name].translated(reflectance, operations, llvm.F64)
+            value = programs[index.name].translated(reflectance, operations, partial(llvm.splat, llvm.F64))
             if index.packed:
                 value, is_clipped = _pack(build, value, valid)
-                known = build.load(clipped[number], typ=llvm.I64)
-                build.store(build.add(known, build.zext(is_clipped, llvm.I64)), clipped[number])
+                known = build.load(clipped[number], typ=none.type)
+                build.store(build.add(known, build.zext(is_clipped, known.type)), clipped[number])
             else:
                 value = _narrow(build, value, valid)
-            llvm.store(build, value, out[number], place)
+            found.append(value)
+        put(*found)
     for number, count in enumerate(clipped):
         place = llvm.I64(number)
-        known = llvm.load(build, llvm.I64, counts, place)
-        llvm.store(build, build.add(known, build.load(count, typ=llvm.I64)), counts, place)
+        more = build.load(count, typ=none.type)
+        total = llvm.load(build, llvm.I64, counts, place)
+        for lane in range(llvm.LANES):
+            total = build.add(total, build.extract_element(more, llvm.I32(lane)))
+        llvm.store(build, total, counts, place)
     build.ret_void()
 
 
@@ -165,39 +186,32 @@ def _operations(build: llvm.ir.IRBuilder) -> dict[np.ufunc, Callable[..., llvm.i
         np.divide: build.fdiv,
         np.negative: build.fneg,
         np.square: lambda value: build.fmul(value, value),
-        np.sqrt: lambda value: _call(build, "llvm.sqrt", value),
+        np.sqrt: lambda value: llvm.call(build, "llvm.sqrt", value),
     }
 
 
 def _pack(build: llvm.ir.IRBuilder, value: llvm.ir.Value, valid: llvm.ir.Value) -> tuple[llvm.ir.Value, llvm.ir.Value]:
     """The value in steps of int16, and whether it had to be clipped; see `kernel._pack`."""
-    steps = _call(build, "llvm.rint", build.fmul(value, llvm.F64(1 / SCALE)))
+    steps = llvm.call(build, "llvm.rint", build.fmul(value, llvm.splat(llvm.F64, 1 / SCALE)))
     valid = build.and_(valid, _is_finite(build, value))
-    largest = llvm.F64(PACKED_LARGEST)
-    is_clipped = build.and_(valid, build.fcmp_ordered(">", _call(build, "llvm.fabs", steps), largest))
-    steps = _call(build, "llvm.minnum", _call(build, "llvm.maxnum", steps, llvm.F64(-PACKED_LARGEST)), largest)
-    found = build.trunc(build.fptosi(steps, llvm.I32), llvm.I16)
-    return build.select(valid, found, llvm.I16(PACKED_NODATA)), is_clipped
+    largest, smallest = (llvm.splat(llvm.F64, end) for end in (PACKED_LARGEST, -PACKED_LARGEST))
+    is_clipped = build.and_(valid, build.fcmp_ordered(">", llvm.call(build, "llvm.fabs", steps), largest))
+    steps = llvm.call(build, "llvm.minnum", llvm.call(build, "llvm.maxnum", steps, smallest), largest)
+    nodata = llvm.splat(llvm.I16, PACKED_NODATA)
+    found = build.trunc(build.fptosi(steps, llvm.ir.VectorType(llvm.I32, llvm.LANES)), nodata.type)
+    return build.select(valid, found, nodata), is_clipped
 
 
 def _narrow(build: llvm.ir.IRBuilder, value: llvm.ir.Value, valid: llvm.ir.Value) -> llvm.ir.Value:
     """The value as float32; see `kernel._narrow`."""
-    nodata = llvm.F32(FLOAT_NODATA)
-    found = build.fptrunc(value, llvm.F32)
+    low, high, beside, nodata = (
+        llvm.splat(llvm.F32, float(number)) for number in (*LIKE_FLOAT_NODATA, BESIDE_FLOAT_NODATA, FLOAT_NODATA)
+    )
+    found = build.fptrunc(value, nodata.type)
     valid = build.and_(valid, _is_finite(build, found))
-    low, high = (llvm.F32(float(end)) for end in LIKE_FLOAT_NODATA)
     like_nodata = build.and_(build.fcmp_ordered(">=", found, low), build.fcmp_ordered("<=", found, high))
-    found = build.select(like_nodata, llvm.F32(float(BESIDE_FLOAT_NODATA)), found)
-    return build.select(valid, found, nodata)
+    return build.select(valid, build.select(like_nodata, beside, found), nodata)
 
 
 def _is_finite(build: llvm.ir.IRBuilder, value: llvm.ir.Value) -> llvm.ir.Value:
-    return build.fcmp_ordered("<", _call(build, "llvm.fabs", value), value.type(math.inf))
-
-
-def _call(build: llvm.ir.IRBuilder, name: str, *values: llvm.ir.Value) -> llvm.ir.Value:
-    """One of LLVM's own functions, for the type of its values."""
-    kind = values[0].type
-    return build.call(
-        build.module.declare_intrinsic(name, [kind], llvm.ir.FunctionType(kind, [kind] * len(values))), values
-    )
+    return build.fcmp_ordered("<", llvm.call(build, "llvm.fabs", value), llvm.splat(value.type.element, math.inf))

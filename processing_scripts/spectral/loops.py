@@ -105,13 +105,13 @@ def _counting() -> Callable | None:
         cell = build.add(value, llvm.I64(table * 65536))
         llvm.store(build, build.add(llvm.load(build, llvm.I32, tables, cell), llvm.I32(1)), tables, cell)
 
-    turns, left = build.udiv(columns, llvm.I64(_TABLES)), build.urem(columns, llvm.I64(_TABLES))
+    turns, left = build.udiv(columns, llvm.I64(llvm.LANES)), build.urem(columns, llvm.I64(llvm.LANES))
     with llvm.loop(build, rows) as row:
         line = llvm.advance(build, values, build.mul(row, stride))
         with llvm.loop(build, turns) as turn:
-            first = build.mul(turn, llvm.I64(_TABLES))
-            for table in range(_TABLES):
-                count(line, build.add(first, llvm.I64(table)), table)
+            first = build.mul(turn, llvm.I64(llvm.LANES))
+            for number in range(llvm.LANES):
+                count(line, build.add(first, llvm.I64(number)), number % _TABLES)
         with llvm.loop(build, left) as last:
             count(line, build.sub(columns, build.add(last, llvm.I64(1))), 0)
     build.ret_void()
@@ -126,34 +126,44 @@ def _halving(size: int) -> Callable | None:
         module, _HALVE, [llvm.POINTER, llvm.POINTER, llvm.POINTER, llvm.I64, llvm.I64]
     )
 
-    def part(place: llvm.ir.Value) -> llvm.ir.Value:
-        """The sum with its count of what is at one place above."""
-        if size == llvm.I64.width // 8:
-            return llvm.load(build, llvm.I64, above, place)
-        value = llvm.load(build, llvm.I16, above, place)
-        # Above the type's smallest value there are no signs to spoil the count.
-        one = build.add(build.sext(value, llvm.I64), llvm.I64((1 << _SUM_BITS) - PACKED_NODATA))
-        return build.select(build.icmp_signed("==", value, llvm.I16(PACKED_NODATA)), llvm.I64(0), one)
+    kind = llvm.ir.IntType(8 * size)
+    several = llvm.ir.VectorType(llvm.I64, 2 * llvm.LANES)
+    lanes = llvm.ir.VectorType(llvm.F64, llvm.LANES)
 
-    width = build.mul(columns, llvm.I64(2))
-    rint = module.declare_intrinsic("llvm.rint", [llvm.F64])
+    def every(number: int, kind: llvm.ir.Type = llvm.I64) -> llvm.ir.Constant:
+        return llvm.ir.Constant(llvm.ir.VectorType(kind, 2 * llvm.LANES), [number] * 2 * llvm.LANES)
+
+    def parts(values: llvm.ir.Value) -> llvm.ir.Value:
+        """The sums with their counts of what is in a row above."""
+        if kind == llvm.I64:
+            return values
+        # Above the type's smallest value there are no signs to spoil the count.
+        ones = build.add(build.sext(values, several), every((1 << _SUM_BITS) - PACKED_NODATA))
+        return build.select(build.icmp_signed("==", values, every(PACKED_NODATA, llvm.I16)), every(0), ones)
+
+    def picked(values: llvm.ir.Value, first: int) -> llvm.ir.Value:
+        places = [first + 2 * lane for lane in range(llvm.LANES)]
+        return build.shuffle_vector(values, values, llvm.ir.Constant(llvm.ir.VectorType(llvm.I32, llvm.LANES), places))
+
+    width = build.mul(columns, llvm.I64(2 * size))
+    none, below = llvm.splat(llvm.I64, 0), llvm.splat(llvm.F64, PACKED_NODATA)
     with llvm.loop(build, rows) as row:
-        upper = build.mul(build.mul(row, llvm.I64(2)), width)
+        upper = llvm.advance(build, above, build.mul(build.mul(row, llvm.I64(2)), width))
         line = build.mul(row, columns)
-        with llvm.loop(build, columns) as column:
-            left = build.add(upper, build.mul(column, llvm.I64(2)))
-            right, lower = build.add(left, llvm.I64(1)), build.add(left, width)
-            total = build.add(
-                build.add(part(left), part(right)), build.add(part(lower), part(build.add(lower, llvm.I64(1))))
-            )
-            place = build.add(line, column)
-            llvm.store(build, total, both, place)
-            count = build.lshr(total, llvm.I64(_SUM_BITS))
-            summed = build.and_(total, llvm.I64((1 << _SUM_BITS) - 1))
-            mean = build.fdiv(build.sitofp(summed, llvm.F64), build.sitofp(count, llvm.F64))
-            mean = build.call(rint, [build.fadd(mean, llvm.F64(PACKED_NODATA))])
-            found = build.trunc(build.fptosi(mean, llvm.I32), llvm.I16)
-            empty = build.icmp_signed("==", count, llvm.I64(0))
-            llvm.store(build, build.select(empty, llvm.I16(PACKED_NODATA), found), averages, place)
+        read = [llvm.Row(upper, kind, 2), llvm.Row(llvm.advance(build, upper, width), kind, 2)]
+        written = [
+            llvm.Row(build.gep(both, [line], source_etype=llvm.I64), llvm.I64),
+            llvm.Row(build.gep(averages, [line], source_etype=llvm.I16), llvm.I16),
+        ]
+        with llvm.in_lanes(build, columns, read=read, written=written) as (pairs, put):
+            sums = build.add(*map(parts, pairs))
+            total = build.add(picked(sums, 0), picked(sums, 1))
+            count = build.lshr(total, llvm.splat(llvm.I64, _SUM_BITS))
+            summed = build.and_(total, llvm.splat(llvm.I64, (1 << _SUM_BITS) - 1))
+            mean = build.fdiv(build.sitofp(summed, lanes), build.sitofp(count, lanes))
+            mean = llvm.call(build, "llvm.rint", build.fadd(mean, below))
+            nodata = llvm.splat(llvm.I16, PACKED_NODATA)
+            found = build.trunc(build.fptosi(mean, llvm.ir.VectorType(llvm.I32, llvm.LANES)), nodata.type)
+            put(total, build.select(build.icmp_signed("==", count, none), nodata, found))
     build.ret_void()
     return llvm.compiled(module, _HALVE)
