@@ -10,7 +10,7 @@ import hashlib
 import os
 import struct
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +97,8 @@ class CogWriter:
             for factor in (1, *overview_factors(grid.width, grid.height))
         ]
         self._deeper = [
-            pyramid.Rows(level.width, self._tile, self._dtype, self._nodata, self._taker(number))
-            for number, level in enumerate(self._levels[2:], start=2)
+            pyramid.Rows(self._tile, self._dtype, self._nodata, partial(self._take, level))
+            for level in range(2, len(self._levels))
         ]
         self._empty = b"".join(_framed(self._encode(np.full((self._tile, self._tile), self._nodata, self._dtype))))
         self._draft_path = path.with_name(f"{path.stem}.draft")
@@ -180,8 +180,9 @@ class CogWriter:
 
     def _content(self):
         yield self._head
+        buffer = bytearray(_CHUNK)
         for level in reversed(self._levels):
-            yield from self._in_order(level)
+            yield from self._in_order(level, buffer)
 
     def _keep(self, level: int, row: int, column: int, tile: bytes) -> None:
         self._draft.writelines(_framed(tile))
@@ -189,20 +190,13 @@ class CogWriter:
         self._levels[level].sizes[row, column] = len(tile)
         self._end += len(tile) + 8
 
-    def _taker(self, level: int):
-        def take(row: int, pixels: np.ndarray) -> None:
-            for column in range(pixels.shape[1] // self._tile):
-                left = column * self._tile
-                tile = pixels[:, left : left + self._tile]
-                # Most of a scene cut to an area is empty, and looking is cheaper than packing.
-                if (tile != self._nodata).any():
-                    self._keep(level, row, column, self._encode(tile))
+    def _take(self, level: int, row: int, column: int, pixels: np.ndarray) -> None:
+        # Most of a scene cut to an area is empty, and looking is cheaper than packing.
+        if (pixels != self._nodata).any():
+            self._keep(level, row, column, self._encode(pixels))
 
-        return take
-
-    def _in_order(self, level: _Level):
+    def _in_order(self, level: _Level, buffer: bytearray):
         """The level's framed tiles, those that lie one behind the other in the draft in one go."""
-        buffer = bytearray(_CHUNK)
         start = end = empty = 0
         for place, size in zip(level.places.flat, level.sizes.flat, strict=True):
             if place < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -111,26 +111,20 @@ def _finished(
     """The COGs written and hashed, and the first one painted: all at the same time. Also the preview's legend."""
     found = {name: one.result() for name, one in statistics.items()}
 
-    def write(index: Index) -> dict[str, Any] | None:
-        writers[index.name].write()
-        return (
-            write_preview(writers[index.name].path, preview, index, found[index.name]) if index is indices[0] else None
-        )
-
-    def digest(index: Index) -> str:
-        return writers[index.name].digest()
-
     for writer in writers.values():
         writer.complete()
-    calls = [partial(step, index) for index in indices for step in (write, digest)]
-    results = in_order(resources.pool, lambda call: call(), calls, ahead=resources.threads)
-    written, legends = [], []
-    for index in indices:
-        writer, clipped = writers[index.name], statistics[index.name].clipped
-        legends.append(next(results))
-        written.append(Written(index, writer.path, next(results), found[index.name], clipped))
-        writer.close()  # the disk need not hold all drafts beside all files
-    return written, legends[0]
+    calls = [step for index in indices for step in (writers[index.name].write, writers[index.name].digest)]
+    written, legend = [], None
+    # Closed before the writers are, whatever happens: they are read from until then.
+    with closing(in_order(resources.pool, lambda call: call(), calls, ahead=resources.threads)) as results:
+        for index in indices:
+            writer, clipped = writers[index.name], statistics[index.name].clipped
+            next(results)
+            # By this thread, as it has opened files before: a thread's first look at a coordinate system takes 10 ms.
+            legend = legend or write_preview(writer.path, preview, index, found[index.name])
+            written.append(Written(index, writer.path, next(results), found[index.name], clipped))
+            writer.close()  # the disk need not hold all drafts beside all files
+    return written, legend
 
 
 def _sources(

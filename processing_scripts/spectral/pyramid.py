@@ -52,35 +52,40 @@ def reduced(values: np.ndarray, nodata: float, depth: int) -> list[np.ndarray]:
 
 
 class Rows:
-    """One level, growing downwards by small squares; hands over each row of tiles when it is complete."""
+    """One level, growing downwards by small squares; hands over the tiles of a row when it is complete."""
 
-    def __init__(self, width: int, tile: int, dtype: str, nodata: float, take: Callable[[int, np.ndarray], None]):
+    def __init__(self, tile: int, dtype: str, nodata: float, take: Callable[[int, int, np.ndarray], None]):
         """
         Args:
-            width: of the level, in pixels.
-            take: gets the number of a row of tiles and its pixels (tile, a multiple of tile), which it must not keep.
+            take: gets a tile's row and column among the level's tiles and its pixels, which it must not keep.
         """
         self._tile = tile
+        self._dtype = dtype
         self._nodata = nodata
         self._take = take
-        self._row: int | None = None
-        self._pixels = np.full((tile, -(-width // tile) * tile), nodata, dtype)
+        self._row = 0
+        self._begun: dict[int, np.ndarray] = {}  # by column
+        self._blank: list[np.ndarray] = []  # to be used again
 
     def put(self, top: int, left: int, square: np.ndarray) -> None:
-        """Squares come row by row, `top` never decreasing by a row of tiles; those that don't come are nodata."""
-        row = top // self._tile
+        """Squares, of which a whole number fills a tile, come row by row; those that don't come are nodata."""
+        row, column = top // self._tile, left // self._tile
         if row != self._row:
             self.flush()
             self._row = row
-        top -= row * self._tile
-        self._pixels[top : top + square.shape[0], left : left + square.shape[1]] = square
+        if column not in self._begun:
+            shape = self._tile, self._tile
+            self._begun[column] = self._blank.pop() if self._blank else np.full(shape, self._nodata, self._dtype)
+        top, left = top % self._tile, left % self._tile
+        self._begun[column][top : top + square.shape[0], left : left + square.shape[1]] = square
 
     def flush(self) -> None:
         """Hand over what has come."""
-        if self._row is not None:
-            self._take(self._row, self._pixels)
-            self._pixels[:] = self._nodata
-            self._row = None
+        for column, pixels in self._begun.items():
+            self._take(self._row, column, pixels)
+            pixels[:] = self._nodata
+            self._blank.append(pixels)
+        self._begun.clear()
 
 
 def _first(values: np.ndarray, nodata: float) -> tuple[np.ndarray, np.ndarray]:

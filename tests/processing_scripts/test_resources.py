@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from spectral.cli import main
@@ -62,6 +63,35 @@ def test_the_next_scene_begins_while_one_is_written(folder: Folder, monkeypatch)
     folder.run()
     assert folder.failures() == {}
     assert folder.products() == {"A", "B"}
+
+
+def test_where_the_preview_fails_no_file_is_closed_under_who_still_hashes_it(folder: Folder, monkeypatch):
+    from spectral import computing
+    from spectral.cog import CogWriter
+
+    folder.scene("A", red=random_dn((40, 40), seed=1), nir=random_dn((40, 40), seed=2))
+    hashing, failed, order = threading.Event(), threading.Event(), []
+    digest, close = CogWriter.digest, CogWriter.close
+
+    def slow(writer):
+        hashing.set()
+        assert failed.wait(30)
+        time.sleep(0.1)
+        found = digest(writer)
+        order.append("hashed")
+        return found
+
+    def failing(*_):
+        assert hashing.wait(30)
+        failed.set()
+        raise ValueError("no picture")
+
+    monkeypatch.setattr(CogWriter, "digest", slow)
+    monkeypatch.setattr(CogWriter, "close", lambda writer: [order.append("closed"), close(writer)])
+    monkeypatch.setattr(computing, "write_preview", failing)
+    folder.run(threads=2)
+    assert "no picture" in folder.failures()["A"]["reason"]
+    assert order == ["hashed", "closed"]
 
 
 def test_one_scene_computes_at_a_time(folder: Folder, monkeypatch):
