@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import spyndex
 
 from benchmarks.agreement import Disagreement
 from benchmarks.bench import Bench
@@ -55,10 +56,22 @@ def test_five_indices_stand_beside_what_they_take_at_least(bench, tmp_path, monk
     floor.chmod(0o755)
     monkeypatch.setattr("benchmarks.suites.floor.PEERS_PYTHON", floor)
     result = indices.run(bench)
-    one, five, apart = result.rows
-    assert one["cpu"] < five["cpu"] < apart["cpu"]
-    least = (2 * 1.5 + 0.35 + 5 * 0.42) / (1.5 + 0.35 + 0.42)
-    assert f"at least {least:.2f} × the CPU" in result.notes[0]
+    one, *fives = result.rows
+    assert len(fives) == 4
+    for five, apart in (fives[:2], fives[2:]):
+        assert one["cpu"] < five["cpu"] < apart["cpu"]
+    for bands, note in ((4, result.notes[0]), (2, result.notes[1])):
+        least = (bands / 2 * 1.5 + 0.35 + 5 * 0.42) / (1.5 + 0.35 + 0.42)
+        assert f"at least {least:.2f} × the CPU" in note
+    assert [target.measured for target in result.targets] == [
+        fives[row][figure] / one[figure] for row in (0, 2) for figure in ("cpu", "wall")
+    ]
+
+
+@pytest.mark.parametrize("five", indices.SETS, ids=lambda five: five.key)
+def test_five_indices_need_as_many_bands_as_their_row_says(five):
+    symbols = {symbol for name in five.names for symbol in spyndex.indices[name].bands}
+    assert (len(five.names), len(symbols & set(spyndex.bands))) == (5, five.bands)
 
 
 def test_a_method_that_computes_something_else_is_not_timed(bench):
