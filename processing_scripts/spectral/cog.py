@@ -1,14 +1,13 @@
 """Writing an index as a Cloud Optimized GeoTIFF, tile by tile as they are computed.
 
 A COG begins with its directories and its smallest overview, so nothing of it can be written before the last
-tile is known. Packed tiles wait in a draft; `write` puts them behind the header in their final order.
+tile is known. Packed tiles wait in a draft; `write` puts them behind the header in their final order, so the order
+in which they came leaves no trace.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import struct
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from spectral import codecs, pyramid, tiff
+from spectral.draft import FRAME, Draft, framed
 from spectral.grids import Grid
 from spectral.indices import Index
 from spectral.values import FLOAT_NODATA, PACKED_NODATA, SCALE
@@ -28,19 +28,6 @@ _TILE = 512
 _OTHER_TILE = 384
 COMPRESSIONS = {"zstd": codecs.ZSTD, "deflate": codecs.DEFLATE}
 _CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Packed:
-    """What one unit of pixels turns into.
-
-    Attributes:
-        tiles: by (level, row, column) the packed tiles that it fills.
-        squares: its part of the deeper levels, from the second overview on.
-    """
-
-    tiles: dict[tuple[int, int, int], bytes]
-    squares: list[np.ndarray]
 
 
 @dataclass
@@ -60,8 +47,7 @@ class _Level:
 
 
 class CogWriter:
-    """Takes an index's units as they come, in the order of their rows; when it is `complete`, `write` and `digest`
-    may go on at the same time.
+    """Takes an index's units as they come; when it is `complete`, `write` and `digest` may go on at the same time.
 
     A unit is a square of `unit` pixels, two tiles wide: it fills four tiles of the full resolution and one of
     the first overview. Units that never come are nodata.
@@ -100,10 +86,8 @@ class CogWriter:
             pyramid.Rows(self._tile, self._dtype, self._nodata, partial(self._take, level))
             for level in range(2, len(self._levels))
         ]
-        self._empty = b"".join(_framed(self._encode(np.full((self._tile, self._tile), self._nodata, self._dtype))))
-        self._draft_path = path.with_name(f"{path.stem}.draft")
-        self._draft = self._draft_path.open("w+b")
-        self._end = 0
+        self._empty = b"".join(framed(self._encode(np.full((self._tile, self._tile), self._nodata, self._dtype))))
+        self._draft = Draft(path.with_name(f"{path.stem}.draft"))
         self._head = b""
 
     @property
@@ -111,33 +95,36 @@ class CogWriter:
         """The side of a unit in pixels."""
         return 2 * self._tile
 
-    def pack(self, row: int, column: int, values: np.ndarray) -> Packed:
-        """Pack the unit at (row, column) of units; any thread may, in any order.
+    def pack(self, row: int, column: int, values: np.ndarray) -> list[np.ndarray]:
+        """Pack the unit at (row, column) of units and keep its tiles; any thread may, in any order.
 
         Args:
             values: stored values (unit, unit; int16 or float32), nodata beyond the grid.
+
+        Returns:
+            Its part of the deeper levels, from the second overview on: what `add` wants.
+
+        Raises:
+            OSError: the disk is full.
         """
-        tiles = {}
         for down in range(2):
             for across in range(2):
                 place = 2 * row + down, 2 * column + across
                 if all(p < n for p, n in zip(place, self._levels[0].sizes.shape, strict=True)):
                     top, left = down * self._tile, across * self._tile
-                    tiles[(0, *place)] = self._encode(values[top : top + self._tile, left : left + self._tile])
+                    self._keep(0, *place, values[top : top + self._tile, left : left + self._tile])
         squares = pyramid.reduced(values, self._nodata, len(self._levels) - 1)
         if squares:
-            tiles[1, row, column] = self._encode(squares.pop(0))
-        return Packed(tiles, squares)
+            self._keep(1, row, column, squares.pop(0))
+        return squares
 
-    def add(self, row: int, column: int, packed: Packed) -> None:
-        """Take in a unit; units come row by row.
+    def add(self, row: int, column: int, squares: list[np.ndarray]) -> None:
+        """Take in a unit's part of the deeper levels; units come row by row.
 
         Raises:
             OSError: the disk is full.
         """
-        for (level, down, across), tile in packed.tiles.items():
-            self._keep(level, down, across, tile)
-        for rows, square in zip(self._deeper, packed.squares, strict=True):
+        for rows, square in zip(self._deeper, squares, strict=True):
             rows.put(row * square.shape[0], column * square.shape[1], square)
 
     def complete(self) -> None:
@@ -148,8 +135,8 @@ class CogWriter:
         """
         for rows in self._deeper:
             rows.flush()
-        self._draft.flush()
-        empty = len(self._empty) - 8
+        self._deeper.clear()  # the scene that is computed meanwhile has rows of its own
+        empty = len(self._empty) - FRAME
         images = [
             tiff.Image(level.width, level.height, level.tile, np.where(level.places < 0, empty, level.sizes))
             for level in self._levels
@@ -176,7 +163,6 @@ class CogWriter:
     def close(self) -> None:
         """Remove the draft."""
         self._draft.close()
-        self._draft_path.unlink(missing_ok=True)
 
     def _content(self):
         yield self._head
@@ -184,23 +170,22 @@ class CogWriter:
         for level in reversed(self._levels):
             yield from self._in_order(level, buffer)
 
-    def _keep(self, level: int, row: int, column: int, tile: bytes) -> None:
-        self._draft.writelines(_framed(tile))
-        self._levels[level].places[row, column] = self._end
+    def _keep(self, level: int, row: int, column: int, pixels: np.ndarray) -> None:
+        tile = self._encode(pixels)
+        self._levels[level].places[row, column] = self._draft.add(tile)
         self._levels[level].sizes[row, column] = len(tile)
-        self._end += len(tile) + 8
 
     def _take(self, level: int, row: int, column: int, pixels: np.ndarray) -> None:
         # Most of a scene cut to an area is empty, and looking is cheaper than packing.
         if (pixels != self._nodata).any():
-            self._keep(level, row, column, self._encode(pixels))
+            self._keep(level, row, column, pixels)
 
     def _in_order(self, level: _Level, buffer: bytearray):
         """The level's framed tiles, those that lie one behind the other in the draft in one go."""
         start = end = empty = 0
         for place, size in zip(level.places.flat, level.sizes.flat, strict=True):
             if place < 0:
-                yield from self._read(start, end, buffer)
+                yield from self._draft.read(start, end, buffer)
                 start = end = 0
                 empty += 1
                 continue
@@ -208,18 +193,11 @@ class CogWriter:
                 yield self._empty * empty
                 empty = 0
             if place != end:
-                yield from self._read(start, end, buffer)
+                yield from self._draft.read(start, end, buffer)
                 start = end = int(place)
-            end += int(size) + 8
-        yield from self._read(start, end, buffer)
+            end += int(size) + FRAME
+        yield from self._draft.read(start, end, buffer)
         yield self._empty * empty
-
-    def _read(self, start: int, end: int, buffer: bytearray):
-        while start < end:
-            view = memoryview(buffer)[: min(_CHUNK, end - start)]
-            count = os.preadv(self._draft.fileno(), [view], start)
-            yield view[:count]
-            start += count
 
 
 def overview_factors(width: int, height: int) -> list[int]:
@@ -251,11 +229,6 @@ def has_compression(name: str) -> bool:
     except RasterioError:
         return False
     return True
-
-
-def _framed(tile: bytes) -> tuple[bytes, bytes, bytes]:
-    """A tile as GDAL's COGs have it: behind its size, before its last four bytes once more."""
-    return struct.pack("<I", len(tile)), tile, tile[-4:]
 
 
 def _write(file, content: bytes | memoryview) -> None:

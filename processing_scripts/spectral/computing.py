@@ -68,13 +68,14 @@ def compute(
         OSError: the disk is full.
     """
     area = _area(scene, settings)
-    with ExitStack() as opened:
-        bands, mask = _sources(scene, sensor, settings, resources, opened)
+    with ExitStack() as written_to, ExitStack() as read_from:
+        bands, mask = _sources(scene, sensor, settings, resources, read_from)
         grid = common_grid(bands, mask, settings.resolution)
         hidden = sensor.mask.choose(settings.mask) if mask and sensor.mask else None
         clip = area.on(grid) if area else None
         job = Job(grid, bands, settings.indices, mask, hidden, clip)
-        writers = _writers(scene_id, grid, settings, scratch, opened)
+        read_from.callback(job.close)
+        writers = _writers(scene_id, grid, settings, scratch, written_to)
         size = next(iter(writers.values())).unit
         planned = units(grid, size, _touched(clip, size))
         # What is far begins to arrive while the scene before is still computed.
@@ -84,15 +85,18 @@ def compute(
         masked = inside = 0
         with resources.turn:
             work = partial(job.compute, writers=writers)
-            for block in in_order(resources.pool, work, planned, ahead=resources.blocks(job.block_bytes(size))):
+            ahead = resources.blocks(job.working_bytes(size), job.result_bytes(size))
+            for block in in_order(resources.pool, work, planned, ahead=ahead):
                 resources.check()
                 masked += block.masked
                 inside += block.inside
                 for symbol, counts in block.dark.items():
                     dark[symbol][: counts.size] += counts
                 for name, writer in writers.items():
-                    writer.add(block.unit.row, block.unit.column, block.packed[name])
+                    writer.add(block.unit.row, block.unit.column, block.squares[name])
                     statistics[name].add(block.tallies[name], block.clipped[name])
+            # The scene whose turn is next takes the same memory again.
+            read_from.close()
         pixels = grid.width * grid.height
         for one in statistics.values():
             one.add_nodata(pixels - one.pixels)
@@ -110,13 +114,14 @@ def _finished(
 ) -> tuple[list[Written], dict[str, Any]]:
     """The COGs written and hashed, and the first one painted: all at the same time. Also the preview's legend."""
     found = {name: one.result() for name, one in statistics.items()}
-
-    for writer in writers.values():
-        writer.complete()
+    # Enough of them that a thread finds another when its own is done.
+    ahead = 2 * resources.threads
+    for _ in in_order(resources.pool, CogWriter.complete, writers.values(), ahead=ahead):
+        pass
     calls = [step for index in indices for step in (writers[index.name].write, writers[index.name].digest)]
     written, legend = [], None
     # Closed before the writers are, whatever happens: they are read from until then.
-    with closing(in_order(resources.pool, lambda call: call(), calls, ahead=resources.threads)) as results:
+    with closing(in_order(resources.pool, lambda call: call(), calls, ahead=ahead)) as results:
         for index in indices:
             writer, clipped = writers[index.name], statistics[index.name].clipped
             next(results)

@@ -15,7 +15,7 @@ from rasterio.windows import Window
 from spectral import llvm
 from spectral import mask as masks
 from spectral.area import Clip
-from spectral.cog import CogWriter, Packed
+from spectral.cog import CogWriter
 from spectral.fused import BLOCK, FusedKernel
 from spectral.grids import Grid, check_aligned
 from spectral.indices import Index
@@ -55,11 +55,11 @@ class Unit:
 
 @dataclass
 class Block:
-    """What one unit turns into: by index name its packed tiles and its tally; and of its pixels, how many the mask
-    left out, and how many are in the area."""
+    """What one unit turns into besides packed tiles: by index name its part of the deeper overviews and its tally; and
+    of its pixels, how many the mask left out, and how many are in the area."""
 
     unit: Unit
-    packed: dict[str, Packed]
+    squares: dict[str, list[np.ndarray]]
     tallies: dict[str, Tally]
     clipped: dict[str, int]
     masked: int
@@ -120,15 +120,26 @@ class Job:
         for source in sources:
             source.plan([unit.window for unit in units], memory // len(sources))
 
-    def block_bytes(self, size: int) -> int:
+    def working_bytes(self, size: int) -> int:
         """About what a unit of `size` × `size` pixels takes while it is computed."""
-        # Of a band the stored pixels, packed and unpacked; of an index the values, as they are and packed.
+        # Of a band the stored pixels, packed and unpacked; of an index the values; and of the one that is just packed
+        # its overviews' sums and compressed tiles, of float32 numpy's copies in float64.
         of_bands = sum(2 * one.source.dtype.itemsize for one in self._sources)
-        of_indices = sum(4 if index.packed else 8 for index in self.indices)
-        return size**2 * (of_bands + of_indices)
+        of_indices = sum(2 if index.packed else 4 for index in self.indices)
+        of_one = max(5 if index.packed else 20 for index in self.indices)
+        return size**2 * (of_bands + of_indices + of_one)
+
+    def result_bytes(self, size: int) -> int:
+        """About what such a unit takes afterwards, until it is its turn: overviews from the second on, and counts."""
+        return sum(size**2 // (6 if index.packed else 3) + 65536 * 8 for index in self.indices)
 
     def compute(self, unit: Unit, writers: Mapping[str, CogWriter]) -> Block:
-        """The indices of one unit, packed for `writers`."""
+        """The indices of one unit, packed by `writers`.
+
+        Raises:
+            InputFailure, TransientFailure: with the reason.
+            OSError: the disk is full.
+        """
         window = unit.window
         shown = self._shown(unit)
         masked = 0 if shown is None else shown.size - int(np.count_nonzero(shown))
@@ -143,13 +154,17 @@ class Job:
         rows, columns = slice(window.height), slice(window.width)
         return Block(
             unit,
-            packed={name: writers[name].pack(unit.row, unit.column, array) for name, (array, _) in values.items()},
+            squares={name: writers[name].pack(unit.row, unit.column, array) for name, (array, _) in values.items()},
             tallies={name: tally(array[rows, columns]) for name, (array, _) in values.items()},
             clipped={name: clipped for name, (_, clipped) in values.items()},
             masked=masked,
             inside=inside,
             dark=self._dark(bands, shown),
         )
+
+    def close(self) -> None:
+        """Let go of the threads' buffers: nothing is computed any more."""
+        self._own = _Workspace()
 
     def _values(
         self, window: Window, bands: Mapping[str, np.ndarray], shown: np.ndarray | None, *, unit: int

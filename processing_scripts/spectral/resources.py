@@ -67,10 +67,18 @@ class Resources:
         """How many bytes a scene may fetch ahead: two scenes do."""
         return max(16 * _MB, (self.memory - _BASE) // 4)
 
-    def blocks(self, block: int) -> int:
-        """How many blocks of so many bytes may be in the making at a time."""
+    def blocks(self, working: int, result: int) -> int:
+        """How many blocks may be in the making at a time: one a thread, and as many that are done and wait their turn.
+
+        Args:
+            working: bytes that a block takes while it is computed.
+            result: bytes that it takes afterwards.
+        """
         free = self.memory - _BASE - 2 * self.ahead
-        return max(1, min(2 * self.threads, free // block))
+        computing = max(1, min(self.threads, free // working))
+        if computing < self.threads:
+            return computing
+        return computing + max(0, min(self.threads, (free - computing * working) // result))
 
     def stop(self) -> None:
         """Make the scenes under way end soon."""

@@ -326,12 +326,12 @@ def test_a_full_disk_ends_the_shard(good: Folder, monkeypatch):
 
 def test_a_disk_that_is_full_while_tiles_are_written_ends_the_shard(good: Folder, monkeypatch):
     """What the scene had written is gone by then, so the free space says nothing any more."""
-    from spectral.cog import CogWriter
+    from spectral.draft import Draft
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(CogWriter, "add", full)
+    monkeypatch.setattr(Draft, "add", full)
     with pytest.raises(UnfitInstance, match="disk is full"):
         good.run()
     assert not list(good.output.rglob("GOOD*"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 
 import pytest
 from spectral.cli import main
@@ -15,18 +16,35 @@ MB = 1 << 20
 
 
 @pytest.mark.parametrize(
-    ("memory", "block", "expected"),
+    ("memory", "working", "result", "expected"),
     [
-        (SMALLEST_MEMORY, 16 * MB, 1),
-        (SMALLEST_MEMORY, 1 * MB, 8),
-        (400 * MB, 16 * MB, 7),
-        (4000 * MB, 16 * MB, 16),
-        (4000 * MB, 1000 * MB, 1),
+        (SMALLEST_MEMORY, 16 * MB, 1 * MB, 1),
+        (SMALLEST_MEMORY, 1 * MB, 1 * MB, 8),
+        (400 * MB, 16 * MB, 1 * MB, 7),
+        # Eight that are computed leave 56 MB for those that wait.
+        (400 * MB, 8 * MB, 16 * MB, 8 + 3),
+        (4000 * MB, 16 * MB, 1 * MB, 16),
+        (4000 * MB, 1000 * MB, 1 * MB, 1),
     ],
 )
-def test_memory_bounds_the_blocks_in_the_making(memory, block, expected):
+def test_memory_bounds_the_blocks_in_the_making(memory, working, result, expected):
     with Resources(threads=8, memory=memory) as resources:
-        assert resources.blocks(block) == expected
+        assert resources.blocks(working, result) == expected
+
+
+@pytest.mark.parametrize("indices", ["NDVI", "NDVI,SAVI,GNDVI,NDWI,EVI"])
+def test_what_is_usual_for_two_threads_holds_two_blocks_a_thread_of_one_index_and_of_five(
+    folder: Folder, monkeypatch, indices
+):
+    """With fewer, a thread has nothing to do whenever a block that is done waits for its turn."""
+    from spectral import computing
+
+    shape = (1024, 1024)
+    folder.scene(**{band: random_dn(shape, seed=seed) for seed, band in enumerate(("blue", "green", "red", "nir"))})
+    found, real = [], computing.in_order
+    monkeypatch.setattr(computing, "in_order", lambda *more, ahead: found.append(ahead) or real(*more, ahead=ahead))
+    folder.run(indices, memory=384 * MB, threads=2)
+    assert found[0] == 4
 
 
 def test_what_is_usual_grows_with_the_threads_and_has_a_lower_bound():
@@ -92,6 +110,39 @@ def test_where_the_preview_fails_no_file_is_closed_under_who_still_hashes_it(fol
     folder.run(threads=2)
     assert "no picture" in folder.failures()["A"]["reason"]
     assert order == ["hashed", "closed"]
+
+
+def test_what_a_scene_was_computed_in_is_free_before_it_is_written(folder: Folder, monkeypatch):
+    """The next scene is computed meanwhile, and takes as much again."""
+    from spectral import computing
+    from spectral.engine import Job
+    from spectral.tiles import TileSource
+
+    folder.scene(red=random_dn((600, 600), seed=1), nir=random_dn((600, 600), seed=2))
+    buffers, alive = [], []
+    values, buffer, finish = Job._values, TileSource._buffer, computing._finished
+
+    def stored(job, *more, **keywords):
+        found = values(job, *more, **keywords)
+        buffers.extend(weakref.ref(array) for array, _ in found.values())
+        return found
+
+    def unpacked(source, *more):
+        found = buffer(source, *more)
+        buffers.append(weakref.ref(found.base))
+        return found
+
+    def finished(*more):
+        alive.extend(ref for ref in buffers if ref() is not None)
+        return finish(*more)
+
+    monkeypatch.setattr(Job, "_values", stored)
+    monkeypatch.setattr(TileSource, "_buffer", unpacked)
+    monkeypatch.setattr(computing, "_finished", finished)
+    folder.run()
+    assert len(buffers) >= 3
+    assert not alive
+    assert folder.products() == {"S2X"}
 
 
 def test_one_scene_computes_at_a_time(folder: Folder, monkeypatch):
