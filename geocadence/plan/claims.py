@@ -40,6 +40,7 @@ class Claims:
     changes: int  # how often it was written: runs that came and went must show
     etag: str | None
     ended: tuple[Claim, ...] = ()  # without a close; what they left is known by their plans
+    forgot: str = ""  # when the first was planned of those that ended too and are named no longer
 
     def others(self, run_id: str) -> tuple[Claim, ...]:
         return tuple(claim for claim in self.runs if claim.run_id != run_id)
@@ -51,7 +52,7 @@ def read_claims(inputs: Bucket, pipeline: str) -> Claims:
         return Claims((), 0, None)
     data = json.loads(body)
     runs, ended = (tuple(Claim(**claim) for claim in data.get(key, ())) for key in ("runs", "ended"))
-    return Claims(runs, data["changes"], etag, ended)
+    return Claims(runs, data["changes"], etag, ended, data.get("forgot", ""))
 
 
 def held_scenes(inputs: Bucket, pipeline: str, live: Iterable[Claim]) -> dict[str, str]:
@@ -64,13 +65,20 @@ def held_scenes(inputs: Bucket, pipeline: str, live: Iterable[Claim]) -> dict[st
 
 
 def replace_claims(
-    inputs: Bucket, pipeline: str, read: Claims, runs: Iterable[Claim], *, ended: Iterable[Claim] | None = None
+    inputs: Bucket,
+    pipeline: str,
+    read: Claims,
+    runs: Iterable[Claim],
+    *,
+    ended: Iterable[Claim] | None = None,
+    forgot: str | None = None,
 ) -> None:
-    """Write `runs`, and `ended` where it changes, over what was read; Conflict where another run was faster."""
+    """Write `runs`, and what else changes, over what was read; Conflict where another run was faster."""
     data: dict[str, Any] = {
         "changes": read.changes + 1,
         "runs": [asdict(claim) for claim in runs],
         "ended": [asdict(claim) for claim in (read.ended if ended is None else ended)],
+        "forgot": read.forgot if forgot is None else forgot,
     }
     inputs.replace_json(claims_key(pipeline), data, etag=read.etag)
 

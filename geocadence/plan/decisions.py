@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from geocadence.committed import Committed
 from geocadence.instants import format_instant
@@ -24,15 +25,20 @@ def decide(
     committed: Mapping[str, Committed],
     held: Mapping[str, str],
     left: Attempts,
+    forgot: datetime | None,
     recipe: str,
     recompute: bool,
 ) -> list[Decision]:
-    """`new`, `skip` or `recompute`: by what is there, by what, and by who else is at work (`held`: scene → run)."""
+    """`new`, `skip` or `recompute`: by what is there, by what, and by who else is at work (`held`: scene → run).
+
+    Since `forgot` there may have been runs that ended without a close and of which nothing is known any more.
+    """
     decisions = []
     for candidate in candidates:
         product, known = products.get(candidate.scene), committed.get(candidate.scene)
         attempt = _left_by(product, known, left.get(candidate.scene, ()))
         made_by = attempt.recipe if attempt is not None else known.recipe if known is not None else ""
+        is_anybodys = attempt is None and forgot is not None and _is_written_since(product, known, forgot)
         holder = held.get(candidate.scene) or held.get(candidate.acquisition)
         verdict, reason = _verdict(
             candidate,
@@ -40,6 +46,7 @@ def decide(
             known,
             holder,
             made_by=made_by,
+            is_anybodys=is_anybodys,
             recipe=recipe,
             recompute=recompute,
         )
@@ -60,11 +67,20 @@ def decide(
 
 def _left_by(product: Product | None, known: Committed | None, tried: Sequence[Attempt]) -> Attempt | None:
     """Whose product is in place, where it is none that the catalogue has. An Item may be what it was, written anew."""
-    if product is None or not tried:
-        return None
-    if known is not None and known.etag == product.etag and known.modified in ("", format_instant(product.modified)):
+    if product is None or not tried or (known is not None and _is_what_was_committed(product, known)):
         return None
     return maker(tried, product)
+
+
+def _is_what_was_committed(product: Product, known: Committed) -> bool:
+    return known.etag == product.etag and known.modified in ("", format_instant(product.modified))
+
+
+def _is_written_since(product: Product | None, known: Committed | None, since: datetime) -> bool:
+    """Whether a committed product was written over, and not before then."""
+    if product is None or known is None or _is_what_was_committed(product, known):
+        return False
+    return product.modified >= since
 
 
 def _verdict(
@@ -74,6 +90,7 @@ def _verdict(
     holder: str | None,
     *,
     made_by: str,
+    is_anybodys: bool,
     recipe: str,
     recompute: bool,
 ) -> tuple[Verdict, str]:
@@ -95,6 +112,8 @@ def _verdict(
         return (Verdict.RECOMPUTE, doubt) if doubt else (Verdict.SKIP, _ADOPTED)
     if reason := _outdated(candidate, product.baseline or known.baseline):
         return Verdict.RECOMPUTE, reason
+    if is_anybodys:
+        return Verdict.RECOMPUTE, "its product was written over since it was committed, by a run that is forgotten"
     is_as_known = _is_as_known(product, known, made_by)
     return Verdict.SKIP, "its product is in place" if is_as_known else _ADOPTED_ANEW
 

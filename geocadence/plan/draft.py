@@ -18,6 +18,7 @@ from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.close.left_rows import products_left
 from geocadence.committed import Committed, read_committed
 from geocadence.execution_input import ExecutionInput, InvalidInput
+from geocadence.instants import parse_instant
 from geocadence.plan.batches import MOST_BATCHES, cut, instances_of_a_job
 from geocadence.plan.candidates import keep_named, take_in
 from geocadence.plan.claims import Claim, held_scenes
@@ -68,6 +69,7 @@ class Draft:
     holds: list[Decision] = field(default_factory=list)  # what no other run may take before this one has closed
     is_unsettled: bool = False  # the catalogue has an older version beside the newer ones that cover it
     ended: list[Claim] = field(default_factory=list)  # runs that ended without a close, to be named on
+    forgot: str = ""  # when the first was planned of those that are not
 
     @property
     def has_claim(self) -> bool:
@@ -89,6 +91,7 @@ class Scenes:
         *,
         live: Sequence[Claim],
         dead: Sequence[Claim],
+        forgot: str,
         inputs: Bucket,
         outputs: Bucket,
         shelf: Shelf,
@@ -120,9 +123,11 @@ class Scenes:
             committed=committed,
             held=held_scenes(inputs, pipeline, live),
             left=left.attempts,
+            forgot=parse_instant(forgot) if forgot else None,
             recipe=recipe_of(definition),
             recompute=asked.recompute,
         )
+        ended, forgot = to_remember(dead, left.elsewhere | {d.left_by for d in decisions}, forgot=forgot)
         decisions.sort(key=lambda d: (d.instant, d.scene))
         taken = [decision for decision in decisions if decision.is_taken]
         scenes_per_job = definition["limits"]["scenes_per_job"]
@@ -152,7 +157,8 @@ class Scenes:
             refusal=_refusal(asked, definition, expected, jobs=jobs, is_of_scenes=True),
             holds=[] if asked.dry_run else [d for d in decisions if d.is_taken or d.adopted],
             is_unsettled=bool(leaving(rows)),
-            ended=to_remember(dead, left.elsewhere | {d.left_by for d in decisions}),
+            ended=ended,
+            forgot=forgot,
         )
 
 

@@ -2,7 +2,8 @@
 
 Such a run still stands among the claims, as one that has ended, and its plan knows the recipe. A product was made by
 the last of them that had planned it by then: none plans a scene while a job of another may still write it. A run is
-named no longer when one has looked at all of its scenes and the catalogue has what it made.
+named no longer when one has looked at all of its scenes and the catalogue has what it made. Of too many the first are
+forgotten; what was written over committed products since then, and by none that is known, is of no known recipe.
 """
 
 from __future__ import annotations
@@ -65,6 +66,11 @@ def maker(tried: Sequence[Attempt], product: Product) -> Attempt | None:
     return max(before, key=lambda attempt: attempt.planned_at, default=None)
 
 
-def to_remember(dead: Iterable[Claim], needed: Collection[str]) -> list[Claim]:
-    """The claims of the runs that have to be named on, given their ids; of too many the latest."""
-    return sorted((c for c in dead if c.run_id in needed), key=lambda claim: claim.planned_at)[-MOST_REMEMBERED:]
+def to_remember(dead: Iterable[Claim], needed: Collection[str], *, forgot: str) -> tuple[list[Claim], str]:
+    """The claims of the runs that have to be named on, given their ids; of too many the latest.
+
+    And since when others may have left what nobody can tell of any more; `forgot` is what was known of that.
+    """
+    named = sorted((claim for claim in dead if claim.run_id in needed), key=lambda claim: claim.planned_at)
+    gone = [claim.planned_at for claim in named[:-MOST_REMEMBERED]]
+    return named[-MOST_REMEMBERED:], min(each for each in (forgot, *gone) if each) if forgot or gone else ""

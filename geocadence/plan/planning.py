@@ -85,6 +85,7 @@ def plan_run(
                 definition,
                 live=live,
                 dead=dead,
+                forgot=claims.forgot,
                 inputs=inputs,
                 outputs=outputs,
                 shelf=shelf,
@@ -100,7 +101,7 @@ def plan_run(
             if draft.has_claim:
                 mine = Claim(run.run_id, run.execution_arn, planned_at, secrets.token_hex(8))
                 try:
-                    replace_claims(inputs, pipeline, claims, [*live, mine], ended=draft.ended)
+                    replace_claims(inputs, pipeline, claims, [*live, mine], ended=draft.ended, forgot=draft.forgot)
                 except Conflict:
                     log.info("another run planned or closed meanwhile; deciding again")
                     continue

@@ -165,3 +165,55 @@ def test_a_batch_that_was_not_reconciled_is_read_item_by_item(pipeline: Pipeline
     pipeline.close(pipeline.plan("after"))
 
     assert sorted(table(pipeline, tmp_path)) == [scene_id(2), scene_id(5)]
+
+
+def forget(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More runs that ended without a close than are named, the last of them over other scenes."""
+    monkeypatch.setattr(left_behind, "MOST_REMEMBERED", 1)
+    for name, day in (("later", 6), ("last", 7)):
+        pipeline.items.append(item(day))
+        leave_a_product(pipeline, name, day)
+        pipeline.later(minutes=1)
+    pipeline.run("elsewhere", window(5))
+
+
+@pytest.mark.parametrize("is_the_same", [False, True], ids=["another Item", "the same Item, another raster"])
+def test_what_a_forgotten_run_wrote_over_a_committed_product_is_made_anew(
+    pipeline: Pipeline, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, is_the_same: bool
+) -> None:
+    """It has the recipe of that run, and would pass for one of the recipe before."""
+    pipeline.run("a")
+    before = dict(pipeline.definition["processing"]["arguments"])
+    pipeline.later(minutes=1)
+    change_the_recipe(pipeline)
+    pipeline.says = {} if is_the_same else {"bbox": [0, 0, 1, 1]}
+    leave_a_product(pipeline)
+    pipeline.later(minutes=1)
+    forget(pipeline, monkeypatch)
+    pipeline.definition["processing"]["arguments"] = before
+
+    after = pipeline.run("after", window(2))
+
+    assert pipeline.decisions(after) == {
+        scene_id(2): ("recompute", "its product was written over since it was committed, by a run that is forgotten")
+    }
+    assert pipeline.run("again", window(2))["outcome"] == "empty"
+
+
+def test_a_product_that_a_person_wrote_anew_is_taken_as_it_is_where_no_run_is_forgotten(pipeline: Pipeline) -> None:
+    pipeline.run("a")
+    pipeline.says = {"bbox": [0, 0, 1, 1]}
+    pipeline.produce(0)
+
+    assert pipeline.run("b")["outcome"] == "empty"
+    assert sorted(pipeline.jobs) == [scene_id(2), scene_id(5)]
+
+
+def test_what_was_forgotten_stays_known_to_be(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = leave_a_product(pipeline)
+    pipeline.later(minutes=1)
+    forget(pipeline, monkeypatch)
+
+    assert read_claims(pipeline.inputs, "ndvi").forgot == first["document"]["planned_at"]
+    pipeline.run("b", window(5))
+    assert read_claims(pipeline.inputs, "ndvi").forgot == first["document"]["planned_at"]

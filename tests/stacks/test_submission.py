@@ -48,7 +48,7 @@ def of_the_machine(synthesis: Synthesis, pipeline: str) -> tuple[dict[str, Any],
     stack = synthesis.stack(f"geocadence-dev-{pipeline}")
     arguments = stack.task["Arguments"] | {"RoleArn": ROLE}
     states = {"context": context(), "input": {"batch": 0}}
-    return arguments, evaluate(arguments, states=states, plan=PLAN, run_id="r1")
+    return arguments, evaluate(arguments, states=states, plan=PLAN, run_id="r1", written=0)
 
 
 _NAMES = ("InputName", "OutputName", "Key", "InstanceType")
