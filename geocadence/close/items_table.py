@@ -184,7 +184,9 @@ def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
         "geometry": shapely.to_wkb(footprint, hex=True) if footprint is not None else None,
         "bbox": dict(zip(("xmin", "ymin", "xmax", "ymax"), bbox, strict=True)) if bbox else None,
         "links": links,
-        "assets": {name: _absolute(asset, folder) for name, asset in item["assets"].items() if isinstance(asset, dict)},
+        "assets": _named(
+            {n: _absolute(asset, folder) for n, asset in item["assets"].items() if isinstance(asset, dict)}
+        ),
         **{name: value for name, value in properties.items() if name and name not in _TOP and value is not None},
         **{name: _moment(properties.get(name)) for name in _TIMES if name == "datetime" or name in properties},
         "geocadence:acquisition": entry.acquisition,
@@ -289,6 +291,13 @@ def _absolute(asset: dict[str, Any], folder: str) -> dict[str, Any]:
     if not isinstance(href, str) or "://" in href:
         return asset
     return asset | {"href": folder + href.removeprefix("./")}
+
+
+def _named(value: Any) -> Any:
+    """Without what has no name: one makes JSON of its object to DuckDB, and a text of all assets in the table."""
+    if isinstance(value, dict):
+        return {name: _named(each) for name, each in value.items() if name}
+    return [_named(each) for each in value] if isinstance(value, list) else value
 
 
 def _moment(text: Any) -> str | None:

@@ -9,15 +9,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pystac
 import pytest
 
 from geocadence.bucket import Bucket
 from geocadence.close.batch import reconcile_batch, write_result
 from geocadence.close.closing import Ending, close_run
+from geocadence.close.items_table import Entry, commit_items, row_of
 from geocadence.layout import RunLayout
 from geocadence.plan.planning import Run, plan_run
-from tests.geocadence.scenes import LEGEND, commit_product, definition, item, items_source, job, scene_id, sources_in
+from geocadence.products import Product
+from tests.geocadence.scenes import (
+    LEGEND,
+    commit_product,
+    definition,
+    item,
+    items_source,
+    job,
+    scene_id,
+    sources_in,
+)
 from tests.offline_validator import stac_valid
 
 STARTED = datetime(2026, 11, 22, 6, tzinfo=UTC)
@@ -478,6 +490,30 @@ def test_whatever_a_script_writes_into_its_items_the_run_closes(pipeline: Pipeli
     pipeline.outputs.write_json(key, pipeline.outputs.read_json(key) | changes)
 
     assert pipeline.close()["produced"] == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"assets": {"": {"href": "./ndvi.tif"}, "ndvi": {"href": "./ndvi.tif"}}},
+        {"assets": {"ndvi": {"href": "./ndvi.tif", "": 1}}},
+        {"assets": {"ndvi": {"href": "./ndvi.tif", "bands": [{"": {"": 1}}]}}},
+    ],
+    ids=["an asset without a name", "a field without one", "deep within"],
+)
+def test_no_product_keeps_later_ones_out_of_the_table(outputs: Bucket, tmp_path: Path, odd: dict[str, Any]) -> None:
+    rows, after = tmp_path / "rows.jsonl", tmp_path / "after.parquet"
+    for n, changes in enumerate((odd, {}, odd, {})):
+        key = f"ndvi/2026/11/{scene_id(n)}/{scene_id(n)}.json"
+        made = Product(
+            scene_id(n), key, item(n, assets={"ndvi": {"href": "./a.tif"}}) | changes, STARTED, "", 0, (), ()
+        )
+        row = row_of(Entry(made, made.scene, "", "", item(n)["geometry"]), outputs, "ndvi")
+        rows.write_text(json.dumps(row) + "\n")
+        commit_items(outputs, "ndvi", rows, after=after, scratch=tmp_path)
+
+    found = duckdb.sql(f"SELECT id, assets.ndvi.href IS NOT NULL FROM '{after}' ORDER BY id").fetchall()  # noqa: S608
+    assert found == [(scene_id(n), True) for n in range(4)]
 
 
 @pytest.mark.parametrize(
