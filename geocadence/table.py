@@ -12,7 +12,7 @@ import duckdb
 
 # Beside the Items' own; `footprint` is "" where the product's geometry is the scene's, and NULL in rows of code that
 # knew the products' only.
-_OURS = {
+OURS = {
     f"geocadence:{name}": kind
     for name, kind in {
         "acquisition": "VARCHAR",
@@ -38,7 +38,7 @@ def rows_of(connection: duckdb.DuckDBPyConnection, table: Path) -> str:
     if "id" in healed:
         # An id without a form of its own is its own acquisition.
         healed |= {name: _ID for name in ("id", "geocadence:acquisition") if name in healed}
-    lacking = [f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in _OURS.items() if name not in kinds]
+    lacking = [f"CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in OURS.items() if name not in kinds]
     if not healed and not lacking:
         return _file(table)
     replaced = ", ".join(f"{cast} AS {quoted(name)}" for name, cast in healed.items())

@@ -31,7 +31,7 @@ from geocadence.layout import collection_key, items_key
 from geocadence.long_json import compact
 from geocadence.plan.versions import leaving
 from geocadence.products import Product
-from geocadence.table import literal, quoted, rows_of, without_uuids
+from geocadence.table import LEFT_OUT, OURS, literal, quoted, rows_of, without_uuids
 from geocadence.tries import tries
 
 log = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ def row_of(entry: Entry, outputs: Bucket, pipeline: str) -> dict[str, Any]:
         "assets": _named(
             {n: _absolute(asset, folder) for n, asset in item["assets"].items() if isinstance(asset, dict)}
         ),
-        **{name: value for name, value in properties.items() if name and name not in _TOP and value is not None},
+        **{name: value for name, value in properties.items() if name and value is not None and not _is_ours(name)},
         **{name: _moment(properties.get(name)) for name in _TIMES if name == "datetime" or name in properties},
         "geocadence:acquisition": entry.acquisition,
         "geocadence:baseline": entry.baseline,
@@ -291,6 +291,12 @@ def _absolute(asset: dict[str, Any], folder: str) -> dict[str, Any]:
     if not isinstance(href, str) or "://" in href:
         return asset
     return asset | {"href": folder + href.removeprefix("./")}
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a property is called as a column of ours is, which to DuckDB it is in capitals, too."""
+    lower = name.lower()
+    return lower in _TOP or lower in OURS or lower == LEFT_OUT or (lower in _TIMES and name != lower)
 
 
 def _named(value: Any) -> Any:

@@ -498,22 +498,31 @@ def test_whatever_a_script_writes_into_its_items_the_run_closes(pipeline: Pipeli
         {"assets": {"": {"href": "./ndvi.tif"}, "ndvi": {"href": "./ndvi.tif"}}},
         {"assets": {"ndvi": {"href": "./ndvi.tif", "": 1}}},
         {"assets": {"ndvi": {"href": "./ndvi.tif", "bands": [{"": {"": 1}}]}}},
+        {
+            "properties": {
+                "datetime": "2026-11-01T11:21:19Z",
+                **dict.fromkeys(("Assets", "ID", "Geometry", "DateTime"), "x"),
+            }
+        },
+        {"properties": {"datetime": "2026-11-01T11:21:19Z", "Geocadence:Etag": [1], "geocadence:assets_left_out": "x"}},
     ],
-    ids=["an asset without a name", "a field without one", "deep within"],
+    ids=["an asset without a name", "a field without one", "deep within", "columns of all Items", "our own"],
 )
 def test_no_product_keeps_later_ones_out_of_the_table(outputs: Bucket, tmp_path: Path, odd: dict[str, Any]) -> None:
     rows, after = tmp_path / "rows.jsonl", tmp_path / "after.parquet"
     for n, changes in enumerate((odd, {}, odd, {})):
         key = f"ndvi/2026/11/{scene_id(n)}/{scene_id(n)}.json"
         made = Product(
-            scene_id(n), key, item(n, assets={"ndvi": {"href": "./a.tif"}}) | changes, STARTED, "", 0, (), ()
+            scene_id(n), key, item(n, assets={"ndvi": {"href": "./a.tif"}}) | changes, STARTED, "etag", 0, (), ()
         )
         row = row_of(Entry(made, made.scene, "", "", item(n)["geometry"]), outputs, "ndvi")
         rows.write_text(json.dumps(row) + "\n")
         commit_items(outputs, "ndvi", rows, after=after, scratch=tmp_path)
 
-    found = duckdb.sql(f"SELECT id, assets.ndvi.href IS NOT NULL FROM '{after}' ORDER BY id").fetchall()  # noqa: S608
-    assert found == [(scene_id(n), True) for n in range(4)]
+    columns = 'id, assets.ndvi.href IS NOT NULL, geometry IS NOT NULL, "geocadence:etag"'
+    found = duckdb.sql(f"SELECT {columns} FROM '{after}' ORDER BY id").fetchall()  # noqa: S608
+    assert found == [(scene_id(n), True, True, "etag") for n in range(4)]
+    assert "geocadence:etag_1" not in duckdb.sql(f"FROM '{after}'").columns
 
 
 @pytest.mark.parametrize(
