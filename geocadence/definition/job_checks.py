@@ -30,6 +30,11 @@ _MAX_ENVIRONMENT = 98
 _MAX_ENVIRONMENT_LENGTH = 256
 # GDAL's, for all that opens s3:// by it: https://gdal.org/en/stable/user/virtual_file_systems.html#vsis3
 _PAYER = "AWS_REQUEST_PAYER"
+# By which SDKs (https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html) and GDAL take credentials, or
+# learn where they are. What else begins with AWS_ is how requests are made, and the script's own business.
+_CREDENTIALS = re.compile(
+    "AWS_.*(ACCESS_KEY|TOKEN|CREDENTIAL|PROFILE|ROLE_|CONFIG_FILE|CONTAINER_|METADATA|IMDS|LOGIN_|ACCOUNT_ID$)"
+)
 
 
 def job_problems(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[Finding]:
@@ -194,9 +199,13 @@ def _environment(data: dict[str, Any]) -> Iterator[Finding]:
             yield (*key, name), "is no environment variable's name (expected letters, digits and _, no digit first)"
         elif name == _PAYER and value != "requester":
             yield (*key, name), f"{value} is unknown (expected requester, of buckets whose requester pays)"
-        elif name.startswith(("GEOCADENCE_", "AWS_")) and name != _PAYER:
-            prefix = name.split("_")[0] + "_"
-            yield (*key, name), f"is reserved (names with {prefix} are set by Geocadence and AWS; take another one)"
+        elif name.startswith("GEOCADENCE_"):
+            yield (*key, name), "is reserved (names with GEOCADENCE_ are set by Geocadence; take another one)"
+        elif _CREDENTIALS.match(name):
+            told = "would keep the script from the credentials of the job's role"
+            yield (*key, name), f"{told} (leave it out: access says what it may)"
+        elif name == "AWS_REGION":
+            yield (*key, name), "is the job's own region (for clients of another one take AWS_DEFAULT_REGION)"
         elif len(name) > _MAX_ENVIRONMENT_LENGTH or (isinstance(value, str) and len(value) > _MAX_ENVIRONMENT_LENGTH):
             yield (*key, name), f"is longer than {_MAX_ENVIRONMENT_LENGTH} characters (a job takes no more; use a file)"
         elif isinstance(value, str) and is_evaluated(value):

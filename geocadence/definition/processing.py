@@ -143,7 +143,11 @@ class Processing(Part):
         "products of files appear at the end",
     )
     max_runtime: Runtime = Field(Duration.parse("PT4H"), description="When a job is stopped, PT1S to P9D")
-    environment: dict[str, str] = Field({}, description="Environment variables of the script")
+    environment: dict[str, str] = Field(
+        {},
+        description="Environment variables of the script: also how GDAL and AWS's SDKs make requests "
+        "(`AWS_NO_SIGN_REQUEST`, `AWS_REQUEST_PAYER`, …), but neither credentials nor `AWS_REGION`",
+    )
     inputs: dict[ChannelName, ExtraInput] = Field(
         {}, description="More inputs, by name", examples=[{"area": {"file": "areas/parishes.geojson"}}]
     )

@@ -240,8 +240,17 @@ MISTAKES = [
          "URI of an object (expected s3://bucket/key)")
         for uri in ("s3://bucket", "s3://bucket/", "s3://bucket/folder/")
     ],
-    ("instance_count: 4", "environment: {AWS_REGION: x}", "11: processing.environment.AWS_REGION: is reserved (names "
-     "with AWS_ are set by Geocadence and AWS; take another one)"),
+    ("instance_count: 4", "environment: {GEOCADENCE_RUN_ID: x}", "11: processing.environment.GEOCADENCE_RUN_ID: is "
+     "reserved (names with GEOCADENCE_ are set by Geocadence; take another one)"),
+    ("instance_count: 4", "environment: {AWS_REGION: x}", "11: processing.environment.AWS_REGION: is the job's own region "
+     "(for clients of another one take AWS_DEFAULT_REGION)"),
+    *[
+        ("instance_count: 4", f"environment: {{{name}: x}}", f"11: processing.environment.{name}: would keep the "
+         "script from the credentials of the job's role (leave it out: access says what it may)")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE",
+                     "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+                     "AWS_CONFIG_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EC2_METADATA_DISABLED")
+    ],
     ("instance_count: 4", "environment: {AWS_REQUEST_PAYER: owner}", "11: processing.environment.AWS_REQUEST_PAYER: owner is "
      "unknown (expected requester, of buckets whose requester pays)"),
     ("instance_count: 4", "environment: {DEBUG: 1}", "11: processing.environment.DEBUG: 1 is not text (put it in "
@@ -357,10 +366,22 @@ def test_links_that_a_script_does_not_take_along_may_lead_nowhere(project: Path)
     load_pipeline(path, root=project)
 
 
-def test_who_pays_for_requests_is_said_in_the_environment(project: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_REQUEST_PAYER", "requester"),
+        ("AWS_NO_SIGN_REQUEST", "YES"),
+        ("AWS_VIRTUAL_HOSTING", "FALSE"),
+        ("AWS_S3_ENDPOINT", "eodata.dataspace.copernicus.eu"),
+        ("AWS_DEFAULT_REGION", "eu-central-1"),
+        ("AWS_MAX_KEYS", "1000"),
+        ("AWS_RETRY_MODE", "adaptive"),
+    ],
+)
+def test_how_requests_are_made_is_said_in_the_environment(project: Path, name: str, value: str) -> None:
     path = project / "pipelines/ndvi-weekly.yaml"
-    path.write_text(GOOD.replace("instance_count: 4", "environment: {AWS_REQUEST_PAYER: requester}"))
-    assert load_pipeline(path, root=project).pipeline.processing.environment == {"AWS_REQUEST_PAYER": "requester"}
+    path.write_text(GOOD.replace("instance_count: 4", f'environment: {{{name}: "{value}"}}'))
+    assert load_pipeline(path, root=project).pipeline.processing.environment == {name: value}
 
 
 def test_what_is_wrong_with_requirements_is_named_before_anything_is_gathered(project: Path) -> None:
