@@ -14,6 +14,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from geocadence.console import quotas_page
+
 log = logging.getLogger(__name__)
 
 SERVICE = "sagemaker"
@@ -39,7 +41,7 @@ class Quota:
 
     @property
     def link(self) -> str:
-        return f"https://{self.region}.console.aws.amazon.com/servicequotas/home/services/{SERVICE}/quotas/{self.code}"
+        return f"{quotas_page(self.region)}/{self.code}"
 
     def request(self, wanted: int) -> str:
         """The call of the AWS CLI that asks for more."""
@@ -110,7 +112,7 @@ def refused(message: str, *, region: str) -> str | None:
     where = f"--region {region} --service-code {SERVICE}"
     return (
         f"Instances needed: {needed}. The quota “{name}” is {value}, which retrying does not change. Raise it: "
-        f"https://{region}.console.aws.amazon.com/servicequotas/home/services/{SERVICE}/quotas or "
+        f"{quotas_page(region)} or "
         f"`aws service-quotas request-service-quota-increase {where} --desired-value {needed} --quota-code "
         f"$(aws service-quotas list-aws-default-service-quotas {where} --output text "
         f"--query \"Quotas[?QuotaName=='{name}'].QuotaCode\")`"

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from geocadence.console import quotas_page
 from geocadence.instants import format_instant
 
 log = logging.getLogger(__name__)
@@ -159,10 +160,9 @@ def advice(text: str, *, run: str, region: str | None = None) -> str | None:
     if "ResourceLimitExceeded" in text or ("service limit" in text and "Service Quotas" in text):
         match = _QUOTA.search(text)
         quota = f"“{match['quota']}” (now {match['value']})" if match else "for this instance type and processing jobs"
-        home = f"{region}.console" if region else "console"
         return (
             f"Retrying does not help: raise the account's quota {quota} in Service Quotas, "
-            f"https://{home}.aws.amazon.com/servicequotas/home/services/sagemaker/quotas , "
+            f"{quotas_page(region)} , "
             "or take another instance type or fewer instances."
         )
     if "CapacityError" in text or "InsufficientCapacity" in text or "insufficient capacity" in text.lower():

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import Aws
-
 from stacks.components.processing_job.causes import told
+from stacks.components.processing_job.console import CONSOLE
 
 
 def _expression(text: str) -> str:
@@ -91,8 +90,8 @@ def notice(name: str, *, of_scenes: bool) -> str:
     return _expression(f"""
       '{name}: run ' & $run_id & ' ended as ' & $states.input.outcome & '. ' & {_SCENES if of_scenes else _OBJECTS}
       & {_FAILURE} & {_REPORT}
-      & ' Execution: https://{Aws.REGION}.console.aws.amazon.com/states/home?region={Aws.REGION}#/v2/executions/details/'
-      & $states.context.Execution.Id
+      & ' Execution: ' & {CONSOLE} & '/states/home?region=' & $split($states.context.Execution.Id, ':')[3]
+      & '#/v2/executions/details/' & $states.context.Execution.Id
     """)
 
 

@@ -9,7 +9,8 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from geocadence.quotas import Quota, quota_refusal, read_quotas, refusal
+from geocadence.close.jobs import advice
+from geocadence.quotas import Quota, quota_refusal, read_quotas, refusal, refused
 
 M5, R5 = "ml.m5.4xlarge", "ml.r5.xlarge"
 
@@ -55,6 +56,22 @@ def test_a_quota_that_is_too_low_is_told_with_name_value_need_link_and_call() ->
         "--desired-value 4 --region us-west-2`",
     ):
         assert part in sentence
+
+
+@pytest.mark.parametrize(
+    ("region", "home"),
+    [("us-gov-west-1", "console.amazonaws-us-gov.com"), ("cn-northwest-1", "console.amazonaws.cn")],
+)
+def test_links_lead_to_the_console_of_the_regions_own_partition(region: str, home: str) -> None:
+    page = f"https://{region}.{home}/servicequotas/home/services/sagemaker/quotas"
+    assert f"{page}/L-2" in (refusal({M5: Quota(M5, 3, "L-2", region)}, [M5], wanted=4) or "")
+    message = (
+        f"The account-level service limit '{M5} for processing job usage' is 4 Instances, with current utilization of "
+        "3 Instances and a request delta of 20 Instances. Please use AWS Service Quotas to request an increase."
+    )
+    assert f"Raise it: {page} or" in (refused(message, region=region) or "")
+    told = advice(f"ResourceLimitExceeded: {message}", run="r", region=region)
+    assert f"in Service Quotas, {page} , or" in (told or "")
 
 
 @pytest.mark.parametrize("value", [4, 20])

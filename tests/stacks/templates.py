@@ -157,11 +157,17 @@ def evaluate(template: Any, *, states: dict[str, Any] | None = None, **variables
 
 
 def context(
-    *, execution: str = "run-1", retry: int | None = 0, redrive: int | None = None, **more: Any
+    *,
+    execution: str = "run-1",
+    retry: int | None = 0,
+    redrive: int | None = None,
+    partition: str = "aws",
+    region: str = REGION,
+    **more: Any,
 ) -> dict[str, Any]:
     """A state's context object; what is None is not there."""
     machine = "geocadence-dev-ndvi-weekly"
-    found = {"Id": f"arn:aws:states:{REGION}:{ACCOUNT}:execution:{machine}:{execution}", "Name": execution}
+    found = {"Id": f"arn:{partition}:states:{region}:{ACCOUNT}:execution:{machine}:{execution}", "Name": execution}
     found |= {"StartTime": "2026-11-22T20:13:00.123Z", "Input": {}}
     if redrive is not None:
         found["RedriveCount"] = redrive

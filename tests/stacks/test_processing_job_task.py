@@ -153,14 +153,14 @@ def test_a_task_retries_by_name_only_what_can_be_nothing_but_throttling(states: 
     assert retry["MaxAttempts"] < 10
 
 
-def _judge(states: dict, error: str, cause: object, given: dict | None = None) -> dict:
+def _judge(states: dict, error: str, cause: object, given: dict | None = None, *, within: dict | None = None) -> dict:
     (catch,) = states["Maps"]["Catch"]
     assert catch["ErrorEquals"] == ["States.ALL"]
     caught = {"Error": error}
     if cause is not None:
         caught["Cause"] = cause if isinstance(cause, str) else json.dumps(cause)
     return evaluate(
-        catch["Output"], states={"errorOutput": caught, "input": given or {"batch": 2}, "context": context()}
+        catch["Output"], states={"errorOutput": caught, "input": given or {"batch": 2}, "context": within or context()}
     )
 
 
@@ -241,6 +241,13 @@ def test_a_quota_that_is_too_low_is_told_with_name_value_need_link_and_call(stat
         f"--service-code sagemaker --output text --query \"Quotas[?QuotaName=='{name}'].QuotaCode\")`"
     )
     assert len(reason) < 600
+
+
+def test_in_govcloud_the_link_is_govclouds(states: dict) -> None:
+    given = context(partition="aws-us-gov", region="us-gov-east-1")
+    reason = _judge(states, "SageMaker.ResourceLimitExceededException", TOO_LOW, within=given)["reason"]
+    assert "Raise it: https://us-gov-east-1.console.amazonaws-us-gov.com/servicequotas/home/services/sage" in reason
+    assert reason.endswith('.QuotaCode")`'), "cut off"
 
 
 def test_a_quota_refused_in_other_words_is_told_in_those(states: dict) -> None:

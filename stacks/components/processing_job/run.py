@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from .causes import told
+from .console import CONSOLE
 from .fields import Job
 from .names import ATTEMPT
 from .task import ProcessingJobTask
@@ -25,12 +26,12 @@ _FAILURE_LENGTH, _MESSAGE_LENGTH = 280, 200
 # What CreateProcessingJob says of a quota that is too low, in AWS's words for years.
 _LIMIT = "service limit '([^']+)' is ([0-9]+)[^,]*, with current utilization of ([0-9]+)[^,]* request delta of ([0-9]+)"
 # The quota's code is not among them; the call looks it up.
-_QUOTA = """(
+_QUOTA = f"""(
   $needed := $string($number($limit[2]) + $number($limit[3]));
   $quotas := ' --region ' & $split($states.context.Execution.Id, ':')[3] & ' --service-code sagemaker';
   'Instances needed: ' & $needed & '. The quota “' & $limit[0] & '” is ' & $limit[1]
-  & ', which retrying does not change. Raise it: https://' & $split($states.context.Execution.Id, ':')[3]
-  & '.console.aws.amazon.com/servicequotas/home/services/sagemaker/quotas or '
+  & ', which retrying does not change. Raise it: '
+  & {CONSOLE} & '/servicequotas/home/services/sagemaker/quotas or '
   & '`aws service-quotas request-service-quota-increase' & $quotas & ' --desired-value ' & $needed
   & ' --quota-code $(aws service-quotas list-aws-default-service-quotas' & $quotas & ' --output text --query "'
   & "Quotas[?QuotaName=='" & $limit[0] & "'].QuotaCode" & '")`'

@@ -1,0 +1,11 @@
+"""The AWS console's address in a running state machine, which each of AWS's partitions has under a name of its own."""
+
+from __future__ import annotations
+
+# JSONata: partition and region are in the execution's ARN.
+CONSOLE = """(
+  $arn := $split($states.context.Execution.Id, ':');
+  $homes := {'aws-cn': 'console.amazonaws.cn', 'aws-us-gov': 'console.amazonaws-us-gov.com'};
+  $home := $lookup($homes, $arn[1]);
+  'https://' & $arn[3] & '.' & ($exists($home) ? $home : 'console.aws.amazon.com')
+)"""
