@@ -12,6 +12,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from geocadence.waiting import WAITING_FOR_CAPACITY
+
 LOG_GROUP = "/aws/sagemaker/ProcessingJobs"
 # A library may write a line or two of farewell behind the launcher's last one.
 _LAST = 5
@@ -44,7 +46,7 @@ def phase(job: dict[str, Any], lines: dict[str, list[str]] | None) -> str:
     if job["status"] != "InProgress":
         return job["status"].lower()
     if not job["started"]:
-        return "waiting for capacity"
+        return WAITING_FOR_CAPACITY
     if lines is None:
         return "started (its logs can't be read)"
     if len(lines) < (job["instance_count"] or 1):

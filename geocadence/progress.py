@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,6 +21,7 @@ from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout, job_name_prefix, month_folder, product_item
 from geocadence.plan.slices import read_slice
 from geocadence.target import Target
+from geocadence.waiting import WAITING_FOR_CAPACITY, Pause, pauses
 
 RUNNING = ("RUNNING", "PENDING_REDRIVE")
 
@@ -46,6 +47,7 @@ class Progress:
     failed: int = 0
     jobs: list[dict[str, Any]] = field(default_factory=list)
     batches: int = 0
+    pauses: list[Pause] = field(default_factory=list)
 
     @property
     def phase(self) -> str:
@@ -57,10 +59,12 @@ class Progress:
             return "planning"
         if not self.jobs:
             return "starting jobs" if self.planned else "closing"
+        if "InProgress" not in states and self.pauses:
+            return next((pause for pause in self.pauses if pause.is_for_capacity), self.pauses[0]).phase
         if "InProgress" not in states:
             has_more = len({job["batch"] for job in self.jobs}) < self.batches
             return "starting jobs" if has_more else "closing"
-        return "processing" if any(job["started"] for job in self.jobs) else "waiting for instances"
+        return "processing" if any(job["started"] for job in self.jobs) else WAITING_FOR_CAPACITY
 
 
 @dataclass
@@ -104,7 +108,8 @@ class RunWatch:
             return Progress(status, plan["planned"], produced, record["failed"], jobs, plan["batches"]), answer
         failed = sum(1 for _ in target.outputs.listing(self._layout.failures))
         produced = self._produced({job["batch"] for job in jobs} - {None}) if has_scenes else None
-        return Progress(status, plan["planned"], produced, failed, jobs, plan["batches"]), answer
+        waits = pauses(jobs, now=datetime.now(UTC)) if answer.get("status") in RUNNING else []
+        return Progress(status, plan["planned"], produced, failed, jobs, plan["batches"], waits), answer
 
     def _produced(self, started: set[int]) -> int | None:
         """How many scenes of the batches have an Item that was written since the plan; None where slices expired."""

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from geocadence.cli.screen import Screen
 from geocadence.close.jobs import failure_sentence, job_advice
-from geocadence.instants import parse_instant
+from geocadence.instants import format_instant, parse_instant
 from geocadence.job_phase import LOG_GROUP, has_ended, last_lines, phase
 from geocadence.report.page import duration
 from geocadence.target import Target
+from geocadence.waiting import Pause
 
 _NO_GOOD = ("Failed", "Stopped")
 # So many of each host's last lines are shown; a traceback is among them.
 _LAST = 12
 
 
-def with_phases(target: Target, jobs: list[dict[str, Any]], *, run_id: str) -> list[dict[str, Any]]:
+def with_phases(
+    target: Target, jobs: list[dict[str, Any]], *, run_id: str, pauses: Iterable[Pause] = ()
+) -> list[dict[str, Any]]:
     """The jobs with `phase` and `elapsed` (seconds since creation), and where they came to no good `why`, `last_lines`,
-    `has_logs` (whether these could be read) and `advice`.
+    `has_logs` (whether these could be read), `advice`, and `next_try_by` if their run tries again, as `pauses` tell.
     """
-    return [_with_phase(target, job, f"{run_id}{target.flags}", datetime.now(UTC)) for job in jobs]
+    told = [_with_phase(target, job, f"{run_id}{target.flags}", datetime.now(UTC)) for job in jobs]
+    again = {pause.job: {"advice": pause.told, "next_try_by": format_instant(pause.until)} for pause in pauses}
+    return [job | again.get(job["name"], {}) for job in told]
 
 
-def tell_jobs(target: Target, jobs: list[dict[str, Any]], screen: Screen, *, run_id: str) -> None:
+def tell_jobs(
+    target: Target, jobs: list[dict[str, Any]], screen: Screen, *, run_id: str, pauses: Iterable[Pause] = ()
+) -> None:
     """A table of the jobs; below, the story of each batch that its last job did not bring to a good end."""
     if not jobs:
         return
-    told = with_phases(target, jobs, run_id=run_id)
+    told = with_phases(target, jobs, run_id=run_id, pauses=pauses)
     rows = [
         (
             job["name"],

@@ -17,6 +17,7 @@ from geocadence.definition import DefinitionErrors, load_pipeline
 from geocadence.definition.files import pipelines_folder
 from geocadence.deployed_definition import noted_differences
 from geocadence.follow import Finished, fetch_run, find_run, follow, start
+from geocadence.instants import format_instant
 from geocadence.layout import RunLayout
 from geocadence.progress import RunHandle, RunWatch
 from geocadence.recent import recent_runs
@@ -142,13 +143,15 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
     if screen.as_json:
         facts = {
             "phase": progress.phase,
-            "jobs": with_phases(target, progress.jobs, run_id=run.run_id),
+            "jobs": with_phases(target, progress.jobs, run_id=run.run_id, pauses=progress.pauses),
             "cause": answer.get("cause", ""),
             "record": record,
         }
         screen.facts({"run_id": run.run_id, "pipeline": run.pipeline, "status": progress.status} | facts)
         return 0
-    screen.say(f"{run.pipeline}  {run.run_id}  {progress.phase}")
+    waits = [pause.since for pause in progress.pauses if pause.phase == progress.phase]
+    since = f" since {moment(format_instant(min(waits)))}" if waits else ""
+    screen.say(f"{run.pipeline}  {run.run_id}  {progress.phase}{since}")
     if answer.get("cause"):
         screen.say(answer["cause"])
     if record is not None:
@@ -160,7 +163,7 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
             else f"{progress.produced} of {progress.planned} done"
         )
         screen.say(f"{done}, {progress.failed} failed")
-    tell_jobs(target, progress.jobs, screen, run_id=run.run_id)
+    tell_jobs(target, progress.jobs, screen, run_id=run.run_id, pauses=progress.pauses)
     failures = {scene["id"]: scene["failure"] for scene in (record or {}).get("scenes", []) if "failure" in scene}
     for scene_id, failure in failures.items():
         screen.say(f"{scene_id}: {failure['reason']}")

@@ -173,7 +173,7 @@ def test_a_fetched_run_holds_together_on_disk(target: Target, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("status", "phase"), [("InProgress", "waiting for instances"), ("Completed", "succeeded"), ("Failed", "failed")]
+    ("status", "phase"), [("InProgress", "waiting for capacity"), ("Completed", "succeeded"), ("Failed", "failed")]
 )
 def test_a_submitted_job_behind_which_no_execution_stands_is_told_by_its_own_status(
     target: Target, monkeypatch: pytest.MonkeyPatch, status: str, phase: str
@@ -229,7 +229,7 @@ DONE = {"status": "Completed", "started": "t", "batch": 0}
         (Progress("RUNNING"), "planning"),
         (Progress("RUNNING", 3, 0), "starting jobs"),
         (Progress("RUNNING", 0, 0), "closing"),
-        (Progress("RUNNING", 3, 0, jobs=[{"status": "InProgress", "started": None}]), "waiting for instances"),
+        (Progress("RUNNING", 3, 0, jobs=[{"status": "InProgress", "started": None}]), "waiting for capacity"),
         (Progress("RUNNING", 3, 1, jobs=[{"status": "InProgress", "started": "t"}]), "processing"),
         (Progress("RUNNING", 3, 3, jobs=[{"status": "Completed", "started": "t", "batch": 0}]), "closing"),
         (Progress("RUNNING", 9, 3, jobs=[DONE, DONE | {"batch": 1}], batches=3), "starting jobs"),
