@@ -395,6 +395,25 @@ def test_a_run_that_the_quota_cannot_carry_ends_before_its_plan_is_written(plan:
     assert asked == [4], "nothing is asked where no job is started"
 
 
+@pytest.mark.parametrize(
+    ("scenes_per_job", "concurrent_jobs", "instances"),
+    [
+        pytest.param(2, 2, 4, id="three jobs, two at a time"),
+        pytest.param(2, 10, 6, id="three jobs, all at once"),
+        pytest.param(2, 1, 2, id="three jobs, one after another"),
+        pytest.param(6, 2, 2, id="one job"),
+    ],
+)
+def test_the_quota_is_asked_for_all_jobs_at_a_time(
+    plan: Any, inputs: Bucket, scenes_per_job: int, concurrent_jobs: int, instances: int
+) -> None:
+    asked: list[int] = []
+    given = definition(items=items_source([item(n) for n in range(6)]))
+    given["limits"] |= {"scenes_per_job": scenes_per_job, "concurrent_jobs": concurrent_jobs}
+    plan(given, {"instance_count": 2}, quota_refusal=asked.append)
+    assert asked == [instances]
+
+
 def test_a_dead_catalogue_is_not_the_inputs_fault(plan: Any, inputs: Bucket, outputs: Bucket) -> None:
     def dead(*_: Any, **__: Any) -> Any:
         raise CatalogueUnavailable("https://example.com gave HTTP 503, again and again")

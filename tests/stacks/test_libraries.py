@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import platform
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -182,6 +184,65 @@ def test_a_requirement_without_a_wheel_is_named_with_file_line_python_and_platfo
         f"{file}:6: Modern>=1: has no wheel for Python 3.10 on x86_64-manylinux_2_28, or needs what has none "
         "(only wheels travel: nothing is built)"
     )
+
+
+# Of a package that needs nothing to be built, so that whoever would build it, could.
+_BACKEND = """
+import zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "bathymetry-1.0-py3-none-any.whl"
+    info = "bathymetry-1.0.dist-info"
+    files = {"bathymetry.py": "", f"{info}/METADATA": "Metadata-Version: 2.1\\nName: bathymetry\\nVersion: 1.0\\n"}
+    files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    files[f"{info}/RECORD"] = ""
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as packed:
+        for path, text in files.items():
+            packed.writestr(path, text)
+    return name
+"""
+
+
+@pytest.fixture
+def source(project: Path) -> Path:
+    """`bathymetry`, of which the index has the source alone."""
+    files = {
+        "PKG-INFO": "Metadata-Version: 2.1\nName: bathymetry\nVersion: 1.0\n",
+        "pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
+        "[project]\nname = 'bathymetry'\nversion = '1.0'\n",
+        "backend.py": _BACKEND,
+    }
+    path = project / "index/bathymetry-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as packed:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(f"bathymetry-1.0/{name}")
+            entry.size = len(text.encode())
+            packed.addfile(entry, io.BytesIO(text.encode()))
+    return path
+
+
+def test_a_requirement_that_would_have_to_be_built_has_no_wheel(project: Path, source: Path, tmp_path: Path) -> None:
+    file = requirements(project, "tiles\nbathymetry\n")
+    with pytest.raises(NoWheels, match=r":4: bathymetry: has no wheel for Python 3\.10 .*\(only wheels travel"):
+        Libraries(file).zips(("3.10",))
+    # It could be built: what stands in the way is that nothing is to be.
+    built = uv.uv("pip", "install", "--no-index", "--target", str(tmp_path / "built"), str(source))
+    assert (tmp_path / "built/bathymetry.py").is_file(), built.stderr
+
+
+def test_what_the_lock_holds_without_a_digest_is_not_installed(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def losing(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        done = uv.uv(*arguments, cwd=cwd)
+        if "compile" in arguments:
+            lock = Path(arguments[arguments.index("--output-file") + 1])
+            kept = re.sub(r"(tiles==1\.0)( \\\n +--hash=\S+)+", r"\1", lock.read_text())
+            assert kept != lock.read_text()
+            lock.write_text(kept)
+        return done
+
+    monkeypatch.setattr(libraries, "uv", losing)
+    with pytest.raises(NoWheels, match=r"requirements\.txt: its libraries could not be gathered:"):
+        Libraries(requirements(project, "tiles\n")).zips(("3.10",))
 
 
 def test_a_requirement_whose_own_requirement_has_no_wheel_is_named(project: Path) -> None:
