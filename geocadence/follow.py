@@ -15,6 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from geocadence.bucket import PARALLEL, Bucket
+from geocadence.close.jobs import batch_of
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout, collection_key, run_id_of
 from geocadence.progress import RUNNING, Progress, RunHandle, RunWatch
@@ -72,9 +73,11 @@ def handle(target: Target, execution_arn: str) -> RunHandle:
 
 
 def find_run(target: Target, run: str) -> RunHandle:
-    """The run with an id (or an execution's ARN), whatever its pipeline."""
+    """The run with an id (or an execution's ARN, or the name of one of its jobs), whatever its pipeline."""
     if run.startswith("arn:"):
         return handle(target, run)
+    if batch_of(run) is not None:
+        return find_run(target, _run_of_job(target, run))
     try:
         pages = target.client("s3").get_paginator("list_objects_v2").paginate(Bucket=target.inputs.name, Delimiter="/")
         for page in pages:
@@ -90,6 +93,14 @@ def find_run(target: Target, run: str) -> RunHandle:
             f"stage {target.stage} knows no run {run} (`.venv/bin/geocadence status{target.flags}` lists the latest)"
         )
     return found
+
+
+def _run_of_job(target: Target, name: str) -> str:
+    try:
+        job = target.client("sagemaker").describe_processing_job(ProcessingJobName=name)
+    except ClientError as error:
+        raise TargetError(f"the job {name} can't be looked up: {error}") from error
+    return job["Environment"]["GEOCADENCE_RUN_ID"]
 
 
 def _without_plan(target: Target, run: str) -> RunHandle | None:

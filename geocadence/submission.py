@@ -43,10 +43,13 @@ class Submission:
 def prepare(target: Target, pipeline: str, execution_input: dict[str, Any]) -> Submission:
     """Plan one job over all that a run would take, and write its batch; TargetError where that can't be.
 
+    Without the SDK nothing is planned either: the plan's claim would keep its scenes from other runs for nothing.
+
     The deployed functions do it, by the definition that was deployed with the job's request and under their own roles:
     what is planned, and the recipe that is kept with the products, are the job's whatever the files here say, and what
     the pipeline may not read is told whatever its caller may.
     """
+    _sdk()
     deployed = deployed_job(target, pipeline)
     started = datetime.now(UTC).replace(microsecond=0)
     # No execution stands behind it, but names are made from one.
@@ -94,18 +97,14 @@ def start_job(
 
 def submit(target: Target, request: dict[str, Any]) -> None:
     """Start the job of `request` by ScriptProcessor; TargetError where the SDK is not installed."""
-    try:
-        from sagemaker.core.helper.session_helper import Session
-        from sagemaker.core.processing import ScriptProcessor
-    except ImportError as error:
-        raise TargetError(f"the SageMaker SDK is needed to submit a job: run `make sdk` ({error})") from error
-    session = Session(
+    new_session, script_processor = _sdk()
+    session = new_session(
         boto_session=target.session, sagemaker_client=target.client("sagemaker"), sagemaker_config=_SDK_SETTINGS
     )
     app, cluster = request["AppSpecification"], request["ProcessingResources"]["ClusterConfig"]
     *command, _ = app["ContainerEntrypoint"]
     (code,) = (each for each in request["ProcessingInputs"] if each["InputName"] == _CODE)
-    processor = ScriptProcessor(
+    processor = script_processor(
         role=request["RoleArn"],
         image_uri=app["ImageUri"],
         command=command,
@@ -126,6 +125,16 @@ def submit(target: Target, request: dict[str, Any]) -> None:
         if told["Code"] != "ResourceLimitExceeded" or sentence is None:
             raise
         raise TargetError(sentence) from error
+
+
+def _sdk() -> tuple[Any, Any]:
+    """The SDK's Session and ScriptProcessor; TargetError where it is not installed."""
+    try:
+        from sagemaker.core.helper.session_helper import Session
+        from sagemaker.core.processing import ScriptProcessor
+    except ImportError as error:
+        raise TargetError(f"the SageMaker SDK is needed to submit a job: run `make sdk` ({error})") from error
+    return Session, ScriptProcessor
 
 
 def _run(processor: Any, request: dict[str, Any], *, code: dict[str, Any]) -> None:

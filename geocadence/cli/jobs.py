@@ -29,21 +29,31 @@ def submit_job(options: argparse.Namespace, screen: Screen) -> int:
         screen.facts({"run_id": submission.run_id, "planned": 0}) if screen.as_json else screen.say("nothing to do")
         return 0
     name = start_job(target, pipeline, submission)
-    facts = {"run_id": submission.run_id, "planned": submission.planned, "job": name}
+    run_id = submission.run_id
+    facts = {"run_id": run_id, "planned": submission.planned, "job": name}
+    screen.err.print(f"run {run_id} of {pipeline}: job {name}, {submission.planned} planned", markup=False)
     if not options.wait:
-        screen.facts(facts) if screen.as_json else screen.say(name)
+        screen.facts(facts) if screen.as_json else screen.say(run_id)
+        screen.err.print(_way_back(target, run_id), markup=False)
         return 0
-    screen.err.print(f"job {name}, {submission.planned} planned", markup=False)
     try:
-        job = _follow(target, name, submission.run_id, screen)
+        job = _follow(target, name, run_id, screen)
     except KeyboardInterrupt:
-        screen.err.print("detached; the job goes on", markup=False)
+        screen.err.print(f"detached; the job goes on. {_way_back(target, run_id)}", markup=False)
         return DETACHED
     if screen.as_json:
         screen.facts(facts | {"status": job["status"], "exit_message": job["exit_message"]})
     else:
-        tell_jobs(target, [job], screen, run_id=submission.run_id)
+        tell_jobs(target, [job], screen, run_id=run_id)
     return 0 if job["status"] == "Completed" else 1
+
+
+def _way_back(target: Target, run_id: str) -> str:
+    """`status` alone lists executions, of which a submitted job has none."""
+    command = ".venv/bin/geocadence"
+    return (
+        f"How far it is: {command} status {run_id}{target.flags}; what it wrote: {command} logs {run_id}{target.flags}"
+    )
 
 
 def _follow(target: Target, name: str, run_id: str, screen: Screen) -> dict[str, Any]:

@@ -61,7 +61,9 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     _following_arguments(verb)
 
     verb = _verb(verbs, "status", _status, "the latest runs, one run in detail, or what is missing", on_target=True)
-    verb.add_argument("of", nargs="?", metavar="RUN", help="a run's id, a backfill's name, or an execution's ARN")
+    verb.add_argument(
+        "of", nargs="?", metavar="RUN", help="a run's id, a job's or backfill's name, or an execution's ARN"
+    )
 
     verb.add_argument(
         "--reconcile", metavar="NAME", help="compare the source's catalogue with ours, from --start to --end"
@@ -98,7 +100,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     _following_arguments(verb)
 
     verb = _verb(verbs, "logs", runs.logs, "what a run's processing jobs wrote", on_target=True)
-    verb.add_argument("of", metavar="RUN", help="a run's id, or an execution's ARN")
+    verb.add_argument("of", metavar="RUN", help="a run's id, a job's name, or an execution's ARN")
 
     text = "one job by the SageMaker SDK's ScriptProcessor, past the state machine"
     verb = _verb(verbs, "submit", jobs.submit_job, text, on_target=True)
@@ -107,7 +109,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
         "--wait",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="follow the job's status and logs",
+        help="follow the job's status and logs; --no-wait prints its run's id",
     )
 
     verb = _verb(

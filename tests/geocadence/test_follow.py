@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import pystac
 import pytest
+from botocore.exceptions import ClientError
 
 from geocadence import progress as progress_module
 from geocadence.backfills import find_backfill, start_backfill
@@ -200,6 +201,23 @@ def test_a_submitted_job_behind_which_no_execution_stands_is_told_by_its_own_sta
     progress, answer = RunWatch(target, found).look()
 
     assert (progress.phase, progress.planned, answer) == (phase, 1, {})
+
+
+def test_a_run_is_found_by_the_name_of_one_of_its_jobs(target: Target) -> None:
+    run = closed_run(target)
+    name = job_name_prefix("ndvi", run.execution_arn) + "1-10-0"
+
+    class SageMaker:
+        def describe_processing_job(self, *, ProcessingJobName: str) -> dict[str, Any]:
+            if ProcessingJobName != name:
+                error = {"Code": "ValidationException", "Message": "Could not find requested job"}
+                raise ClientError({"Error": error}, "DescribeProcessingJob")
+            return {"Environment": {"GEOCADENCE_RUN_ID": run.run_id}}
+
+    target._clients["sagemaker"] = SageMaker()
+    assert find_run(target, name) == run
+    with pytest.raises(TargetError, match=r"the job .*-2-0-0 can't be looked up: .* Could not find requested job"):
+        find_run(target, name.replace("-1-10-0", "-2-0-0"))
 
 
 def test_the_logs_of_a_run_are_those_of_its_jobs_alone(target: Target) -> None:

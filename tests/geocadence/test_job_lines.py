@@ -22,6 +22,7 @@ from geocadence.submission import Submission
 
 NAME = "ndvi-7b6f11-0aade92c4d93-0-0-0"
 RUN = RunHandle("ndvi", "20261122T060000Z-0a1b2c3d", "arn:x", parse_instant("2026-11-22T06:00:00Z"))
+WAY_BACK = "How far it is: .venv/bin/geocadence status r1; what it wrote: .venv/bin/geocadence logs r1"
 STARTED, ENDED = '{"event": "job"}', '{"event": "ended"}'
 
 
@@ -183,7 +184,9 @@ def test_a_submitted_job_is_left_to_itself_where_nobody_waits(submitted: dict[st
     submitted["target"] = target({})  # which describes no job
 
     assert main(["submit", "ndvi", "--no-wait"]) == 0
-    assert capsys.readouterr().out == f"{NAME}\n"
+    told = capsys.readouterr()
+    assert told.out == "r1\n"
+    assert told.err.splitlines() == [f"run r1 of ndvi: job {NAME}, 3 planned", WAY_BACK]
     assert main(["submit", "ndvi", "--no-wait", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"run_id": "r1", "planned": 3, "job": NAME}
 
@@ -199,8 +202,27 @@ def test_a_submitted_job_is_followed_through_its_phases_and_lines(
 
     said = capsys.readouterr()
     lines = [line.partition(" (")[0] for line in said.err.splitlines()]
-    assert lines == [f"job {NAME}, 3 planned", "running", f"algo-1  {STARTED}", "algo-1  scene 1", status.lower()]
+    assert lines == [
+        f"run r1 of ndvi: job {NAME}, 3 planned",
+        "running",
+        f"algo-1  {STARTED}",
+        "algo-1  scene 1",
+        status.lower(),
+    ]
     assert status.lower() in said.out
+
+
+def test_who_stops_following_a_submitted_job_is_told_the_way_back(
+    submitted: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def ctrl_c(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(submit_verb.time, "sleep", ctrl_c)
+    submitted["target"] = target({}, described("InProgress"))
+
+    assert main(["submit", "ndvi"]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == f"detached; the job goes on. {WAY_BACK}"
 
 
 def test_where_there_is_nothing_to_do_nothing_is_submitted(submitted: dict[str, Any], capsys: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
 from geocadence import submission
-from geocadence.submission import Submission, start_job
+from geocadence.submission import Submission, prepare, start_job
 from geocadence.target import TargetError
 
 NAME = "ndvi-4fa610-0123456789ab-0-0-0"
@@ -77,3 +78,10 @@ def test_where_another_run_was_faster_the_job_is_stopped_and_it_is_said(renewed:
 
 def test_a_job_that_ended_at_once_needs_no_claim(renewed: list[bool]) -> None:
     assert start(SageMaker(ends="Completed")) == NAME
+
+
+def test_without_the_sdk_nothing_is_planned_and_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sagemaker.core.processing", None)
+    monkeypatch.setattr(submission, "deployed_job", lambda target, pipeline: pytest.fail("it was looked up"))
+    with pytest.raises(TargetError, match="make sdk"):
+        prepare(Target(SageMaker()), "ndvi", {})  # type: ignore[arg-type]
