@@ -10,9 +10,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from geocadence import doctor
 from geocadence.definition import Definition, load_pipeline
 from geocadence.definition.files import PROJECT_ROOT
-from geocadence.doctor import State, examine
+from geocadence.doctor import Finding, State, examine
 from geocadence.target import Target
 
 
@@ -122,3 +123,38 @@ def test_of_a_pipeline_that_is_not_deployed_one_thing_is_amiss_and_not_its_sched
     assert found["ndvi-alentejo: deployment"].state is State.BAD
     assert found["ndvi-alentejo: deployment"].told.endswith("`make deploy STAGE=dev` deploys it")
     assert "ndvi-alentejo: schedule" not in found
+
+
+def test_an_account_that_was_never_bootstrapped_is_told_the_command(bare: Target) -> None:
+    ready = bare_target(ssm=SimpleNamespace(get_parameter=lambda Name: {"Parameter": {"Value": "30"}}))
+    command = ".venv/bin/python tools/cdk.py bootstrap aws://1/us-west-2"
+    never = Finding("bootstrap", State.BAD, f"the account is not ready for the CDK: run {command}")
+    assert list(examine(bare, []))[1:] == [never]
+    assert list(examine(ready, []))[1:] == [Finding("bootstrap", State.GOOD, "version 30")]
+
+
+@pytest.mark.parametrize(
+    ("state", "what", "told"),
+    [
+        (None, State.BAD, "there is none, though the definition has one: deploy the pipeline again"),
+        ("ENABLED", State.GOOD, "cron(0 6 ? * MON *) in Europe/Lisbon"),
+        ("DISABLED", State.WARNING, "cron(0 6 ? * MON *) in Europe/Lisbon, switched off (schedule.enabled)"),
+    ],
+)
+def test_a_deployed_schedule_that_is_missing_or_switched_off_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str | None, what: State, told: str
+) -> None:
+    monkeypatch.setattr(doctor, "noted_differences", lambda target, definition: [])
+    found = {"ScheduleExpression": "cron(0 6 ? * MON *)", "ScheduleExpressionTimezone": "Europe/Lisbon", "State": state}
+    clients = {"stepfunctions": SimpleNamespace(describe_state_machine=lambda stateMachineArn: {"name": "machine"})}
+    if state is not None:
+        clients["scheduler"] = SimpleNamespace(get_schedule=lambda Name: found)
+    definition = defined(tmp_path, "instance_count: 2")
+    assert "p: schedule" not in {each.what for each in examine(bare_target(**clients), [definition])}
+
+    with (tmp_path / "p.yaml").open("a") as file:
+        file.write('schedule: {cron: "0 6 ? * MON *", timezone: Europe/Lisbon}\n')
+    seen = {each.what: each for each in examine(bare_target(**clients), [load_pipeline(tmp_path / "p.yaml")])}
+
+    assert seen["p: deployment"] == Finding("p: deployment", State.GOOD, "machine")
+    assert seen["p: schedule"] == Finding("p: schedule", what, told)

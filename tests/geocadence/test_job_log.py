@@ -1,4 +1,4 @@
-"""A job's log as `submit` follows it: each line once, however many there are between two looks."""
+"""A job's log: as `submit` follows it, each line once however many there are between two looks; and its last lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from geocadence.job_log import JobLog
-from geocadence.job_phase import LOG_GROUP
+from geocadence.job_phase import LOG_GROUP, last_lines
 from tests.geocadence.conftest import REGION
 
 JOB = "ndvi-7b6f11-0aade92c4d93-0-0-0"
@@ -28,8 +28,8 @@ def logs(aws_endpoint: str) -> Any:
         client.delete_log_group(logGroupName=LOG_GROUP)
 
 
-def write(logs: Any, host: str, lines: list[str]) -> None:
-    stream = f"{JOB}/{host}-1795696129963"
+def write(logs: Any, host: str, lines: list[str], *, job: str = JOB) -> None:
+    stream = f"{job}/{host}-1795696129963"
     if not logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=stream)["logStreams"]:
         logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
     now = int(datetime.now(UTC).timestamp() * 1000)
@@ -47,3 +47,10 @@ def test_more_lines_than_one_answer_holds_are_all_told_once(logs: Any) -> None:
     write(logs, "algo-1", ["line 12000"])
     write(logs, "algo-2", ["of the second host"])
     assert list(log.new_lines()) == [("algo-1", "line 12000"), ("algo-2", "of the second host")]
+
+
+def test_of_each_hosts_log_the_last_lines_are_told(logs: Any) -> None:
+    job = JOB.replace("ndvi-", "evi-")
+    write(logs, "algo-1", [f"line {n}" for n in range(40)], job=job)
+    write(logs, "algo-2", ["one", "two"], job=job)
+    assert last_lines(logs, job, count=3) == {"algo-1": ["line 37", "line 38", "line 39"], "algo-2": ["one", "two"]}
