@@ -10,14 +10,14 @@ container has the same packages. `files`: what the file in an input's folder is 
 leaves files without STAC Items: `{"script": "ndvi.py", "digest": "…"}`; then `products/` holds the program that makes
 products of them when the script has ended well.
 
-Needs nothing but the standard library of Python 3.8 or newer, so that it can say of an older one what is missing.
+Needs nothing but the standard library of Python 3.8 or newer. What comes before it says of an older one that it is too
+old must be read by Python 3.6, and so must the whole file's syntax.
 """
 
 import atexit
 import contextlib
 import functools
 import importlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -30,6 +30,9 @@ import types
 import zipfile
 from datetime import datetime, timezone
 from pathlib import Path
+
+if sys.version_info >= (3, 8):
+    import importlib.metadata
 
 # Where no /opt/ml can be, this variable of AWS's own toolkits names the folder in its place.
 ROOT = Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml"))
@@ -50,6 +53,12 @@ class Unusable(Exception):
 
 
 def main():
+    if sys.version_info < (3, 8):
+        here = ".".join(map(str, sys.version_info[:3]))
+        return refuse(
+            f"This image's Python is {here}, which is too old: jobs start under 3.8 or newer, and Geocadence's own "
+            f"scripts under {OLDEST['python'][0]} (take another image: processing.image)."
+        )
     archive = Path(__file__).resolve().parent
     place = tempfile.mkdtemp(prefix="job-")
     at_the_end(os.getpid(), shutil.rmtree, place, True)
@@ -67,7 +76,8 @@ def main():
         report(archive)
     except Exception as error:  # noqa: BLE001  (packages may say anything of themselves; a line of log is worth no job)
         say("job", level="warning", reason=f"what is here can't be told: {type(error).__name__}: {error}")
-    if start.get("products") and (lack := lacking_for_products()):
+    lack = lacking_for_products() if start.get("products") else ""
+    if lack:
         return refuse(f"Products of files (processing.products) need {lack}.")
     log = Log()
     # Whoever watches the log knows by this line that what remains is the upload.
