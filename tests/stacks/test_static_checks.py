@@ -22,7 +22,9 @@ PIPELINES = ["ndvi-weekly", "tiles", "orthos"]
 def test_cdk_nag_has_nothing_left_to_say(synthesis: Synthesis) -> None:
     report = synthesis.report
     assert report["title"] == "Validation Report"
-    assert [v for plugin in report["pluginReports"] for v in plugin.get("violations", [])] == []
+    said = [v for plugin in report["pluginReports"] for v in plugin.get("violations", [])]
+    # Our own cautions stand there too; tests/stacks/test_pipeline_stack.py holds them.
+    assert [v for v in said if not v["ruleName"].startswith("Annotation::geocadence:")] == []
 
 
 def test_cdk_nag_would_say_it_and_stop_the_synthesis(tmp_path: Path) -> None:
