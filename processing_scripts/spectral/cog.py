@@ -220,10 +220,12 @@ def tile_size(width: int, height: int) -> int:
 @cache
 def has_compression(name: str) -> bool:
     """Whether this GDAL knows GeoTIFFs compressed so (some are built without zstd)."""
+    # At its usual level zstd sets 10 MB of memory to zero beforehand, for a tile of 16 pixels too.
+    level = {"zstd_level": codecs.LEVEL} if name == "zstd" else {}
     try:
         with MemoryFile() as memory, memory.open(
             driver="GTiff", width=16, height=16, count=1, dtype="int16", compress=name,
-            transform=rasterio.Affine(1, 0, 0, 0, -1, 16),
+            transform=rasterio.Affine(1, 0, 0, 0, -1, 16), **level,
         ) as dataset:  # fmt: skip
             dataset.write(np.zeros((1, 16, 16), dtype=np.int16))
     except RasterioError:
