@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from spectral.failures import InputFailure
+
+# Each thread's own memory, for one read after the other of whatever file: memory that is new costs as much as reading.
+_own = threading.local()
 
 
 class Ranges(Protocol):
@@ -47,7 +52,6 @@ class LocalFile:
         self._path = path
         self._name = name
         self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (closed by `close`)
-        self._own = threading.local()
 
     def plan(self, wanted: Sequence[tuple[int, int, int]], memory: int) -> None:
         """Nothing to do."""
@@ -57,9 +61,9 @@ class LocalFile:
 
     def read(self, start: int, size: int) -> memoryview:
         """The bytes; see `Ranges`."""
-        buffer = getattr(self._own, "buffer", None)
-        if buffer is None or len(buffer) < size:
-            buffer = self._own.buffer = bytearray(size + size // 4)
+        buffer = getattr(_own, "buffer", None)
+        if buffer is None or buffer.size < size:
+            buffer = _own.buffer = np.empty(size + size // 4, np.uint8)
         view = memoryview(buffer)[:size]
         done = 0
         while done < size:
@@ -76,4 +80,3 @@ class LocalFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-        self._own = threading.local()
