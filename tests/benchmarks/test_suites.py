@@ -10,10 +10,10 @@ import spyndex
 
 from benchmarks.agreement import Disagreement
 from benchmarks.bench import Bench
-from benchmarks.harness import free_cores
+from benchmarks.harness import Cost, free_cores
 from benchmarks.methods import AWS, METHODS, OURS
 from benchmarks.results import Target, at_least, at_most, markdown, save
-from benchmarks.suites import SUITES, indices, tile
+from benchmarks.suites import SUITES, indices, scale, tile
 
 FACTS = {
     "date": "2026-11-22T20:00:00+00:00", "size": 1100, "rounds": 1, "cores_used": 2, "cores": 2, "cpu": "a CPU",
@@ -106,3 +106,15 @@ def test_targets_are_met_at_their_limit():
 def test_every_suite_is_called_by_the_name_of_its_results():
     assert set(SUITES) >= {"tile", "floor", "memory", "remote", "area", "cores", "shard", "indices"}
     assert len({method.key for method in METHODS}) == len(METHODS)
+
+
+def test_scale_holds_what_an_aborted_run_left_to_the_same_limits_as_the_rest():
+    cost = Cost(wall=1.0, cpu=1.0, peak_mb=100.0)
+    point = dict.fromkeys(scale.STEPS, cost) | {"scenes": 100_000, "state_bytes": 189}
+    slow = Cost(wall=61.0, cpu=60.0, peak_mb=513.0)
+    met = {target.what: target.met for target in scale.result_of([point]).targets}
+    assert set(met.values()) == {True}
+    for step, what in (("adopt", "planning over what"), ("adopt_close", "committing what")):
+        found = scale.result_of([point | {step: slow}]).targets
+        missed = [target.what for target in found if not target.met]
+        assert missed == [f"100,000 scenes, {what} an aborted run left{end}" for end in ("", ": peak memory")]

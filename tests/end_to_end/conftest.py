@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,15 @@ class Deployed:
     cloud: local_cloud.Cloud
     definitions: Path
     items: list[dict[str, Any]] = field(default_factory=list)  # what its STAC API serves
+    _clients: dict[str, Any] = field(default_factory=dict)
+    _making: threading.Lock = field(default_factory=threading.Lock)
+
+    def client(self, name: str) -> Any:
+        """Kept: a new one reads a hundred certificates and shakes hands anew."""
+        with self._making:
+            if name not in self._clients:
+                self._clients[name] = boto3.client(name)
+            return self._clients[name]
 
     @property
     def input_bucket(self) -> str:
@@ -73,14 +83,14 @@ class Deployed:
 
     def start(self, pipeline: str, text: str = "{}", **options: str) -> str:
         """Start an execution as the console does: with whatever text was typed. Returns its ARN."""
-        answer = boto3.client("stepfunctions").start_execution(
+        answer = self.client("stepfunctions").start_execution(
             stateMachineArn=self.machine(pipeline), input=text, **options
         )
         return answer["executionArn"]
 
     def wait(self, execution: str, seconds: float = 120) -> dict[str, Any]:
         """The ended execution: DescribeExecution's answer, its output parsed."""
-        client = boto3.client("stepfunctions")
+        client = self.client("stepfunctions")
         deadline = time.monotonic() + seconds
         while (ended := client.describe_execution(executionArn=execution))["status"] == "RUNNING":
             assert time.monotonic() < deadline, f"{execution} still runs after {seconds} s"
@@ -92,14 +102,14 @@ class Deployed:
 
     def keys(self, prefix: str) -> set[str]:
         """Keys in the output bucket below `prefix`, without it."""
-        pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.output_bucket, Prefix=prefix)
+        pages = self.client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.output_bucket, Prefix=prefix)
         return {entry["Key"].removeprefix(prefix) for page in pages for entry in page.get("Contents", [])}
 
     def read(self, key: str) -> bytes:
-        return boto3.client("s3").get_object(Bucket=self.output_bucket, Key=key)["Body"].read()
+        return self.client("s3").get_object(Bucket=self.output_bucket, Key=key)["Body"].read()
 
     def jobs(self, containing: str) -> list[dict[str, Any]]:
-        return boto3.client("sagemaker").list_processing_jobs(NameContains=containing, MaxResults=100)[
+        return self.client("sagemaker").list_processing_jobs(NameContains=containing, MaxResults=100)[
             "ProcessingJobSummaries"
         ]
 

@@ -23,7 +23,7 @@ def measured() -> dict[int, dict[str, Any]]:
     return {scenes: scale.point(bench, scenes) for scenes in (FEW, SOME, MANY)}
 
 
-@pytest.mark.parametrize("step", ["plan", "close", "again"])
+@pytest.mark.parametrize("step", ["plan", "close", "again", "adopt", "adopt_close"])
 def test_what_each_scene_adds_is_little_enough_for_100000(measured: dict[int, dict[str, Any]], step: str) -> None:
     few, many = (measured[scenes][step].cpu for scenes in (FEW, MANY))
 
@@ -31,7 +31,7 @@ def test_what_each_scene_adds_is_little_enough_for_100000(measured: dict[int, di
     assert (many - few) / (MANY - FEW) * LARGE <= 2 * scale.MOST_SECONDS
 
 
-@pytest.mark.parametrize("step", ["plan_rustac", "plan", "close", "again", "close_again"])
+@pytest.mark.parametrize("step", ["plan_rustac", "plan", "close", "again", "close_again", "adopt", "adopt_close"])
 def test_memory_grows_no_faster_than_the_scenes_do(measured: dict[int, dict[str, Any]], step: str) -> None:
     few, some, many = (measured[scenes][step].peak_mb for scenes in (FEW, SOME, MANY))
 

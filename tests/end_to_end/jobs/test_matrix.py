@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-import boto3
 import pytest
 
 from tests.end_to_end.conftest import Deployed
@@ -44,7 +43,7 @@ def runs(deployed: Deployed) -> dict[tuple, Ran]:
     def run_all(pipeline: tuple[str, ...]) -> list[tuple[tuple, Ran]]:
         done = []
         for count in OBJECTS:
-            put(deployed.input_bucket, name_of(pipeline), objects(count))
+            put(deployed, name_of(pipeline), objects(count))
             done += [((pipeline, count, instances), run(deployed, pipeline, instances)) for instances in INSTANCES]
         return done
 
@@ -52,8 +51,8 @@ def runs(deployed: Deployed) -> dict[tuple, Ran]:
         return dict(ran for done in pool.map(run_all, PIPELINES) for ran in done)
 
 
-def put(bucket: str, name: str, contents: dict[str, str]) -> None:
-    s3 = boto3.client("s3")
+def put(deployed: Deployed, name: str, contents: dict[str, str]) -> None:
+    s3, bucket = deployed.client("s3"), deployed.input_bucket
     for found in s3.list_objects_v2(Bucket=bucket, Prefix=f"{name}/objects/").get("Contents", []):
         s3.delete_object(Bucket=bucket, Key=found["Key"])
     for key, text in contents.items():
@@ -67,7 +66,7 @@ def run(deployed: Deployed, pipeline: tuple[str, ...], instances: int) -> Ran:
     before = {job["ProcessingJobName"] for job in deployed.jobs(name)}
     execution = deployed.wait(deployed.start(name, json.dumps({"instance_count": instances})), 300)
     new = {job["ProcessingJobName"] for job in deployed.jobs(name)} - before
-    jobs = [boto3.client("sagemaker").describe_processing_job(ProcessingJobName=job) for job in new]
+    jobs = [deployed.client("sagemaker").describe_processing_job(ProcessingJobName=job) for job in new]
     place = f"{name}/{(execution['output'] or {}).get('run_id', 'none')}/"
     found = {key.removesuffix(".json"): json.loads(deployed.read(place + key)) for key in deployed.keys(place)}
     return Ran(execution, jobs, found)
