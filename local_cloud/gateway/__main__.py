@@ -47,7 +47,7 @@ def main() -> None:
         endpoint=f"https://127.0.0.1:{options.port}",
         region=options.region,
         account=options.account,
-        ca_bundle=tls.bundle,
+        tls=tls,
         container_python=options.container_python,
     )
     watched = Watched(folder=options.folder, process=options.tied_to)

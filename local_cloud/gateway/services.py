@@ -14,6 +14,7 @@ from local_cloud.gateway import (
     sagemaker_permissions,
     service_quotas,
 )
+from local_cloud.gateway.certificates import Certificates
 from local_cloud.gateway.clients import RoleClients
 from local_cloud.gateway.scheduler import Scheduler
 from local_cloud.gateway.state_machine_checks import StateMachineChecks
@@ -22,14 +23,15 @@ from local_cloud.gateway.unpacking import Unpacked
 
 
 def start_services(
-    *, folder: Path, endpoint: str, region: str, account: str, ca_bundle: Path, container_python: Path
+    *, folder: Path, endpoint: str, region: str, account: str, tls: Certificates, container_python: Path
 ) -> tuple[Any, Callable[[], None]]:
     """The ASGI application to serve, and what to call when it no longer is."""
     clients = RoleClients(
         region=region,
         account=account,
         endpoint=endpoint,
-        ca_bundle=str(ca_bundle),
+        ca=str(tls.ca),
+        ca_bundle=str(tls.bundle),
         sessions=emulator_hooks.assume_role,
     )
     jobs = sagemaker.create_service(clients, folder=folder, container_python=container_python)

@@ -34,7 +34,12 @@ async def main() -> None:
     parser.add_argument("--mode", type=Mode)
     options = parser.parse_args()
     clients = RoleClients(
-        region="us-west-2", account="000000000000", endpoint=options.emulator, ca_bundle=where(), sessions=sessions
+        region="us-west-2",
+        account="000000000000",
+        endpoint=options.emulator,
+        ca=where(),
+        ca_bundle=where(),
+        sessions=sessions,
     )
     service = create_service(
         clients, folder=options.folder, container_python=options.python, grace=1, mode=options.mode, size=6
