@@ -95,5 +95,8 @@ def read_produced(inputs: Bucket, layout: RunLayout, batch: int) -> int:
 
 
 def packed_lines(entries: Iterable[Any]) -> bytes:
-    body = "".join(compact(entry) + "\n" for entry in entries)
-    return gzip.compress(body.encode(), compresslevel=5, mtime=0)
+    return gzip.compress(json_lines(entries), compresslevel=5, mtime=0)
+
+
+def json_lines(entries: Iterable[Any]) -> bytes:
+    return "".join(compact(entry) + "\n" for entry in entries).encode()

@@ -18,7 +18,7 @@ from geocadence.layout import RunLayout
 from geocadence.plan.claims import Claim
 
 # Batches whose rows are held at the same time.
-_AT_ONCE = 8
+_AT_ONCE = 4
 
 Row = dict[str, Any]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from geocadence.bucket import Bucket
-from geocadence.close.batch import BatchResult, packed_lines, read_result, reconcile_batch
+from geocadence.close.batch import BatchResult, json_lines, read_result, reconcile_batch
 from geocadence.close.collection import commit
 from geocadence.close.items_table import Entry, commit_items, row_of
 from geocadence.close.left_rows import Row, as_committed, rows_left
@@ -189,7 +189,7 @@ def _adopt(
                 del wanted[row["id"]]
             told = [(row, as_committed(row)) for row in current]
             new = [row for row, it in told if not _is_committed(it.etag, it.recipe, done.get(it.scene))]
-            lines.write(gzip.decompress(packed_lines(new)))
+            lines.write(json_lines(new))
     # What no row tells of as it is: its batch was not reconciled, or it was written anew since.
     left = (decision for decision in decisions() if decision["id"] in wanted and decision.get("adopted"))
     while some := list(islice(left, _AT_ONCE)):
@@ -198,8 +198,7 @@ def _adopt(
         as_planned = ((d, p) for d, p in complete if p.etag == d.get("etag"))
         found = [(d, p) for d, p in as_planned if not _is_committed(p.etag, d.get("recipe", ""), done.get(d["id"]))]
         entries = [Entry.of(d, p, d.get("recipe", ""), d.get("footprint")) for d, p in found]
-        rows = [row_of(entry, outputs, pipeline) for entry in entries]
-        lines.write(gzip.decompress(packed_lines(rows)))
+        lines.write(json_lines(row_of(entry, outputs, pipeline) for entry in entries))
 
 
 def _still_so(rows: list[Row], outputs: Bucket, pipeline: str) -> list[Row]:
