@@ -9,8 +9,8 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from geocadence.bucket import Bucket
 from geocadence.committed import Committed
@@ -18,17 +18,24 @@ from geocadence.layout import RunLayout
 from geocadence.plan.claims import Claim
 
 # Batches whose rows are held at the same time.
-_AT_ONCE = 4
-
-Row = dict[str, Any]
+_AT_ONCE = 8
 
 
-def rows_left(inputs: Bucket, layout: RunLayout) -> Iterator[list[Row]]:
+@dataclass(frozen=True, slots=True)
+class LeftRow:
+    """A product's row for the table, as it is to go there, and what the next runs need to know of it."""
+
+    line: bytes
+    datetime: str | None
+    known: Committed
+
+
+def rows_left(inputs: Bucket, layout: RunLayout) -> Iterator[list[LeftRow]]:
     """Those of some batches at a time."""
     keys = (found.key for found in inputs.listing(layout.results) if layout.is_of_rows(found.key))
     while some := list(islice(keys, _AT_ONCE)):
         packed = inputs.read_many(some).values()
-        yield [json.loads(line) for lines in packed if lines for line in gzip.decompress(lines).splitlines()]
+        yield [_row(line) for lines in packed if lines for line in gzip.decompress(lines).splitlines(keepends=True)]
 
 
 def products_left(
@@ -38,14 +45,15 @@ def products_left(
     found: dict[str, Committed] = {}
     for claim in sorted(dead, key=lambda claim: claim.planned_at):
         for rows in rows_left(inputs, RunLayout(pipeline, claim.run_id)):
-            found |= {row["id"]: as_committed(row) for row in rows if row["id"] in scenes}
+            found |= {row.known.scene: row.known for row in rows if row.known.scene in scenes}
     return found
 
 
-def as_committed(row: Row) -> Committed:
-    """The baseline is what the product's own Item says, if it does."""
+def _row(line: bytes) -> LeftRow:
+    """Known by the baseline that the product's own Item says, if it does."""
+    row = json.loads(line)
     made_from = row.get("s2:processing_baseline")
-    return Committed(
+    known = Committed(
         row["id"],
         row["geocadence:acquisition"],
         made_from if isinstance(made_from, str) else "",
@@ -55,3 +63,4 @@ def as_committed(row: Row) -> Committed:
         None,
         row["geocadence:modified"],
     )
+    return LeftRow(line, row["datetime"], known)

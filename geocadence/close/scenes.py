@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from sys import intern
 from typing import Any, BinaryIO
 
 from geocadence.bucket import Bucket
 from geocadence.close.batch import BatchResult, json_lines, read_result, reconcile_batch
 from geocadence.close.collection import commit
 from geocadence.close.items_table import Entry, commit_items, row_of
-from geocadence.close.left_rows import Row, as_committed, rows_left
+from geocadence.close.left_rows import LeftRow, rows_left
 from geocadence.close.reconcile import Failure, SceneResult, Status
 from geocadence.close.record import failure_entry, scene_entry
 from geocadence.committed import Committed, read_committed
@@ -177,19 +178,19 @@ def _adopt(
     their footprints they would be too much to hold.
     """
     adopted = (decision for decision in decisions() if decision.get("adopted"))
-    wanted = {decision["id"]: (decision.get("left_by", ""), decision.get("etag")) for decision in adopted}
+    wanted = {decision["id"]: (intern(decision.get("left_by", "")), decision.get("etag")) for decision in adopted}
     if not wanted:
         return
     done = {row.scene: row for row in read_committed(outputs, pipeline, scenes=wanted, acquisitions=())}
     for run in sorted({run for run, _ in wanted.values()} - {""}):
         for rows in rows_left(inputs, RunLayout(pipeline, run)):
-            of_plan = [row for row in rows if wanted.get(row["id"]) == (run, row["geocadence:etag"])]
-            current = _still_so(of_plan, outputs, pipeline)
-            for row in current:
-                del wanted[row["id"]]
-            told = [(row, as_committed(row)) for row in current]
-            new = [row for row, it in told if not _is_committed(it.etag, it.recipe, done.get(it.scene))]
-            lines.write(json_lines(new))
+            of_plan = [row for row in rows if wanted.get(row.known.scene) == (run, row.known.etag)]
+            for row in _still_so(of_plan, outputs, pipeline):
+                del wanted[row.known.scene]
+                if not _is_committed(row.known.etag, row.known.recipe, done.get(row.known.scene)):
+                    lines.write(row.line)
+    if not wanted:
+        return
     # What no row tells of as it is: its batch was not reconciled, or it was written anew since.
     left = (decision for decision in decisions() if decision["id"] in wanted and decision.get("adopted"))
     while some := list(islice(left, _AT_ONCE)):
@@ -201,21 +202,21 @@ def _adopt(
         lines.write(json_lines(row_of(entry, outputs, pipeline) for entry in entries))
 
 
-def _still_so(rows: list[Row], outputs: Bucket, pipeline: str) -> list[Row]:
+def _still_so(rows: list[LeftRow], outputs: Bucket, pipeline: str) -> list[LeftRow]:
     """Those whose products are in place as they say."""
     products = find_products(
         outputs,
         pipeline=pipeline,
-        scenes=[(row["id"], parse_instant(row["datetime"])) for row in rows if row["datetime"]],
-        known={row["id"]: as_committed(row) for row in rows},
+        scenes=[(row.known.scene, parse_instant(row.datetime)) for row in rows if row.datetime],
+        known={row.known.scene: row.known for row in rows},
         keeps_items=False,
     )
 
-    def is_so(row: Row, product: Product | None) -> bool:
-        told = row["geocadence:etag"], row["geocadence:modified"]
+    def is_so(known: Committed, product: Product | None) -> bool:
+        told = known.etag, known.modified
         return product is not None and product.is_complete and told == (product.etag, format_instant(product.modified))
 
-    return [row for row in rows if is_so(row, products.get(row["id"]))]
+    return [row for row in rows if is_so(row.known, products.get(row.known.scene))]
 
 
 def _is_committed(etag: str, recipe: str, row: Committed | None) -> bool:
