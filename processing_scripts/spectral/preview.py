@@ -14,6 +14,9 @@ from spectral.indices import Index
 from spectral.values import SCALE
 
 LARGEST = 512
+# A palette has room for 256: behind the ramp's colours comes that of what isn't there.
+COLOURS = 255
+HOLE = COLOURS
 # Straight lines between so many colours of a ramp look like the ramp.
 _LEGEND_COLOURS = 9
 
@@ -39,7 +42,7 @@ _FIXED_RANGE = {
 
 
 def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> dict[str, Any]:
-    """Paint `cog` (an index as written) into `target`, an RGBA PNG of at most 512 × 512 pixels.
+    """Paint `cog` (an index as written) into `target`, a PNG with a palette, of at most 512 × 512 pixels.
 
     Returns:
         Its legend: the index, the values at both ends of the colour ramp, and colours at even steps between (#rrggbb).
@@ -54,13 +57,16 @@ def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> di
         pixels = dataset.read(1, out_shape=shape, resampling=Resampling.average)
         values = pixels * np.float64(dataset.scales[0]) + dataset.offsets[0]
         valid = pixels != dataset.nodata
-    painted = paint(values, valid, ramp=colours, low=low, high=high)
+    painted = paint(values, valid, low=low, high=high)
     with MemoryFile() as memory:
         with memory.open(
-            driver="PNG", width=shape[1], height=shape[0], count=4, dtype="uint8", zlevel=3,
+            driver="PNG", width=shape[1], height=shape[0], count=1, dtype="uint8", zlevel=3,
             transform=rasterio.Affine(1, 0, 0, 0, -1, shape[0]),
         ) as picture:  # fmt: skip
-            picture.write(painted)
+            picture.write(painted, 1)
+            picture.write_colormap(
+                1, {**{place: (*colour, 255) for place, colour in enumerate(colours.tolist())}, HOLE: (0, 0, 0, 0)}
+            )
         # Written by Python, which says so when the disk is full.
         target.write_bytes(memory.getbuffer())
     return {
@@ -71,22 +77,20 @@ def write_preview(cog: Path, target: Path, index: Index, statistics: dict) -> di
     }
 
 
-def paint(values: np.ndarray, valid: np.ndarray, *, ramp: np.ndarray, low: float, high: float) -> np.ndarray:
-    """RGBA (4, rows, columns; uint8) of `values` (rows, columns); alpha is 0 where not `valid`."""
-    # Behind the ramp's colours, the one of what isn't there, which of a scene cut to an area is most.
-    place = np.full(values.shape, len(ramp), np.intp)
-    place[valid] = np.nan_to_num(np.clip(np.rint((values[valid] - low) / (high - low) * 255), 0, 255))
-    colours = np.zeros((4, len(ramp) + 1), np.uint8)
-    colours[:3, :-1], colours[3, :-1] = ramp.T, 255
-    return colours.take(place, axis=1)
+def paint(values: np.ndarray, valid: np.ndarray, *, low: float, high: float) -> np.ndarray:
+    """The place in the ramp (rows, columns; uint8) of `values` (rows, columns); `HOLE` where not `valid`."""
+    painted = np.full(values.shape, HOLE, np.uint8)
+    last = COLOURS - 1
+    painted[valid] = np.nan_to_num(np.clip(np.rint((values[valid] - low) / (high - low) * last), 0, last))
+    return painted
 
 
 def ramp(domain: str) -> np.ndarray:
-    """256 colours (256, 3; uint8 sRGB) for indices of a domain, straight lines in OKLab between the anchors."""
+    """The colours (`COLOURS`, 3; uint8 sRGB) for indices of a domain, straight lines in OKLab between the anchors."""
     anchors = np.array(_RAMPS.get(domain, _RAMPS["any"]))
     lightness, chroma, hue = anchors[:, 0], anchors[:, 1], np.radians(anchors[:, 2])
     lab = np.stack([lightness, chroma * np.cos(hue), chroma * np.sin(hue)], axis=1)
-    at = np.linspace(0, len(anchors) - 1, 256)
+    at = np.linspace(0, len(anchors) - 1, COLOURS)
     return _srgb(np.stack([np.interp(at, np.arange(len(anchors)), channel) for channel in lab.T], axis=1))
 
 
