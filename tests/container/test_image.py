@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.metadata
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from geocadence.definition.images import BUILD_CONTEXT
 from stacks.components.container_image import BUILT_PYTHON
+from stacks.components.libraries import Libraries
 from stacks.components.uv import uv
 from tests.container.conftest import HERE, LAUNCHER, PYTHON, ROOT
+from tests.end_to_end.examples import bands, halves, read_tiff, tiff
 
 DOCKERFILE, LOCK = BUILD_CONTEXT["Dockerfile"], BUILD_CONTEXT["requirements.txt"]
 LINT = Path(sys.executable).with_name("hadolint")
@@ -100,36 +107,102 @@ def test_the_tests_of_the_built_in_script_run_with_the_very_same_versions() -> N
         assert re.search(rf"^{name}=={version}\b", lock, re.MULTILINE), f"{name} {version}"
 
 
-def test_the_examples_script_works_with_it(installed: Path, tmp_path: Path) -> None:
-    """With the fresh set where this Python is the image's; any other runs the same lock's, which jobs run with."""
-    import json
+@pytest.fixture(scope="module")
+def alone(installed: Path) -> tuple[list[str], dict[str, str]]:
+    """How a Python is started that has the fresh set and nothing else, and in which environment.
 
-    from tests.end_to_end.examples import bands, tiff
+    Where this Python is not the image's, it is the local cloud's jobs' one, with the same lock's.
+    """
+    if HERE != BUILT_PYTHON:
+        return [str(PYTHON)], {}
+    return [sys.executable, "-S"], {"PYTHONPATH": str(installed)}
 
-    red, nir = bands(0)
-    for name, band in (("red", red), ("nir", nir)):
-        (tmp_path / f"{name}.tif").write_bytes(tiff(band))
-    data, output = tmp_path / "input", tmp_path / "output"
-    data.mkdir()
-    output.mkdir()
-    hrefs = {name: {"Href": str(tmp_path / f"{name}.tif")} for name in ("red", "nir")}
-    (data / "items.json").write_text(json.dumps([{"Id": "A", "Assets": hrefs}]))
-    script = (ROOT / "examples/ndvi/ndvi.py").read_text()
-    script = script.replace("/opt/ml/processing/input_data/", str(data)).replace(
-        "/opt/ml/processing/output_data", str(output)
-    )
-    with zipfile.ZipFile(tmp_path / "job.zip", "w") as packed:
+
+def run(
+    alone: tuple[list[str], dict[str, str]],
+    folder: Path,
+    files: dict[str, str],
+    *arguments: str,
+    libraries: Path | None = None,
+) -> None:
+    """Start a job of these files by the launcher, `/opt/ml/processing` in them being `folder`."""
+    own = {"name": "requirements.txt", "required": True, "packages": [], "machine": "x86_64", "glibc": [2, 28]}
+    travel = [own | {"zips": {HERE: "libraries.zip"}}] if libraries else []
+    command, environment = alone
+    with zipfile.ZipFile(folder / "job.zip", "w") as packed:
         packed.write(LAUNCHER, "__main__.py")
-        packed.writestr("start.json", '{"entry": "ndvi.py", "libraries": []}')
-        packed.writestr("script/ndvi.py", script)
-    python = [sys.executable, "-S"] if HERE == BUILT_PYTHON else [PYTHON]
-    paths = {"PYTHONPATH": str(installed)} if HERE == BUILT_PYTHON else {}
+        packed.writestr("start.json", json.dumps({"entry": next(iter(files)), "libraries": travel}))
+        for name, text in files.items():
+            packed.writestr(f"script/{name}", text.replace("/opt/ml/processing", str(folder)))
+        if libraries:
+            packed.write(libraries, "libraries.zip")
     done = subprocess.run(
-        [*python, tmp_path / "job.zip"],
+        [*command, folder / "job.zip", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": os.environ["PATH"], **paths},
+        env={"PATH": os.environ["PATH"], **environment},
     )
     assert done.returncode == 0, done.stderr
-    assert (output / "ndvi_A.tif").stat().st_size > 0
+
+
+def folders(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).mkdir()
+
+
+def test_the_examples_script_in_awss_manner_works_with_the_fresh_set(alone: Any, tmp_path: Path) -> None:
+    folders(tmp_path, "input_data", "output_data")
+    for name, band in zip(("red", "nir"), bands(0), strict=True):
+        (tmp_path / f"{name}.tif").write_bytes(tiff(band))
+    hrefs = {name: {"Href": str(tmp_path / f"{name}.tif")} for name in ("red", "nir")}
+    (tmp_path / "input_data/items.json").write_text(json.dumps([{"Id": "A", "Assets": hrefs}]))
+
+    run(alone, tmp_path, {"ndvi.py": (ROOT / "examples/ndvi/ndvi.py").read_text()})
+
+    found = np.ma.masked_invalid(read_tiff((tmp_path / "output_data/ndvi_A.tif").read_bytes()))
+    red, nir = (np.ma.masked_equal(band, 0).astype("float64") for band in bands(0))
+    np.testing.assert_allclose(found.compressed(), ((nir - red) / (nir + red)).compressed(), rtol=1e-6)
+
+
+def test_the_examples_script_with_a_library_of_its_own_works_with_the_fresh_set(alone: Any, tmp_path: Path) -> None:
+    folders(tmp_path, "input_data", "output_data", "areas", "statistics")
+    example = ROOT / "examples/zonal_statistics"
+    shutil.copy(example / "areas.geojson", tmp_path / "areas")
+    (tmp_path / "input_data/march.tif").write_bytes(tiff(halves()))
+    zips = Libraries(example / "script/requirements.txt", provided=("numpy",)).zips((HERE,))
+    files = {name: (example / "script" / name).read_text() for name in ("main.py", "zones.py")}
+
+    run(alone, tmp_path, files, "--column", "name", libraries=zips[HERE])
+
+    rows = csv.DictReader((tmp_path / "statistics/march.csv").open())
+    assert {row["name"]: float(row["mean"]) for row in rows} == {"west": 10, "east": 30}
+    assert (tmp_path / "output_data/march.geojson").is_file()
+
+
+def instructions() -> list[str]:
+    """The Dockerfile's, each in a line."""
+    text = re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE)
+    return [" ".join(line.split()) for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def test_what_rasterios_wheel_asks_the_system_for_is_installed(installed: Path) -> None:
+    """The local cloud's jobs find it on this machine, so that none of them would miss it."""
+    libraries = {path.name: path.read_bytes() for path in (installed / "rasterio.libs").iterdir()}
+    assert any(b"\0libexpat.so.1\0" in content for content in libraries.values())
+    assert not any(name.startswith("libexpat") for name in libraries)
+    (system,) = (line for line in instructions() if line.startswith("RUN apt-get"))
+    assert "libexpat1" in re.findall(r"install ([^&]*)&&", system)[0].split()
+
+
+def test_the_image_gets_the_locked_files_and_no_others() -> None:
+    (install,) = (line for line in instructions() if line.startswith("RUN pip"))
+    wheels = install.partition(" && ")[0].split()
+    assert "--require-hashes" in wheels, "a file with another digest would do"
+    assert wheels[wheels.index("--only-binary") + 1] == ":all:", "sources would be built by whatever is there"
+    assert wheels[wheels.index("--requirement") + 1] == "/opt/geocadence/requirements.txt"
+
+
+def test_a_jobs_lines_reach_the_log_as_they_are_written() -> None:
+    """Where they are kept until 8 KB are full, those of a job that is killed never do."""
+    assert "ENV PYTHONUNBUFFERED=1" in instructions()
