@@ -1,7 +1,9 @@
 """CloseRun: put the batches' results together, commit the catalogue, write record and report.
 
 Also reached after jobs failed, timed out or were stopped: what was finished counts. Closing a run
-again gives the same answer. A run whose claim went to another while it was stopped commits nothing.
+again gives the same answer, also while another close of it is at work: a claim is taken back when everything is
+written, so where it is gone and there is a record, that is the answer. A run whose claim went to another while it was
+stopped commits nothing.
 """
 
 from __future__ import annotations
@@ -59,9 +61,8 @@ def close_run(
         plan = read_head(path)
         superseded = ""
         if plan.get("claims") and not is_entered(inputs, layout.pipeline, ending.run_id):
-            # A claim is taken back when everything is written.
-            if outputs.fetch(layout.run_json, folder / "run.json") is not None:
-                return _answer(read_head(folder / "run.json"), outputs, layout)
+            if (closed := outputs.read_head(layout.run_json)) is not None:
+                return _answer(closed, outputs, layout)
             superseded = str(ClaimGone(ending.run_id))
         jobs = list(read_jobs()) if ending.jobs else []
         if plan["source"] in ("stac", "items"):
@@ -80,7 +81,11 @@ def close_run(
             )
             try:
                 made, entries = close(superseded=superseded)
-            except ClaimGone as gone:  # the execution was stopped, which stops no function
+            except ClaimGone as gone:
+                # Another close of this run was faster (a call whose answer got lost is made again), or the execution
+                # was stopped, which stops no function.
+                if (closed := outputs.read_head(layout.run_json)) is not None:
+                    return _answer(closed, outputs, layout)
                 made, entries = close(superseded=str(gone))
             outcome, numbers = outcome_of_scenes(produced=made.produced, lost=made.lost), _scene_numbers(plan, made)
             others = _failures(outputs, layout, region=region, but=made.known)

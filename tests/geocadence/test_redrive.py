@@ -187,6 +187,30 @@ def test_a_close_whose_run_was_stopped_meanwhile_puts_nothing_over_what_came_sin
     assert pipeline.run("c")["outcome"] == "empty"
 
 
+def test_of_two_closes_of_a_run_at_once_both_tell_what_it_made(
+    pipeline: Pipeline, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step Functions calls CloseRun again where it got no answer, which stops none: the second is through first."""
+    planned = pipeline.plan("a")
+    pipeline.work(planned)
+    replace_file, closed = type(pipeline.outputs).replace_file, []
+
+    def after_the_other_close(bucket: Any, key: str, path: Any, **how: Any) -> str:
+        if not closed:
+            closed.append({})
+            closed[0] |= pipeline.close(planned)
+        return replace_file(bucket, key, path, **how)
+
+    monkeypatch.setattr(type(pipeline.outputs), "replace_file", after_the_other_close)
+    slower = pipeline.close(planned)
+
+    assert (slower["outcome"], slower["produced"], slower["failure"]) == ("complete", 1, "")
+    assert slower == closed[0] == pipeline.close(planned)
+    record = pipeline.outputs.read_json(RunLayout("ndvi", planned["run_id"]).run_json)
+    assert (record["outcome"], [scene["status"] for scene in record["scenes"]]) == ("complete", ["produced"])
+    assert table(pipeline, tmp_path) == [scene_id(2)]
+
+
 def test_a_close_that_is_tried_again_undoes_nothing_that_came_since(pipeline: Pipeline, tmp_path: Any) -> None:
     first = pipeline.plan("a")
     pipeline.work(first)
