@@ -2,8 +2,8 @@
 
     {"window": {"start": …, "end": …}, "scenes": [ids], "recompute": false, "instance_count": n, "dry_run": false}
 
-Every key is optional. People paste anything into the console, so whatever is wrong ends in
-InvalidInput, whose text is a sentence.
+Every key is optional. `recompute` may be a time as well: what was made since, by the same recipe, stays as it is.
+People paste anything into the console, so whatever is wrong ends in InvalidInput, whose text is a sentence.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ExecutionInput:
 
     window: Window
     scenes: tuple[str, ...] | None = None
-    recompute: bool = False
+    recompute: bool | datetime = False  # a time: only what was made before it, or by another recipe
     instance_count: int | None = None
     dry_run: bool = False
 
@@ -69,7 +69,7 @@ def read_execution_input(data: Any, *, started_at: datetime, lookback: timedelta
     readers: dict[str, Callable[[Any], Any]] = {
         "window": lambda value: _window(value, started_at=started_at, lookback=lookback),
         "scenes": _scenes,
-        "recompute": _boolean,
+        "recompute": _recompute,
         "instance_count": _instance_count,
         "dry_run": _boolean,
     }
@@ -149,6 +149,18 @@ def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise _Wrong(("", f"is {_named(value)} (expected true or false, without quotes)"))
     return value
+
+
+def _recompute(value: Any) -> bool | datetime:
+    if isinstance(value, bool):
+        return value
+    try:
+        if not isinstance(value, str):
+            raise ValueError
+        return parse_instant(value)
+    except ValueError:
+        expected = "true or false, without quotes, or the time before which products were made that are to be made anew"
+        raise _Wrong(("", f"is {_named(value)} (expected {expected})")) from None
 
 
 def _instance_count(value: Any) -> int:

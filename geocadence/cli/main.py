@@ -83,7 +83,8 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     verb.add_argument("--start", metavar="TIME", required=True, help="from when, e.g. 2025-01-01")
     verb.add_argument("--end", metavar="TIME", help="until when (default: now)")
     verb.add_argument("--step", metavar="PERIOD", help=f"how long a window is, e.g. P1M, P7D (default: {DEFAULT_STEP})")
-    verb.add_argument("--recompute", action="store_true", help="take scenes that have a product, too")
+    text = "take scenes that have a product, too; again: those that an attempt which did not succeed has not made anew"
+    verb.add_argument("--recompute", action="store_true", help=text)
     verb.add_argument("--instance-count", type=int, metavar="N", help="instances of a job (default: the definition's)")
     verb.add_argument("--dry-run", action="store_true", help="plan every window, start no job: what it would take")
     verb.add_argument(

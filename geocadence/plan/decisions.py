@@ -27,11 +27,13 @@ def decide(
     left: Attempts,
     forgot: datetime | None,
     recipe: str,
-    recompute: bool,
+    recompute: bool | datetime,
 ) -> list[Decision]:
     """`new`, `skip` or `recompute`: by what is there, by what, and by who else is at work (`held`: scene → run).
 
     Since `forgot` there may have been runs that ended without a close and of which nothing is known any more.
+    `recompute` asks for all, or for what was made before a time: what is newer and of the same recipe is what was asked
+    for.
     """
     decisions = []
     for candidate in candidates:
@@ -92,7 +94,7 @@ def _verdict(
     made_by: str,
     is_anybodys: bool,
     recipe: str,
-    recompute: bool,
+    recompute: bool | datetime,
 ) -> tuple[Verdict, str]:
     if holder is not None:
         return Verdict.SKIP, f"run {holder} is working on it"
@@ -102,7 +104,8 @@ def _verdict(
         return Verdict.NEW, "no product yet" if known is None else "its product is gone"
     if not product.is_complete:
         return Verdict.NEW, f"its product is incomplete: {product.faults[0]}"
-    if recompute:
+    is_made_since = isinstance(recompute, datetime) and made_by == recipe and product.modified >= recompute
+    if recompute and not is_made_since:
         return Verdict.RECOMPUTE, "recompute was asked for"
     if made_by and made_by != recipe:
         changed = what_changed(made_by, recipe)
@@ -114,8 +117,9 @@ def _verdict(
         return Verdict.RECOMPUTE, reason
     if is_anybodys:
         return Verdict.RECOMPUTE, "its product was written over since it was committed, by a run that is forgotten"
-    is_as_known = _is_as_known(product, known, made_by)
-    return Verdict.SKIP, "its product is in place" if is_as_known else _ADOPTED_ANEW
+    if not _is_as_known(product, known, made_by):
+        return Verdict.SKIP, _ADOPTED_ANEW
+    return Verdict.SKIP, "its product is in place" + (", made since recompute was asked for" if is_made_since else "")
 
 
 def _is_as_known(product: Product | None, known: Committed | None, made_by: str) -> bool:

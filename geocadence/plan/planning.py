@@ -159,7 +159,7 @@ def _write_plan(
         "started_at": format_instant(run.started_at),
         "planned_at": planned_at,
         "window": asked.window.as_json(),
-        "recompute": asked.recompute,
+        "recompute": asked.recompute if isinstance(asked.recompute, bool) else format_instant(asked.recompute),
         "dry_run": asked.dry_run,
         "recipe": recipe_of(definition),
         "planned": draft.planned,

@@ -1,7 +1,7 @@
 """The state machine of a pipeline's backfills: a span cut into windows, and a run for each of them.
 
-A window that fails leaves the others alone. Nothing is remembered between backfills: what is done stands in the
-catalogue, so that starting one again with the same input does only what is missing.
+A window that fails leaves the others alone. What is done stands in the catalogue, so that starting a backfill again
+with the same input does only what is missing; of one that recomputes, what is older than its first attempt.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from stacks.components.pipeline_places import PipelinePlaces
 from stacks.components.processing_job import job_name_pattern
 from stacks.components.run_function import RUNTIME, RunFunction
 from stacks.components.s3_access import Location, read, write, write_expiring
-from stacks.names import job_prefix
+from stacks.names import backfill_name, job_prefix
 
 
 class RunFunctions(Construct):
@@ -119,6 +119,11 @@ class RunFunctions(Construct):
                 environment={},
                 timeout=Duration.minutes(1),
             )
+            grant(
+                self.backfill.own_role,
+                *_see_backfills(self, backfill_name(stage, definition.name)),
+                because="Executions are named by whoever starts them; what each was asked for its input tells.",
+            )
         self.close = self._function(
             "Close",
             "close_run",
@@ -196,6 +201,19 @@ def _see_runs(scope: Construct, name: str) -> list[iam.PolicyStatement]:
     return [
         iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[executions]),
         iam.PolicyStatement(actions=["sagemaker:ListProcessingJobs"], resources=["*"]),
+    ]
+
+
+def _see_backfills(scope: Construct, name: str) -> list[iam.PolicyStatement]:
+    machine, executions = (
+        Stack.of(scope).format_arn(
+            service="states", resource=resource, resource_name=found, arn_format=ArnFormat.COLON_RESOURCE_NAME
+        )
+        for resource, found in (("stateMachine", name), ("execution", f"{name}:*"))
+    )
+    return [
+        iam.PolicyStatement(actions=["states:ListExecutions"], resources=[machine]),
+        iam.PolicyStatement(actions=["states:DescribeExecution"], resources=[executions]),
     ]
 
 

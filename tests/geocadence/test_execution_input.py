@@ -87,7 +87,8 @@ def test_a_source_without_lookback_has_no_start() -> None:
         ({"scenes": ["../x"]}, WRONG + '`scenes[0]` ("../x") is no scene id (expected text of 1 to 181 letters, digits, '
          "dots, underscores and hyphens, the first a letter or digit)."),
         ({"scenes": ["x"] * 2001}, WRONG + "`scenes` names 2001 scenes (expected 2000 at most; start several runs)."),
-        ({"recompute": "true"}, WRONG + '`recompute` is the text "true" (expected true or false, without quotes).'),
+        ({"recompute": "true"}, WRONG + '`recompute` is the text "true" (expected true or false, without quotes, '
+         "or the time before which products were made that are to be made anew)."),
         ({"dry_run": 1}, WRONG + "`dry_run` is 1 (expected true or false, without quotes)."),
         ({"instance_count": True}, WRONG + "`instance_count` is true (expected a whole number from 1 to 100, without "
          "quotes)."),

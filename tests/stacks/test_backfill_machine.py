@@ -154,6 +154,10 @@ def test_it_may_start_and_stop_the_runs_of_its_own_pipeline_and_nothing_else(wee
     }
 
 
-def test_its_function_only_writes_its_log(weekly: Stack) -> None:
-    actions = {a for each in weekly.statements("FunctionsBackfillRole") for a in as_list(each["Action"])}
-    assert actions == {"logs:CreateLogStream", "logs:PutLogEvents"}
+def test_its_function_only_looks_at_earlier_backfills_and_writes_its_log(weekly: Stack) -> None:
+    may = {a: each["Resource"] for each in weekly.statements("FunctionsBackfillRole") for a in as_list(each["Action"])}
+    states = f"arn:aws:states:{REGION}:{ACCOUNT}"
+    assert {action: on for action, on in may.items() if not action.startswith("logs:")} == {
+        "states:ListExecutions": f"{states}:stateMachine:geocadence-dev-ndvi-weekly_backfill",
+        "states:DescribeExecution": f"{states}:execution:geocadence-dev-ndvi-weekly_backfill:*",
+    }
