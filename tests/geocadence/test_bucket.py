@@ -1,4 +1,4 @@
-"""What is not there, as S3 says it to roles that may list below their prefixes only."""
+"""What is not there, as S3 says it to roles that may list below their prefixes only; and what changed meanwhile."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
-from geocadence.bucket import Bucket
+from geocadence.bucket import Bucket, Conflict
 
 KEY = "maps/runs/claims.json"
 
@@ -58,3 +58,27 @@ def test_where_nothing_may_be_listed_nothing_is_said_to_be_gone(denied: tuple[Bu
     stub.add_client_error("list_objects_v2", "AccessDenied", http_status_code=403)
     with pytest.raises(ClientError, match=r"AccessDenied.*GetObject"):
         bucket.read(KEY)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("PreconditionFailed", 412), ("ConditionalRequestConflict", 409), ("NoSuchKey", 404)]
+)
+def test_who_writes_over_what_has_changed_meets_a_conflict(code: str, status: int) -> None:
+    """S3 says 409 where another write is under way, 404 where the object went, and leaves it to us to look again.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+    """
+    client = boto3.client("s3", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        stub.add_client_error("put_object", code, http_status_code=status)
+        with pytest.raises(Conflict):
+            Bucket(client, "bucket").replace_json(KEY, {}, etag='"1"')
+
+
+def test_who_may_not_write_meets_no_conflict() -> None:
+    client = boto3.client("s3", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        for code, status, etag in (("AccessDenied", 403, '"1"'), ("NoSuchBucket", 404, None)):
+            stub.add_client_error("put_object", code, http_status_code=status)
+            with pytest.raises(ClientError, match=code):
+                Bucket(client, "bucket").replace_json(KEY, {}, etag=etag)

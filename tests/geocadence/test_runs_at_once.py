@@ -95,6 +95,31 @@ def test_a_run_that_closes_while_another_plans_is_not_overlooked(
     assert (second["planned"], second["skipped"]) == (0, 5)
 
 
+def test_a_run_that_came_and_went_while_another_planned_is_not_overlooked(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products were looked for before they were there, and the claims name the same runs as before: none."""
+    scenes = pipeline.items
+    pipeline.items = [item(9)]
+    pipeline.run("first")  # so that there are claims to read
+    pipeline.items, pipeline.jobs = scenes, []
+    listing, calls = Bucket.listing, []
+
+    def while_another_comes_and_goes(bucket: Bucket, prefix: str, *, after: str = "") -> Any:
+        found = list(listing(bucket, prefix, after=after))
+        if after and not calls:
+            calls.append(prefix)
+            pipeline.run("fast")
+        return iter(found)
+
+    monkeypatch.setattr(Bucket, "listing", while_another_comes_and_goes)
+    slow = pipeline.run("slow")
+
+    assert calls
+    assert (slow["planned"], slow["outcome"]) == (0, "empty")
+    assert Counter(pipeline.jobs) == Counter(scene_id(n) for n in range(5))
+
+
 def test_who_took_a_claim_for_dead_before_its_owner_showed_life_looks_again(pipeline: Pipeline) -> None:
     """A submitted job: its claim is there before SageMaker lists it."""
     submitted = pipeline.plan("submitted")
