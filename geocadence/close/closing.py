@@ -159,6 +159,7 @@ def _took(plan: dict[str, Any], made: Made, jobs: Sequence[dict[str, Any]], outc
         bytes=size,
         instance_seconds=round(sum(job["seconds"] * job["instance_count"] for job in timed), 1),
         of=of,
+        starts=sum(job["instance_count"] for job in timed),
     )
 
 

@@ -181,7 +181,7 @@ class Objects:
     ) -> Draft:
         # Objects have no identity of their own to share out: one run at a time.
         planned = 0 if live else self.count
-        jobs = 1 if planned and not asked.dry_run else 0
+        jobs = min(planned, 1)
         instances = _instances(asked, definition, planned, jobs)
         if live:
             note = f"run {live[0].run_id} is working on the same objects"
@@ -193,13 +193,20 @@ class Objects:
             price,
             scenes=planned,
             bytes_=self.bytes if planned else None,
-            jobs=min(planned, 1),
+            jobs=jobs,
             instances=instances,
             of=OBJECT,
         )
         refusal = _refusal(asked, definition, expected, jobs=jobs, is_of_scenes=False)
         return Draft(
-            self.kind, planned, jobs, instances, input_uri=self.uri, note=note, expected=expected, refusal=refusal
+            self.kind,
+            planned,
+            0 if asked.dry_run else jobs,
+            instances,
+            input_uri=self.uri,
+            note=note,
+            expected=expected,
+            refusal=refusal,
         )
 
 

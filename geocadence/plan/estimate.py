@@ -20,6 +20,8 @@ RUNS_KEPT = 20
 # What a run is made of: a scene and a bare object are not alike.
 SCENE, OBJECT = "scene", "object"
 _ATTEMPTS = 5
+# By how much the work of one instance has to differ between runs, so that its start can be told from it.
+_APART = 3
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Took:
     bytes: int | None  # of the scenes' assets; None where a catalogue does not say
     instance_seconds: float
     of: str = SCENE
+    starts: int | None = None  # instances that were started, each job's counted; None in records of earlier code
 
 
 @dataclass(frozen=True)
@@ -61,26 +64,59 @@ def estimate(
     history: Sequence[Took],
     usd_per_hour: float | None,
 ) -> Estimate:
-    """By bytes where all runs and this one know theirs, else by scenes; by the stated default before there are any."""
+    """By bytes where all runs and this one know theirs, else by scenes; by the stated default before there are any.
+
+    Starting an instance takes its time however little it has to do, so the two are told apart where earlier runs are
+    different enough to tell: else a year's backfill would cost the start of a week's run for each of its scenes.
+    """
     alike = [took for took in history if took.instance_type in instance_types and took.of == of and took.scenes]
     named = " or ".join(instance_types)
+    starts = jobs * instances
     if not alike:
-        seconds = scenes * DEFAULT_SECONDS_A_SCENE + jobs * instances * DEFAULT_SECONDS_TO_START
+        seconds = scenes * DEFAULT_SECONDS_A_SCENE + starts * DEFAULT_SECONDS_TO_START
         basis = (
             f"no run on {named} has closed yet: {DEFAULT_SECONDS_A_SCENE} s {_each(of)} and "
             f"{DEFAULT_SECONDS_TO_START} s to start an instance are assumed"
         )
     elif bytes_ and all(took.bytes for took in alike):
-        spent, known = sum(took.instance_seconds for took in alike), sum(took.bytes or 0 for took in alike)
-        seconds = spent / known * bytes_
-        basis = f"{known / spent / 1e6:.1f} MB an instance-second in the last {len(alike)} runs on {named}"
+        to_start, per_byte = _pace(alike, [took.bytes or 0 for took in alike])
+        seconds = to_start * starts + per_byte * bytes_
+        pace = f"{1 / per_byte / 1e6:.1f} MB an instance-second"
+        basis = f"{pace}{_told(to_start)} in the last {len(alike)} runs on {named}"
     else:
-        per_scene = sum(took.instance_seconds for took in alike) / sum(took.scenes for took in alike)
-        seconds = per_scene * scenes
-        basis = f"{per_scene:.1f} instance-seconds {_each(of)} in the last {len(alike)} runs on {named}"
+        to_start, per_scene = _pace(alike, [took.scenes for took in alike])
+        seconds = to_start * starts + per_scene * scenes
+        pace = f"{per_scene:.1f} instance-seconds {_each(of)}"
+        basis = f"{pace}{_told(to_start)} in the last {len(alike)} runs on {named}"
     hours = seconds / 3600
     cost = round(hours * usd_per_hour, 2) if usd_per_hour is not None else None
     return Estimate(of, scenes, bytes_, round(hours, 3), basis, usd_per_hour, cost)
+
+
+def _pace(history: Sequence[Took], work: Sequence[int]) -> tuple[float, float]:
+    """Seconds to start an instance, and seconds of one for a unit of work: what fits all runs best, by shares of each.
+
+    0 to start, and what all runs took together for a unit, where that can't be told apart: an instance's work was much
+    the same in all of them, or they do not know how many were started.
+    """
+    together = 0.0, sum(took.instance_seconds for took in history) / sum(work)
+    shares = [done / took.starts for took, done in zip(history, work, strict=True) if took.starts]
+    if len(shares) < len(history) or max(shares) < _APART * min(shares):
+        return together
+    # Least squares of (start * starts + each * work) / seconds against 1.
+    rows = [
+        ((took.starts or 0) / took.instance_seconds, done / took.instance_seconds)
+        for took, done in zip(history, work, strict=True)
+    ]
+    aa, ab, bb = (sum(row[i] * row[j] for row in rows) for i, j in ((0, 0), (0, 1), (1, 1)))
+    a, b = (sum(row[i] for row in rows) for i in (0, 1))
+    determinant = aa * bb - ab * ab
+    to_start, each = (a * bb - b * ab) / determinant, (b * aa - a * ab) / determinant
+    return (to_start, each) if to_start > 0 and each > 0 else together
+
+
+def _told(to_start: float) -> str:
+    return f" and {to_start:.0f} s to start an instance" if to_start else ", starting included,"
 
 
 def _each(of: str) -> str:

@@ -447,6 +447,7 @@ def test_what_a_run_took_is_kept_for_the_next_estimate(pipeline: Pipeline) -> No
             "bytes": None,
             "instance_seconds": 2880.0,
             "of": "scene",
+            "starts": 3,
         }
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from geocadence.bucket import Bucket
 from geocadence.execution_input import InvalidInput
-from geocadence.plan.estimate import Took, remember
+from geocadence.plan.estimate import SCENE, Estimate, Took, estimate, remember
 from tests.geocadence.pipeline import Pipeline
 from tests.geocadence.scenes import definition, item, items_source, job
 
@@ -44,7 +44,7 @@ def test_objects_are_estimated_by_the_bytes_of_earlier_runs(pipeline: Pipeline) 
     again = expected(pipeline.plan("b"))
 
     assert again["instance_hours"] == round(2 * 3000 / 3600, 3)
-    assert again["basis"].endswith("MB an instance-second in the last 1 runs on ml.m5.4xlarge")
+    assert again["basis"].endswith("MB an instance-second, starting included, in the last 1 runs on ml.m5.4xlarge")
 
 
 def test_a_run_of_objects_that_went_wrong_teaches_nothing(pipeline: Pipeline) -> None:
@@ -96,10 +96,68 @@ def test_later_runs_are_estimated_by_what_earlier_ones_took(plan: Any, outputs: 
     first, second = (plan(each)["document"]["estimate"] for each in (by_scene, by_bytes))
 
     assert first["instance_hours"] == round(4 * 20 / 3600, 3)
-    assert first["basis"] == "20.0 instance-seconds a scene in the last 2 runs on ml.m5.4xlarge"
+    assert first["basis"] == "20.0 instance-seconds a scene, starting included, in the last 2 runs on ml.m5.4xlarge"
     assert second["instance_hours"] == round(2e9 / 1e7 / 3600, 3)
-    assert second["basis"] == "10.0 MB an instance-second in the last 2 runs on ml.m5.4xlarge"
+    assert second["basis"] == "10.0 MB an instance-second, starting included, in the last 2 runs on ml.m5.4xlarge"
     assert second["cost_usd"] == 0.05
+
+
+def took(
+    scenes: int, *, starts: int | None, to_start: float = 120, a_scene: float = 60, size: int | None = None
+) -> Took:
+    seconds = to_start * (starts or 4) + a_scene * scenes
+    return Took("r", "ml.m5.4xlarge", scenes, size and size * scenes, seconds, starts=starts)
+
+
+def of_a_year(history: list[Took], *, size: int | None = None) -> Estimate:
+    """2,000 scenes in four jobs of four instances, at an USD an hour: with the figures of `took`, 33.87."""
+    return estimate(
+        scenes=2000,
+        bytes_=size and 2000 * size,
+        jobs=4,
+        instances=4,
+        of=SCENE,
+        instance_types=["ml.m5.4xlarge"],
+        history=history,
+        usd_per_hour=1.0,
+    )
+
+
+def test_what_starting_took_in_small_runs_is_not_counted_for_each_scene_of_a_large_one() -> None:
+    by_scene = of_a_year([took(scenes, starts=4) for scenes in (4, 6, 9, 16)])
+    by_bytes = of_a_year([took(scenes, starts=4, size=10**9) for scenes in (4, 6, 9, 16)], size=10**9)
+
+    assert (by_scene.cost_usd, by_bytes.cost_usd) == (33.87, 33.87)
+    assert by_scene.basis == (
+        "60.0 instance-seconds a scene and 120 s to start an instance in the last 4 runs on ml.m5.4xlarge"
+    )
+    assert by_bytes.basis == (
+        "16.7 MB an instance-second and 120 s to start an instance in the last 4 runs on ml.m5.4xlarge"
+    )
+
+
+def test_one_large_run_among_small_ones_that_are_alike_tells_the_two_apart() -> None:
+    assert of_a_year([took(4, starts=4)] * 19 + [took(2000, starts=16)]).cost_usd == 33.87
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [took(4, starts=4)] * 20,
+        # Not far enough apart for what chance does to each.
+        [took(4, starts=4), took(11, starts=4)],
+        # By earlier code, which kept no count of instances.
+        [took(4, starts=None), took(2000, starts=16)],
+        # Large ones took more than their share: starting would have taken less than no time; or less, and scenes would.
+        [took(4, starts=4, to_start=0, a_scene=30), took(400, starts=4, to_start=0)],
+        [took(4, starts=4, a_scene=0), took(400, starts=4, to_start=100, a_scene=0)],
+    ],
+)
+def test_where_the_two_can_not_be_told_apart_scenes_take_what_they_took_together(history: list[Took]) -> None:
+    each = sum(each.instance_seconds for each in history) / sum(each.scenes for each in history)
+
+    assert of_a_year(history).cost_usd == round(2000 * each / 3600, 2)
+    assert of_a_year(history).basis.startswith(f"{each:.1f} instance-seconds a scene, starting included, in the last")
 
 
 def test_a_run_that_would_cost_too_much_is_refused_and_starts_nothing(plan: Any, inputs: Bucket) -> None:

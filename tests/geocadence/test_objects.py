@@ -22,6 +22,23 @@ def test_a_prefix_is_counted_and_handed_over_as_it_is(plan: Any, inputs: Bucket)
     assert result["input_uri"] == inputs.uri("images/")
 
 
+@pytest.mark.parametrize("limit", [None, 0.2])
+def test_a_dry_run_tells_what_the_run_will_take(plan: Any, inputs: Bucket, limit: float | None) -> None:
+    """Of ten instances two have an object each; with ten the limit would be exceeded."""
+    for name in ("images/a.tif", "images/b.tif"):
+        inputs.write(name, b"x", content_type="image/tiff")
+    resolved = definition(prefix={"uri": inputs.uri("images/")})
+    resolved["processing"] |= {"instance_count": 10, "hourly_rate": 1.0}
+    resolved["limits"]["max_cost_usd"] = limit
+
+    dry, real = (plan(resolved, {"dry_run": is_dry}) for is_dry in (True, False))
+
+    assert (dry["batches"], real["batches"]) == (0, 1)
+    for told in ("estimate", "instance_count", "note", "refusal"):
+        assert dry["document"][told] == real["document"][told]
+    assert (dry["document"]["estimate"]["cost_usd"], dry["document"]["refusal"]) == (0.13, "")
+
+
 @pytest.mark.parametrize(
     ("distribution", "asked", "is_told"),
     [("FullyReplicated", 2, True), ("FullyReplicated", 1, False), ("ShardedByS3Key", 2, False)],
