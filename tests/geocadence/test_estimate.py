@@ -147,7 +147,7 @@ def test_one_large_run_among_small_ones_that_are_alike_tells_the_two_apart() -> 
         # Not far enough apart for what chance does to each.
         [took(4, starts=4), took(11, starts=4)],
         # By earlier code, which kept no count of instances.
-        [took(4, starts=None), took(2000, starts=16)],
+        [took(4, starts=None), took(4, starts=4), took(2000, starts=16)],
         # Large ones took more than their share: starting would have taken less than no time; or less, and scenes would.
         [took(4, starts=4, to_start=0, a_scene=30), took(400, starts=4, to_start=0)],
         [took(4, starts=4, a_scene=0), took(400, starts=4, to_start=100, a_scene=0)],
