@@ -35,7 +35,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         limits["scenes_per_job"] = limits["max_scenes_per_run"]
     try:
         result = plan_run(
-            Run(event["run_id"], event["execution_arn"], parse_instant(event["started_at"]), event.get("input", {})),
+            Run(
+                event["run_id"],
+                event["execution_arn"],
+                parse_instant(event["started_at"]),
+                event.get("input", {}),
+                event.get("recipe"),
+            ),
             definition=definition,
             inputs=Bucket(s3, settings.input_bucket),
             outputs=Bucket(s3, settings.output_bucket),

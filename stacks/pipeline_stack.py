@@ -8,6 +8,7 @@ from constructs import Construct
 
 from geocadence.definition import Definition
 from geocadence.definition.problems import dotted
+from geocadence.plan.recipe import recipe_of
 from stacks.components.backfill_machine import BackfillMachine
 from stacks.components.channels import Channels, names_of_files
 from stacks.components.container_image import ContainerImage
@@ -80,6 +81,7 @@ class PipelineStack(cdk.Stack):
             self,
             "Machine",
             name=name,
+            recipe=recipe_of(definition.resolved()),
             plan=functions.plan,
             write=functions.write,
             reconcile=functions.reconcile,

@@ -27,7 +27,6 @@ from geocadence.plan.decisions import decide
 from geocadence.plan.estimate import OBJECT, SCENE, Estimate, estimate, read_history, refuse_above
 from geocadence.plan.left_behind import look_behind, to_remember
 from geocadence.plan.placing import place
-from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.superseding import supersede, within_thresholds
 from geocadence.plan.versions import leaving
@@ -89,6 +88,7 @@ class Scenes:
         asked: ExecutionInput,
         definition: dict[str, Any],
         *,
+        recipe: str,
         live: Sequence[Claim],
         dead: Sequence[Claim],
         forgot: str,
@@ -124,7 +124,7 @@ class Scenes:
             held=held_scenes(inputs, pipeline, live),
             left=left.attempts,
             forgot=parse_instant(forgot) if forgot else None,
-            recipe=recipe_of(definition),
+            recipe=recipe,
             recompute=asked.recompute,
         )
         ended, forgot = to_remember(dead, left.elsewhere | {d.left_by for d in decisions}, forgot=forgot)

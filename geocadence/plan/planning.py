@@ -45,6 +45,9 @@ class Run:
     execution_arn: str
     started_at: datetime
     input: Any
+    # By which its jobs make products. The state machine knows: what its jobs do was fixed when it was deployed, and the
+    # function may be of a later deployment. None: the definition's.
+    recipe: str | None = None
 
 
 def plan_run(
@@ -69,7 +72,7 @@ def plan_run(
     lookback = Duration.parse(lookback) if lookback is not None else None
     asked = read_execution_input(run.input, started_at=run.started_at, lookback=lookback)
     _refuse_repetition(asked, definition)
-    pipeline = definition["name"]
+    pipeline, recipe = definition["name"], run.recipe or recipe_of(definition)
     with Shelf() as shelf:
         try:
             found = find(asked, kind, definition, sources, shelf)
@@ -83,6 +86,7 @@ def plan_run(
             draft = found.draft(
                 asked,
                 definition,
+                recipe=recipe,
                 live=live,
                 dead=dead,
                 forgot=claims.forgot,
@@ -97,7 +101,7 @@ def plan_run(
             if at_a_time and (sentence := quota_refusal(at_a_time)) is not None:
                 raise InvalidInput(sentence)
             planned_at = format_instant(clock())
-            result = _write_plan(run, asked, draft, definition, inputs, planned_at, shelf=shelf)
+            result = _write_plan(run, asked, draft, definition, inputs, planned_at, recipe=recipe, shelf=shelf)
             if draft.has_claim:
                 mine = Claim(run.run_id, run.execution_arn, planned_at, secrets.token_hex(8))
                 try:
@@ -110,7 +114,7 @@ def plan_run(
                 RunLayout(pipeline, run.run_id),
                 draft.batches,
                 instances=draft.instance_count,
-                recipe=recipe_of(definition),
+                recipe=recipe,
                 scene_format=definition["processing"].get("scene_format", STAC_ITEM),
                 shelf=shelf,
             )
@@ -144,6 +148,7 @@ def _write_plan(
     inputs: Bucket,
     planned_at: str,
     *,
+    recipe: str,
     shelf: Shelf,
 ) -> dict[str, Any]:
     layout = RunLayout(definition["name"], run.run_id)
@@ -161,7 +166,7 @@ def _write_plan(
         "window": asked.window.as_json(),
         "recompute": asked.recompute if isinstance(asked.recompute, bool) else format_instant(asked.recompute),
         "dry_run": asked.dry_run,
-        "recipe": recipe_of(definition),
+        "recipe": recipe,
         "planned": draft.planned,
         "counts": tally,
         "batches": draft.jobs,

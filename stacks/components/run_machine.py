@@ -29,7 +29,9 @@ BATCH_FAILED_OUTPUTS = {**BATCH_OUTPUTS, "failed": True, "reason": "{% $states.i
 class RunMachine(LoggedMachine):
     """`process` processes one batch; its input is `{"batch": n}`, and its outputs are those of `BATCH_OUTPUTS`.
 
-    `write` and `reconcile` come before and after it where the source has scenes.
+    `write` and `reconcile` come before and after it where the source has scenes. `recipe` is what `process` makes
+    products by: an execution goes on with the machine that it was started with, while functions are those of the last
+    deployment.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class RunMachine(LoggedMachine):
         id: str,
         *,
         name: str,
+        recipe: str,
         plan: lambda_.IFunction,
         write: lambda_.IFunction | None,
         reconcile: lambda_.IFunction | None,
@@ -54,6 +57,7 @@ class RunMachine(LoggedMachine):
             definition=_definition(
                 scope,
                 name=name,
+                recipe=recipe,
                 plan=plan,
                 batch=_batch(scope, write=write, process=process, reconcile=reconcile),
                 of_scenes=write is not None,
@@ -75,6 +79,7 @@ def _definition(
     scope: Construct,
     *,
     name: str,
+    recipe: str,
     plan: lambda_.IFunction,
     batch: sfn.IChainable,
     of_scenes: bool,
@@ -133,6 +138,7 @@ def _definition(
             "execution_arn": say.EXECUTION_ARN,
             "started_at": "{% $states.context.Execution.StartTime %}",
             "input": "{% $states.context.Execution.Input %}",
+            "recipe": recipe,
         },
         assign={"plan": "{% $states.result.Payload %}"},
     )

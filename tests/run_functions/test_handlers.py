@@ -11,6 +11,7 @@ import pytest
 
 from geocadence.bucket import Bucket
 from geocadence.execution_input import InvalidInput
+from geocadence.plan.recipe import recipe_of
 from run_functions import close_run, environment, plan_run, reconcile_batch, write_batch
 from tests.geocadence.scenes import commit_product, definition, item, items_source, scene_id
 
@@ -46,9 +47,9 @@ def deployed(inputs: Bucket, outputs: Bucket, aws_endpoint: str, monkeypatch: py
     environment.client.cache_clear()
 
 
-def plan(execution_input: Any) -> dict[str, Any]:
+def plan(execution_input: Any, **more: Any) -> dict[str, Any]:
     event = {"run_id": RUN, "execution_arn": ARN, "started_at": "2026-11-22T06:00:00.123Z", "input": execution_input}
-    return plan_run.handler(event, None)
+    return plan_run.handler(event | more, None)
 
 
 def test_a_submission_is_one_job_whatever_the_definition_makes_of_it(deployed: Bucket, inputs: Bucket) -> None:
@@ -173,3 +174,23 @@ def test_a_scene_that_is_done_is_skipped_the_next_time(deployed: Bucket) -> None
     assert (planned["planned"], planned["skipped"], planned["batches"]) == (0, 3, 0)
     assert close(planned, jobs=0)["outcome"] == "empty"
     assert len([scene_id(n) for n in range(3)]) == planned["skipped"]
+
+
+def test_a_run_that_was_started_before_a_deployment_and_planned_after_it_makes_products_by_the_old_recipe(
+    deployed: Bucket, inputs: Bucket
+) -> None:
+    """Its execution goes on with the machine that it was started with, and so do the jobs; the functions are new."""
+    now = recipe_of(definition(items=items_source([])))
+    old = f"00000000{now[8:]}"
+    planned = plan({}, recipe=old)
+    for n in range(3):
+        commit_product(deployed, n)
+    look_after_batches(planned)
+    assert close(planned, jobs=0)["outcome"] == "complete"
+    assert inputs.read_json(f"ndvi/runs/{RUN}/plan.json")["recipe"] == old
+
+    assert plan({}, recipe=old)["planned"] == 0
+    assert plan({}, recipe=now)["planned"] == 3
+    decisions = inputs.read_json(f"ndvi/runs/{RUN}/plan.json")["decisions"]
+    changed = "the recipe changed since its product was made: another arguments"
+    assert {(each["decision"], each["reason"]) for each in decisions} == {("recompute", changed)}
