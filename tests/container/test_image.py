@@ -75,6 +75,8 @@ def test_the_locked_set_installs_from_wheels_for_the_images_python(installed: Pa
         "rioxarray",
         "geopandas",
         "shapely",
+        "scipy",
+        "netcdf4",
         "pandas",
         "boto3",
         "imagecodecs",
