@@ -1,8 +1,7 @@
 """One processing job by the SageMaker SDK's ScriptProcessor, with a deployed pipeline's role, buckets, image, inputs.
 
-The job is the one that the state machine would start for the same scenes, but for how its code gets into the container:
-ScriptProcessor has a folder of its own for it. What is missing is all that a run has around its jobs: retries, the
-report, and the collection, which the next run brings up to date.
+The job is the one that the state machine would start for the same scenes. What is missing is all that a run has around
+its jobs: retries, the report, and the collection, which the next run brings up to date.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -117,6 +117,10 @@ def submit(target: Target, request: dict[str, Any]) -> None:
         tags=request["Tags"],
         sagemaker_session=session,
     )
+    # ScriptProcessor would have the code lie in /opt/ml/processing/input/code: not as in a run, and in the midst of the
+    # input of a script that finds it in /opt/ml/processing/input. It takes the folder as no argument.
+    folder = PurePosixPath(code["S3Input"]["LocalPath"])
+    processor._CODE_CONTAINER_BASE_PATH, processor._CODE_CONTAINER_INPUT_NAME = f"{folder.parent}/", folder.name
     try:
         _run(processor, request, code=code)
     except ClientError as error:

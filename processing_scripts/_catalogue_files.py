@@ -2,7 +2,7 @@
 
 The launcher starts it when a script that leaves no Items has ended well:
 
-    python _catalogue_files.py --script ndvi.py --digest 5f1c…
+    python _catalogue_files.py --script ndvi.py --digest 5f1c… --input DIR --output DIR
 
 Needs Python ≥ 3.10, numpy and rasterio. Not a script that a definition can name.
 """

@@ -10,7 +10,7 @@ from geocadence.definition import Definition
 from geocadence.definition.problems import dotted
 from geocadence.plan.recipe import recipe_of
 from stacks.components.backfill_machine import BackfillMachine
-from stacks.components.channels import Channels, names_of_files
+from stacks.components.channels import Channels, names_of_files, products_of_files
 from stacks.components.container_image import ContainerImage
 from stacks.components.execution_role import ExecutionRole
 from stacks.components.notices import Notices
@@ -53,7 +53,7 @@ class PipelineStack(cdk.Stack):
             provided=tuple(pipeline.processing.provided),
             python=pipeline.processing.python or image.python,
             files=names_of_files(definition),
-            digest=definition.code_digest if pipeline.processing.makes_items else None,
+            products=products_of_files(definition),
         )
         jobs = job_prefix(settings.stage, definition.name)
         channels = Channels(self, "Channels", definition=definition, places=places)

@@ -62,6 +62,10 @@ def _kind(kind: dict[str, Any], schema: dict[str, Any]) -> str:
         return "mapping"
     if "enum" in kind:
         return " or ".join(f"`{value}`" for value in kind["enum"])
+    if isinstance(kind.get("anyOf"), list):
+        return " or ".join(_kind(each, schema) for each in kind["anyOf"] if each.get("type") != "null")
+    if isinstance(kind.get("type"), list):
+        return " or ".join(_kind({"type": each}, schema) for each in kind["type"])
     if kind.get("type") == "array":
         return f"list of {_kind(_resolved(kind['items'], schema), schema)}s"
     if kind.get("type") == "object":

@@ -7,8 +7,9 @@ is the script's business: it runs as `python3 script.py` would run it, from a fo
 "zips": {"3.10": "libraries/….zip"}}], "files": {"/opt/ml/processing/areas": "parishes.geojson"}}`. Libraries that are
 required and don't fit this container end the job; others cost a line of log, and are left where they are if the
 container has the same packages. `files`: what the file in an input's folder is called. `products`, of a script that
-leaves files without STAC Items: `{"script": "ndvi.py", "digest": "…"}`; then `products/` holds the program that makes
-products of them when the script has ended well.
+leaves files without STAC Items: `{"script": "ndvi.py", "digest": "…", "input": "/opt/ml/processing/input_data",
+"output": "/opt/ml/processing/output_data"}`; then `products/` holds the program that makes products of them when the
+script has ended well.
 
 Needs nothing but the standard library of Python 3.8 or newer. What comes before it says of an older one that it is too
 old must be read by Python 3.6, and so must the whole file's syntax.
@@ -71,7 +72,7 @@ def main():
         except Unusable as error:
             return refuse(str(error))
     for folder, name in start.get("files", {}).items():
-        give_name(ROOT / Path(folder).relative_to("/opt/ml"), name)
+        give_name(in_container(folder), name)
     try:
         report(archive)
     except Exception as error:  # noqa: BLE001  (packages may say anything of themselves; a line of log is worth no job)
@@ -85,7 +86,7 @@ def main():
     ended = Ended()
     if start.get("products"):
         # What the script changes in its environment and its input is its own business.
-        scenes = keep(ROOT / "processing" / "input_data", Path(place, "scenes"))
+        scenes = keep(in_container(start["products"]["input"]), Path(place, "scenes"))
         at_the_end(os.getpid(), make_products, ended, start["products"], Path(place), scenes, dict(os.environ), log)
     run(Path(place, "script", start["entry"]), ended)
     return 0
@@ -125,6 +126,11 @@ class Log:
                 os.write(self.descriptor, line(event).encode("utf-8"))
 
 
+def in_container(folder):
+    """A folder of the container, or what stands for it here."""
+    return ROOT / Path(folder).relative_to("/opt/ml")
+
+
 def keep(folder, copy):
     """A copy of what lies in `folder`, which is not there where this instance was given nothing."""
     copy.mkdir()
@@ -139,7 +145,7 @@ def make_products(ended, told, place, scenes, environment, log):
         return
     program = place / "products" / "_catalogue_files.py"
     command = [sys.executable, str(program), "--script", told["script"], "--digest", told["digest"]]
-    command += ["--input", str(scenes)]
+    command += ["--input", str(scenes), "--output", str(in_container(told["output"]))]
     stderr = log.descriptor if log.is_open() else subprocess.DEVNULL
     code = 1
     try:

@@ -10,7 +10,8 @@ from typing import Any
 MAX_ARGUMENTS = 100
 MAX_LENGTH = 256
 EVALUATED = "(Step Functions would evaluate it as JSONata; write it in another way)"
-_KEY = re.compile(r"[a-z][a-z0-9_-]*")
+# What scripts name their options by: argparse would take nearly any text, and a slip of the pen is none of these.
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 
 
 def is_evaluated(text: str) -> bool:
@@ -21,11 +22,14 @@ def is_evaluated(text: str) -> bool:
     return text.startswith("{%") and text.endswith("%}")
 
 
-def render_arguments(arguments: Mapping[str, Any]) -> list[str]:
+def render_arguments(arguments: Mapping[str, Any] | list[Any]) -> list[str]:
     """`{"indices": ["NDVI", "EVI"], "overwrite": True, "mask": None}` → `--indices NDVI,EVI --overwrite`.
 
-    Lists are joined by commas, `True` is the flag alone, `False` and `None` are nothing.
+    Lists in a mapping are joined by commas, `True` is the flag alone, `False` and `None` are nothing. A list in the
+    mapping's place is the command line itself, word by word.
     """
+    if isinstance(arguments, list):
+        return [_text(word) for word in arguments]
     rendered: list[str] = []
     for key, value in arguments.items():
         if value is None or value is False:
@@ -36,24 +40,41 @@ def render_arguments(arguments: Mapping[str, Any]) -> list[str]:
     return rendered
 
 
-def argument_problems(arguments: Mapping[str, Any]) -> list[tuple[str | None, str]]:
-    """What keeps `arguments` from becoming a command line: (key or None for all of them, sentence)."""
-    problems: list[tuple[str | None, str]] = []
-    for key, value in arguments.items():
-        if not _KEY.fullmatch(key):
-            problems.append((key, "is no argument name (expected lower-case letters, digits, - and _, a letter first)"))
-        elif (sentence := _value_problem(value)) is not None:
-            problems.append((key, sentence))
-        elif any(len(part) > MAX_LENGTH for part in render_arguments({key: value})):
-            length = max(map(len, render_arguments({key: value})))
-            problems.append((key, f"is {length} characters long as an argument (a job takes at most {MAX_LENGTH})"))
-        elif any("\n" in part or "\r" in part for part in render_arguments({key: value})):
-            problems.append((key, "spans several lines (an argument of a job is one line)"))
-        elif any(is_evaluated(text) for text in (*render_arguments({key: value}), *_texts(value))):
-            problems.append((key, f"is between {{% and %}} {EVALUATED}"))
+def argument_problems(arguments: Mapping[str, Any] | list[Any]) -> list[tuple[str | int | None, str]]:
+    """What keeps `arguments` from becoming a command line: (key or place, None for all of them; sentence)."""
+    if isinstance(arguments, list):
+        problems = [(n, sentence) for n, word in enumerate(arguments) if (sentence := _word_problem(word)) is not None]
+    else:
+        problems = [
+            (key, text) for key, value in arguments.items() if (text := _option_problem(key, value)) is not None
+        ]
     if not problems and (count := len(render_arguments(arguments))) > MAX_ARGUMENTS:
         problems.append((None, f"make {count} words on the command line (a job takes at most {MAX_ARGUMENTS})"))
     return problems
+
+
+def _word_problem(word: Any) -> str | None:
+    """Why `word` can't be one of the command line's, as it is."""
+    if isinstance(word, bool) or not isinstance(word, str | int | float):
+        return "is neither text nor number (a list is the command line, word by word: put in quotes what is a text)"
+    return _rendered_problem([_text(word)])
+
+
+def _option_problem(key: str, value: Any) -> str | None:
+    """Why `key: value` can't become `--key value`."""
+    if not _KEY.fullmatch(key):
+        return "is no argument name (expected letters, digits, -, _ and ., a letter first; or a list of words instead)"
+    return _value_problem(value) or _rendered_problem([*render_arguments({key: value}), *_texts(value)])
+
+
+def _rendered_problem(words: list[str]) -> str | None:
+    if (length := max(map(len, words), default=0)) > MAX_LENGTH:
+        return f"is {length} characters long as an argument (a job takes at most {MAX_LENGTH})"
+    if any("\n" in word or "\r" in word for word in words):
+        return "spans several lines (an argument of a job is one line)"
+    if any(map(is_evaluated, words)):
+        return f"is between {{% and %}} {EVALUATED}"
+    return None
 
 
 def _value_problem(value: Any) -> str | None:

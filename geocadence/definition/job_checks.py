@@ -49,6 +49,7 @@ def job_problems(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[
     yield from _scenes_and_products(data, folder, root)
     yield from _arguments(data)
     yield from _built_in_arguments(data, folder, root)
+    yield from _built_in_folders(data, folder, root)
     yield from _environment(data)
 
 
@@ -159,7 +160,7 @@ def _has_products_of_files(processing: dict[str, Any]) -> bool:
 
 
 def _arguments(data: dict[str, Any]) -> Iterator[Finding]:
-    arguments = at(data, "processing", "arguments", kind=dict, default={})
+    arguments = at(data, "processing", "arguments", kind=(dict, list), default={})
     for name, sentence in argument_problems(arguments or {}):
         yield ("processing", "arguments", *([name] if name is not None else [])), sentence
 
@@ -167,9 +168,15 @@ def _arguments(data: dict[str, Any]) -> Iterator[Finding]:
 def _built_in_arguments(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
     """What the built-in script itself says of its arguments: it knows them best, and tells by `--check`."""
     name = at(data, "processing", "script", kind=str)
-    arguments = at(data, "processing", "arguments", kind=dict, default={}) or {}
+    arguments = at(data, "processing", "arguments", kind=(dict, list), default={}) or {}
     # Scripts of others may lie beside it; they know no --check, and would do their work.
     if not name or not is_built_in_of_scenes(name, folder=folder, root=root) or any(argument_problems(arguments)):
+        return
+    if isinstance(arguments, list):
+        yield (
+            ("processing", "arguments"),
+            f"are a list, and {BUILT_IN_OF_SCENES} is told by name (expected a mapping, e.g. indices: [NDVI])",
+        )
         return
     for reserved in ("check", "help", "input", "output"):
         if render_arguments({reserved: arguments.get(reserved)}):
@@ -187,6 +194,17 @@ def _built_in_arguments(data: dict[str, Any], folder: Path, root: Path) -> Itera
     if told.returncode:
         said = told.stderr.strip().rpartition("error: ")[2]
         yield ("processing", "arguments"), f"{BUILT_IN_OF_SCENES} refuses them: {said}"
+
+
+def _built_in_folders(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:
+    processing = at(data, "processing", kind=dict, default={}) or {}
+    script = at(processing, "script", kind=str) or ""
+    for key in ("input_path", "output_path"):
+        if key in processing and script and is_built_in_of_scenes(script, folder=folder, root=root):
+            yield (
+                ("processing", key),
+                f"makes no sense here: {BUILT_IN_OF_SCENES} knows its folders (leave the key out)",
+            )
 
 
 def _environment(data: dict[str, Any]) -> Iterator[Finding]:

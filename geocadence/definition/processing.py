@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from geocadence.definition.values import (
-    Argument,
+    Arguments,
     ChannelName,
     ContainerPath,
     Entry,
@@ -94,10 +94,11 @@ class Processing(Part):
         "3.10 when left out, and 3.11 in an image built here",
         examples=["3.12"],
     )
-    arguments: dict[str, Argument] = Field(
+    arguments: Arguments = Field(
         {},
         description="Becomes --key value on the script's command line; a list a,b,c; true the flag alone; "
-        "false and null nothing",
+        "false and null nothing. A list in the mapping's place is a command line of your own script, word by word",
+        examples=[{"indices": ["NDVI"]}, ["areas.geojson", "2026-01-01", "-v"]],
     )
     image: Image = Field(
         "sagemaker-geospatial",
@@ -143,6 +144,18 @@ class Processing(Part):
         "products of files appear at the end",
     )
     max_runtime: Runtime = Field(Duration.parse("PT4H"), description="When a job is stopped, PT1S to P9D")
+    input_path: ContainerPath | None = Field(
+        None,
+        description="The folder in the container where a script of your own finds its scenes or objects; "
+        "/opt/ml/processing/input_data when left out",
+        examples=["/opt/ml/processing/input"],
+    )
+    output_path: ContainerPath | None = Field(
+        None,
+        description="The folder in the container where a script of your own leaves its products; "
+        "/opt/ml/processing/output_data when left out",
+        examples=["/opt/ml/processing/output"],
+    )
     environment: dict[str, str] = Field(
         {},
         description="Environment variables of the script: also how GDAL and AWS's SDKs make requests "

@@ -123,13 +123,22 @@ def _mode(value: str) -> str:
     return value
 
 
-def _argument(value: Any) -> Any:
-    return value  # `checks` says what is wrong with arguments: one sentence a key, not one a type
+def _arguments(value: Any) -> Any:
+    """Mapping or list; `job_checks` says what is wrong in it: one sentence a key, not one a type."""
+    if not isinstance(value, dict | list):
+        raise ValueError("is neither a mapping (`key: value` becomes --key value) nor a list (the words, as they are)")
+    return value
 
 
 _SCALARS = [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]
 _ARGUMENT_SCHEMA = {
     "anyOf": [*_SCALARS, {"type": "null"}, {"type": "array", "items": {"anyOf": _SCALARS}, "minItems": 1}]
+}
+_ARGUMENTS_SCHEMA = {
+    "anyOf": [
+        {"type": "object", "additionalProperties": _ARGUMENT_SCHEMA},
+        {"type": "array", "items": {"type": ["string", "number"]}},
+    ]
 }
 
 Text = Annotated[str, Field(min_length=1)]
@@ -154,7 +163,7 @@ Stage = Annotated[
         "is no stage name (expected up to 12 lower-case letters and digits, a letter first; e.g. dev)",
     ),
 ]
-Argument = Annotated[Any, BeforeValidator(_argument), WithJsonSchema(_ARGUMENT_SCHEMA)]
+Arguments = Annotated[Any, BeforeValidator(_arguments), WithJsonSchema(_ARGUMENTS_SCHEMA)]
 Cron = Annotated[str, AfterValidator(_cron)]
 Rate = Annotated[Duration, AfterValidator(_whole_minutes)]
 Timezone = Annotated[str, AfterValidator(_timezone)]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from cataloguing.catalogue import Script, catalogue
-from spectral.container import INPUT, OUTPUT, leave_message
+from spectral.container import leave_message
 from spectral.progress import Progress
 
 
@@ -17,8 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="_catalogue_files", description="STAC Items for what a script left.")
     parser.add_argument("--script", required=True, help="the script's name")
     parser.add_argument("--digest", required=True, help="a digest of its code")
-    parser.add_argument("--input", type=Path, default=INPUT)
-    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--input", required=True, type=Path, help="the folder of the scenes")
+    parser.add_argument("--output", required=True, type=Path, help="the folder of what the script left")
     given = parser.parse_args(arguments)
     try:
         catalogue(

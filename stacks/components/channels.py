@@ -6,7 +6,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from geocadence.definition import Definition
-from geocadence.definition.channels import folder_of
+from geocadence.definition.channels import folder_of, input_folder, output_folder
 from geocadence.definition.processing import ExtraInput
 from stacks.components import processing_job as pj
 from stacks.components.pipeline_places import PipelinePlaces
@@ -63,6 +63,15 @@ def names_of_files(definition: Definition) -> dict[str, str]:
     inputs = definition.pipeline.processing.inputs
     paths = {name: definition.input_file_path(name) for name in inputs}
     return {folder_of(name, inputs[name].path): path.name for name, path in paths.items() if path is not None}
+
+
+def products_of_files(definition: Definition) -> dict[str, str] | None:
+    """What makes products of the files of a script that leaves no Items has to know; None for one that leaves them."""
+    processing = definition.pipeline.processing
+    if not processing.makes_items:
+        return None
+    folders = {"input": input_folder(processing), "output": output_folder(processing)}
+    return {"digest": definition.code_digest, **folders}
 
 
 def named(given: ExtraInput) -> list[Location]:

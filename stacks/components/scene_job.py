@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from geocadence.definition import Definition, render_arguments
-from geocadence.definition.channels import CODE, INPUT, OUTPUT
+from geocadence.definition.channels import CODE, input_folder, output_folder
 from stacks.components import processing_job as pj
 from stacks.components.channels import Channels, output_uri
 from stacks.components.container_image import ContainerImage
@@ -52,7 +52,7 @@ def scene_job(
                 "input_data",
                 s3_input=pj.S3Input(
                     BATCH_URI if source.has_scenes else SOURCE_URI,
-                    INPUT,
+                    input_folder(processing),
                     s3_data_type="ManifestFile" if source.kind == "manifest" else "S3Prefix",
                     s3_data_distribution_type=processing.distribution,
                 ),
@@ -65,7 +65,7 @@ def scene_job(
                     "output_data",
                     s3_output=pj.S3Output(
                         output_uri(f"s3://{places.output.bucket}/{places.output.prefix}"),
-                        OUTPUT,
+                        output_folder(processing),
                         s3_upload_mode=processing.upload_mode,
                     ),
                 ),

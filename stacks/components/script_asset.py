@@ -37,8 +37,8 @@ class ScriptAsset(Construct):
 
     `entry` is the file of a script folder that is run; `python` is the image's, `provided` the packages in the image
     that must not travel although `requirements` would bring them; `files` the names that files deployed as inputs
-    have in their folders; `digest` is given for a script that leaves files without Items: of its code, for the Items
-    that they get.
+    have in their folders; `products` is given for a script that leaves files without Items: the `digest` of its code,
+    for the Items that they get, and the folders of the container where scenes come in and files are left.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class ScriptAsset(Construct):
         provided: tuple[str, ...] = (),
         python: str = "",
         files: Mapping[str, str] | None = None,
-        digest: str | None = None,
+        products: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, id)
         # By its own name, whatever a link to it is called: the others beside it travel under theirs.
@@ -66,8 +66,8 @@ class ScriptAsset(Construct):
                 "libraries": listed,
                 "files": dict(files or {}),
             }
-            if digest is not None:
-                start["products"] = {"script": script.name, "digest": digest}
+            if products is not None:
+                start["products"] = {"script": script.name, **products}
                 _lay_out(CATALOGUING, staging / "products")
             (staging / "start.json").write_text(json.dumps(start, indent=1))
             # Not by the CDK, which would press anew the libraries, zips already, for each deployment's folder.

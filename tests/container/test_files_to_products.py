@@ -12,6 +12,8 @@ import pytest
 from tests.container.conftest import PYTHON
 
 SCENES = [f"S2A_{n}" for n in range(3)]
+FOLDERS = {"input": "/opt/ml/processing/input_data", "output": "/opt/ml/processing/output_data"}
+PRODUCTS = {"script": "ndvi.py", "digest": "5f1c", **FOLDERS}
 # In the manner of AWS's guide, with what it would read from afar made up.
 GUIDE = """
 import json, os, sys
@@ -33,14 +35,16 @@ for item in items:
 def guide(job, tmp_path):
     """A job of a script that leaves files, `end`ing as it is told; its scenes are on the instance's disk."""
 
-    def start(end: str = "", *, python: Path = PYTHON, script: str = GUIDE, **environment: str):
-        for name in ("input_data", "output_data"):
-            (tmp_path / "processing" / name).mkdir(parents=True)
+    def start(end: str = "", *, python: Path = PYTHON, script: str = GUIDE, moved: dict | None = None, **environment):
+        products = PRODUCTS | (moved or {})
+        places = {name: tmp_path / Path(products[name]).relative_to("/opt/ml") for name in FOLDERS}
+        for place in places.values():
+            place.mkdir(parents=True)
         for scene in SCENES:
             item = {"id": scene, "properties": {"datetime": "2026-03-17T11:21:21Z"}, "geometry": None, "links": []}
             result = [{"Id": scene, "Assets": {}, "geocadence:item": item}]
-            (tmp_path / "processing/input_data" / f"{scene}.json").write_text(json.dumps(result))
-        made = job(script + end, products={"script": "ndvi.py", "digest": "5f1c"})
+            (places["input"] / f"{scene}.json").write_text(json.dumps(result))
+        made = job(script + end, products=products)
         return made.start(python=python, GEOCADENCE_RUN_ID="run1", GEOCADENCE_PIPELINE="guide", **environment)
 
     return start
@@ -49,6 +53,17 @@ def guide(job, tmp_path):
 def _left(folder: Path) -> set[str]:
     output = folder / "processing/output_data"
     return {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
+
+
+def test_files_become_products_wherever_the_definition_has_scenes_come_in_and_files_left(guide, tmp_path):
+    script = GUIDE.replace("input_data", "input/scenes").replace("output_data", "output")
+    moved = {"input": "/opt/ml/processing/input/scenes", "output": "/opt/ml/processing/output"}
+    ended = guide(script=script, moved=moved)
+    assert ended.code == 0, ended.err
+    for scene in SCENES:
+        folder = tmp_path / "processing/output/2026/03" / scene
+        assert sorted(path.name for path in folder.iterdir()) == [f"{scene}.json", f"ndvi_{scene}.tif"]
+    assert not (tmp_path / "processing/output_data").exists()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +126,7 @@ def test_a_job_whose_files_cannot_be_made_products_fails_and_says_so(guide, tmp_
 
 
 def test_an_instance_that_was_given_no_scene_ends_well(job):
-    ended = job("print('nothing to do')", products={"script": "ndvi.py", "digest": "5f1c"}).start(python=PYTHON)
+    ended = job("print('nothing to do')", products=PRODUCTS).start(python=PYTHON)
     assert (ended.code, ended.out) == (0, "nothing to do\n"), ended.err
 
 

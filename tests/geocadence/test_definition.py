@@ -381,9 +381,15 @@ def test_any_geojson_becomes_one_flat_geometry(geojson: dict, geometry: dict) ->
             ["--scale", "0.5", "--tiles", "3", "--flags", "true,1,0.25"],
         ),
         ({"since": "2026-01-01", "empty": ""}, ["--since", "2026-01-01", "--empty", ""]),
+        ({"minCloud": 0.5, "bbox.crs": "EPSG:4326"}, ["--minCloud", "0.5", "--bbox.crs", "EPSG:4326"]),
+        # A list is the command line: positional ones, short ones, some twice, some of several values.
+        (
+            ["areas.geojson", "2026-01-01", -7, "-v", "--band", "B04", "--band", "B08", "--bbox", 1, 2.5, ""],
+            ["areas.geojson", "2026-01-01", "-7", "-v", "--band", "B04", "--band", "B08", "--bbox", "1", "2.5", ""],
+        ),
     ],
 )
-def test_arguments_become_a_command_line(arguments: dict, rendered: list[str]) -> None:
+def test_arguments_become_a_command_line(arguments: dict | list, rendered: list[str]) -> None:
     assert render_arguments(arguments) == rendered
 
 

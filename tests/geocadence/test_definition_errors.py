@@ -149,6 +149,22 @@ MISTAKES = [
     ("script: spectral_index", "script: spectral_index\n  inputs: {area: {uri: 's3://bucket/a', path: /opt/ml/processing/input_data/x}}",
      "11: processing.inputs.area.path: /opt/ml/processing/input_data/x lies in or around /opt/ml/processing/input_data (input_data "
      "has it: take another)"),
+    *[
+        ("script: spectral_index", f"script: mine.py\n  {key}: {path}", f"11: processing.{key}: {path} lies in or "
+         f"around {other} ({whose} has it: take another)")
+        for key, path, other, whose in (
+            ("input_path", "/opt/ml/processing/code/scenes", "/opt/ml/processing/code", "code"),
+            ("input_path", "/opt/ml/processing/output_data", "/opt/ml/processing/output_data", "output_data"),
+            ("output_path", "/opt/ml/processing/input_data/out", "/opt/ml/processing/input_data", "input_data"),
+        )
+    ],
+    ("script: spectral_index", "script: mine.py\n  input_path: /opt/ml/processing/input\n  inputs: {area: {uri: 's3://bucket/a', path: "
+     "/opt/ml/processing/input/area}}", "12: processing.inputs.area.path: /opt/ml/processing/input/area lies in or around "
+     "/opt/ml/processing/input (input_data has it: take another)"),
+    ("script: spectral_index", "script: mine.py\n  output_path: /tmp/out", "11: processing.output_path: /tmp/out is no folder below "
+     "/opt/ml/processing/ (expected e.g. /opt/ml/processing/area)"),
+    ("script: spectral_index", "script: spectral_index\n  input_path: /opt/ml/processing/input", "11: processing.input_path: makes no "
+     "sense here: spectral_index knows its folders (leave the key out)"),
     ("script: spectral_index", "script: spectral_index\n  outputs: {runs: {}}", "11: processing.outputs.runs: is a name that "
      "Geocadence uses itself (take another one)"),
     ("script: spectral_index", "script: spectral_index\n  inputs: {a: {uri: 's3://bucket/a', path: /opt/ml/processing/b}}\n  outputs: "
@@ -172,8 +188,24 @@ MISTAKES = [
      "ShardedByS3Key or FullyReplicated)"),
     ("instance_count: 4", "instance_type: m5.large", "11: processing.instance_type: m5.large is no SageMaker instance "
      "type (expected e.g. ml.m5.4xlarge)"),
-    ("instance_count: 4", "arguments: {Indices: NDVI}", "11: processing.arguments.Indices: is no argument name "
-     "(expected lower-case letters, digits, - and _, a letter first)"),
+    ("instance_count: 4", "arguments: {-v: true}", "11: processing.arguments.-v: is no argument name "
+     "(expected letters, digits, -, _ and ., a letter first; or a list of words instead)"),
+    ("instance_count: 4", "arguments: areas.geojson", "11: processing.arguments: areas.geojson is neither a mapping (`key: value` "
+     "becomes --key value) nor a list (the words, as they are)"),
+    ("instance_count: 4", "arguments: [NDVI, 2026-01-01]", "11: processing.arguments: are a list, and spectral_index is told by "
+     "name (expected a mapping, e.g. indices: [NDVI])"),
+    *[
+        ("instance_count: 4", f"arguments:\n  - a.json\n  - {word}", f"13: processing.arguments[1]: {told}")
+        for word, told in (
+            ("true", "is neither text nor number (a list is the command line, word by word: put in quotes what is a text)"),
+            ("[a]", "is neither text nor number (a list is the command line, word by word: put in quotes what is a text)"),
+            ("x" * 257, "is 257 characters long as an argument (a job takes at most 256)"),
+            ('"a\\nb"', "spans several lines (an argument of a job is one line)"),
+            ('"{% 1 %}"', "is between {% and %} (Step Functions would evaluate it as JSONata; write it in another way)"),
+        )
+    ],
+    ("instance_count: 4", f"arguments: [{', '.join(['a'] * 101)}]", "11: processing.arguments: make 101 words on the command line "
+     "(a job takes at most 100)"),
     ("instance_count: 4", "arguments: {indices: [{a: 1}]}", "11: processing.arguments.indices: holds something else "
      "than texts, numbers and booleans (a list becomes a,b,c)"),
     ("instance_count: 4", f"arguments: {{indices: {'x' * 257}}}", "11: processing.arguments.indices: is 257 characters "
@@ -289,6 +321,13 @@ def test_a_mistake_is_named_with_its_place(project: Path, there: str, instead: s
         ),
         ("script: spectral_index", "script: mine.py\n  products: files\n  upload: EndOfJob"),
         ("instance_count: 4", "arguments: {check: false, help: null, output: false}"),
+        ("script: spectral_index", f"script: mine.py\n  arguments: [{', '.join(['a' * 256] * 100)}]"),
+        ("script: spectral_index", "script: mine.py\n  arguments: []"),
+        (
+            "script: spectral_index",
+            "script: mine.py\n  input_path: /opt/ml/processing/input/scenes\n  output_path: /opt/ml/processing/output/\n"
+            "  inputs: {area: {uri: 's3://bucket/a', path: /opt/ml/processing/input_data}}",
+        ),
         ("instance_count: 4", 'arguments: {template: "{%", other: "{% a %} b", more: "a {% b %}"}'),
         ("name: ndvi-weekly", "name: storage-of-grain"),
     ],

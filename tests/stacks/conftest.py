@@ -85,6 +85,18 @@ DEFINITIONS = {
         "source": {"items": {"href": "https://catalogue.example/scenes.json"}},
         "processing": {"script": "single.py", "scene_format": "search-result"},
     },
+    "cubes": {
+        "stages": ["dev"],
+        "source": {"items": {"href": "https://catalogue.example/scenes.json"}},
+        "processing": {
+            "script": "single.py",
+            "arguments": ["area.geojson", "2026-01-01", -7, "-v"],
+            "products": "files",
+            "input_path": "/opt/ml/processing/input/scenes",
+            "output_path": "/opt/ml/processing/output/",
+            "inputs": {"objects": {"file": "area.geojson", "path": "/opt/ml/processing/input/code"}},
+        },
+    },
     "orthos": {
         "stages": ["dev"],
         "source": {"manifest": {"uri": "s3://survey-images/lists/orthos.json"}},

@@ -84,9 +84,14 @@ def test_one_file_runs_from_its_zip_as_it_is(synthesis: Synthesis) -> None:
 def test_a_script_that_leaves_no_items_travels_with_what_makes_products_of_its_files(
     synthesis: Synthesis, pipelines: Path, tmp_path: Path
 ) -> None:
-    folder = _unpacked(_script(synthesis, "guide")[1], tmp_path / "guide")
+    folder = _unpacked(_script(synthesis, "cubes")[1], tmp_path / "cubes")
     told = json.loads((folder / "start.json").read_text())["products"]
-    assert told == {"script": "single.py", "digest": load_pipeline(pipelines / "guide.yaml").code_digest}
+    assert told == {
+        "script": "single.py",
+        "digest": load_pipeline(pipelines / "cubes.yaml").code_digest,
+        "input": "/opt/ml/processing/input/scenes",
+        "output": "/opt/ml/processing/output",
+    }
     program = [sys.executable, folder / "products/_catalogue_files.py", "--help"]
     done = subprocess.run(program, capture_output=True, text=True, cwd=folder, env={}, check=False)
     assert done.returncode == 0, done.stderr

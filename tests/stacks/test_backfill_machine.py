@@ -28,7 +28,7 @@ def window_states(states: dict) -> dict:
 
 
 def test_only_pipelines_of_scenes_have_one(synthesis: Synthesis) -> None:
-    of_scenes = ("-ndvi-weekly", "-guide")
+    of_scenes = ("-ndvi-weekly", "-guide", "-cubes")
     for stack in synthesis.stacks:
         names = [
             m["Properties"]["StateMachineName"] for m in stack.of_type("AWS::StepFunctions::StateMachine").values()

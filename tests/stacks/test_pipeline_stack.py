@@ -23,6 +23,7 @@ def test_a_stage_has_the_stacks_that_its_definitions_ask_for(synthesis: Synthesi
         "geocadence-dev-zonal",
         "geocadence-dev-built",
         "geocadence-dev-guide",  # stages: [dev]
+        "geocadence-dev-cubes",  # likewise
         "geocadence-dev-orthos",  # stages: [dev]
         "geocadence-dev-roots",  # likewise
         "geocadence-prod-storage",

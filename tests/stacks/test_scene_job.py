@@ -21,7 +21,7 @@ def weekly(synthesis: Synthesis) -> Stack:
 
 def _job(stack: Stack, attempt: dict | None = None) -> dict:
     given = {"context": context(), "input": {"batch": 2, **(attempt or {})}}
-    return evaluate(stack.task["Arguments"], states=given, plan=PLAN, run_id="r1")
+    return evaluate(stack.task["Arguments"], states=given, plan=PLAN, run_id="r1", written=0)
 
 
 def test_a_batchs_job_is_the_one_that_the_definition_describes(weekly: Stack) -> None:
@@ -76,7 +76,7 @@ def test_a_manifest_is_handed_over_as_a_manifest(synthesis: Synthesis) -> None:
     assert job["AppSpecification"]["ContainerArguments"] == ["--fast"]
 
 
-@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal", "guide"])
+@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal", "guide", "cubes"])
 def test_the_request_is_one_that_botocore_takes(synthesis: Synthesis, pipeline: str) -> None:
     shape = (
         botocore.session.get_session().get_service_model("sagemaker").operation_model("CreateProcessingJob").input_shape

@@ -64,7 +64,7 @@ def flat(value: Any, path: str = "") -> dict[str, Any]:
     return {path: value}
 
 
-@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal", "guide"])
+@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal", "guide", "cubes"])
 def test_the_same_job_is_asked_for_field_by_field(synthesis: Synthesis, pipeline: str) -> None:
     arguments, by_machine = of_the_machine(synthesis, pipeline)
     request = filled(arguments, name=by_machine["ProcessingJobName"], run_id="r1", plan=PLAN)
@@ -76,17 +76,26 @@ def test_the_same_job_is_asked_for_field_by_field(synthesis: Synthesis, pipeline
     machine, sdk = flat(by_machine), flat(by_sdk)
     differences = {key: (machine.get(key), sdk.get(key)) for key in machine.keys() | sdk.keys()}
     differences = {key: pair for key, pair in differences.items() if pair[0] != pair[1]}
-    # Code has a folder of the SDK's own; that nothing is compressed is the API's default, which the SDK spells out.
-    entry = by_machine["AppSpecification"]["ContainerEntrypoint"][1]
+    # That nothing is compressed is the API's default, which the SDK spells out.
     names = [each["InputName"] for each in by_machine["ProcessingInputs"]]
-    assert differences == {
-        ".ProcessingInputs.code.S3Input.LocalPath": ("/opt/ml/processing/code", "/opt/ml/processing/input/code"),
-        ".AppSpecification.ContainerEntrypoint": (
-            ["python3", entry],
-            ["python3", entry.replace("/opt/ml/processing/code/", "/opt/ml/processing/input/code/")],
-        ),
-        **{f".ProcessingInputs.{name}.S3Input.S3CompressionType": (None, "None") for name in names},
+    assert differences == {f".ProcessingInputs.{name}.S3Input.S3CompressionType": (None, "None") for name in names}
+
+
+def test_the_code_lies_beside_an_input_that_is_in_the_folder_of_the_sdks_own(synthesis: Synthesis) -> None:
+    """/opt/ml/processing/input/code is where ScriptProcessor would have it: in the midst of such an input."""
+    arguments, by_machine = of_the_machine(synthesis, "cubes")
+    account = Account()
+    submit(account, filled(arguments, name=by_machine["ProcessingJobName"], run_id="r1", plan=PLAN))
+    (request,) = account.asked
+    folders = {each["InputName"]: each["S3Input"]["LocalPath"] for each in request["ProcessingInputs"]}
+    assert folders == {
+        "code": "/opt/ml/processing/code",
+        "input_data": "/opt/ml/processing/input/scenes",
+        "objects": "/opt/ml/processing/input/code",
     }
+    (output,) = request["ProcessingOutputConfig"]["Outputs"]
+    assert output["S3Output"]["LocalPath"] == "/opt/ml/processing/output"
+    assert request["AppSpecification"]["ContainerArguments"] == ["area.geojson", "2026-01-01", "-7", "-v"]
 
 
 def test_the_definition_says_the_same_and_nothing_else(synthesis: Synthesis) -> None:
@@ -103,7 +112,7 @@ def test_the_definition_says_the_same_and_nothing_else(synthesis: Synthesis) -> 
     products = "s3://geocadence-dev-output-123456789012-us-west-2/zonal"
     # URI, folder, kind, distribution
     inputs = {
-        "code": (archive, "input/code", "S3Prefix", "FullyReplicated"),
+        "code": (archive, "code", "S3Prefix", "FullyReplicated"),
         "input_data": (PLAN["input_uri"], "input_data", "S3Prefix", "ShardedByS3Key"),
         "area": (area, "area", "S3Prefix", "FullyReplicated"),
         "calibration": ("s3://survey-lists/tables/dark.csv", "tables", "S3Prefix", "FullyReplicated"),
@@ -116,7 +125,7 @@ def test_the_definition_says_the_same_and_nothing_else(synthesis: Synthesis) -> 
         "quicklooks": ("s3://survey-web/looks", "png", "Continuous"),
     }
     processing = "/opt/ml/processing/"
-    entry = ["python3", f"{processing}input/code/{archive.rpartition('/')[2]}"]
+    entry = ["python3", f"{processing}code/{archive.rpartition('/')[2]}"]
     expected = {
         "ProcessingJobName": by_machine["ProcessingJobName"],
         "RoleArn": ROLE,
