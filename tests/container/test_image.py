@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from examples.made_up_data import bands, halves, tiff
 from geocadence.definition.images import BUILD_CONTEXT
 from stacks.components.container_image import BUILT_PYTHON
 from stacks.components.libraries import Libraries
 from stacks.components.uv import uv
 from tests.container.conftest import HERE, LAUNCHER, PYTHON, ROOT
-from tests.end_to_end.examples import bands, halves, read_tiff, tiff
+from tests.end_to_end.examples import read_tiff
 
 DOCKERFILE, LOCK = BUILD_CONTEXT["Dockerfile"], BUILD_CONTEXT["requirements.txt"]
 LINT = Path(sys.executable).with_name("hadolint")

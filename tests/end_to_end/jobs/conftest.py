@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from examples.made_up_data import put_data
 from tests.end_to_end.conftest import Deployed, deployed_with, pointed_at
-from tests.end_to_end.examples import put_data, put_examples
+from tests.end_to_end.examples import BUCKET, put_examples
 from tests.end_to_end.jobs.matrix import write_matrix
 
 DEFINITIONS = """
@@ -57,7 +58,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 
     with deployed_with(DEFINITIONS, tmp_path_factory.mktemp, write_more) as stage:
         with pointed_at(stage.cloud):
-            put_data()
+            put_data(BUCKET)
         yield stage
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import boto3
 import numpy as np
 import pytest
 
+from examples.made_up_data import RASTERS, SCENES, bands, classes
 from tests.end_to_end.conftest import Deployed
-from tests.end_to_end.examples import BUCKET, RASTERS, SCENES, bands, read_tiff
+from tests.end_to_end.examples import BUCKET, ROOT, read_tiff
 
 
 def log_of(job: str) -> list[dict]:
@@ -47,6 +51,59 @@ def test_a_script_in_the_manner_of_awss_guide_runs_as_it_is(deployed: Deployed) 
     assert sorted(line["host"] for line in said) == ["algo-1", "algo-2", "algo-3"]
     assert [line["inputs"]["input_data"]["files"] for line in said] == [1, 1, 1]
     assert {"python", "gdal", "rasterio", "numpy", "rioxarray"} <= set(said[0]["versions"])
+
+
+def clear_ndvi(n: int) -> np.ndarray:
+    """NDVI of scene `n`, by numpy alone; NaN where a band has no value or there is a cloud."""
+    red, nir = (np.ma.masked_equal(band, 0).astype("float64") for band in bands(n))
+    clouds = np.isin(np.kron(classes(), np.ones((2, 2))), (8, 9, 10))
+    return np.ma.masked_where(clouds, (nir - red) / (nir + red)).filled(np.nan)
+
+
+def test_a_script_with_positional_arguments_and_folders_of_its_own_runs_as_it_is(deployed: Deployed) -> None:
+    ended = deployed.run("cloud-free-ndvi")
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    products = {key for key in deployed.keys("cloud-free-ndvi/") if not key.startswith("runs/")}
+    assert products == {f"{scene}_nir_red.tif" for scene in SCENES}
+    for n, scene in enumerate(SCENES):
+        found = read_tiff(deployed.read(f"cloud-free-ndvi/{scene}_nir_red.tif")).filled(np.nan)
+        np.testing.assert_allclose(found, clear_ndvi(n), rtol=1e-6)
+    (job,) = deployed.jobs("cloud-free-ndvi")
+    given = [line["inputs"] for line in log_of(job["ProcessingJobName"]) if line["event"] == "job"]
+    assert sorted(each["input_data"]["files"] for each in given) == [1, 2]
+
+
+def read_cube(content: bytes, path: Path) -> dict[str, Any]:
+    """A netCDF file as xarray reads it, in the jobs' environment: this one has no xarray."""
+    path.write_bytes(content)
+    program = """
+import json, sys, numpy, rioxarray, xarray
+with xarray.open_dataset(sys.argv[1], engine="netcdf4", decode_coords="all") as cube:
+    told = {name: numpy.where(numpy.isnan(cube[name]), None, cube[name]).tolist() for name in cube.data_vars}
+    print(json.dumps(told | {"time": str(cube.time.values)[:19], "crs": cube.rio.crs.to_epsg()}))
+"""
+    command = [ROOT / ".local/container/bin/python", "-c", program, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_cubes_of_fields_on_every_instance_from_scenes_that_are_dealt_out(deployed: Deployed, tmp_path: Path) -> None:
+    ended = deployed.run("data-cubes")
+    assert ended["status"] == "SUCCEEDED", ended.get("cause")
+    products = {key for key in deployed.keys("data-cubes/") if not key.startswith("runs/")}
+    assert products == {f"west-{scene}.nc" for scene in SCENES}, "the east is under clouds, elsewhere is in no scene"
+    for n, scene in enumerate(SCENES):
+        cube = read_cube(deployed.read(f"data-cubes/west-{scene}.nc"), tmp_path / "cube.nc")
+        assert (cube["time"], cube["crs"]) == (f"2026-03-{n + 1:02}T11:21:21", 4326)
+        west = slice(0, 15)
+        np.testing.assert_allclose(np.array(cube["ndvi"], float), clear_ndvi(n)[:, west], rtol=1e-6)
+        np.testing.assert_array_equal(np.array(cube["nir"], float), bands(n)[1][:, west])
+        np.testing.assert_array_equal(np.array(cube["scl"], float), np.kron(classes(), np.ones((2, 2)))[:, west])
+    (job,) = deployed.jobs("data-cubes")
+    given = [line["inputs"] for line in log_of(job["ProcessingJobName"]) if line["event"] == "job"]
+    assert [each["objects"]["files"] for each in given] == [1, 1]
+    assert sorted(each["input_data"]["files"] for each in given) == [1, 2]
 
 
 def test_zonal_statistics_with_areas_on_every_instance_two_outputs_and_a_library_of_their_own(
