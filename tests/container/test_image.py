@@ -183,6 +183,27 @@ def test_the_examples_script_with_a_library_of_its_own_works_with_the_fresh_set(
     assert (tmp_path / "output_data/march.geojson").is_file()
 
 
+# Of tests/processing_scripts those in which the script reads, computes and writes by each of its libraries. All of them
+# would take minutes, for the versions that they have anyway.
+BY_LIBRARIES = ("test_golden.py", "test_codecs.py", "test_mask.py")
+
+
+@pytest.mark.skipif(HERE != BUILT_PYTHON, reason="the fresh set is for the image's Python")
+def test_the_built_in_scripts_own_tests_pass_with_the_fresh_set(installed: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
+        environment.pop(name, None)
+    modules = "numpy, rasterio, imagecodecs, llvmlite"
+    where = f"import {modules}\nfor module in ({modules}): print(module.__file__)"
+    told = subprocess.run([sys.executable, "-c", where], capture_output=True, text=True, check=True, env=environment)
+    assert all(line.startswith(str(installed)) for line in told.stdout.splitlines()), told.stdout
+
+    files = [ROOT / "tests/processing_scripts" / name for name in BY_LIBRARIES]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
 def instructions() -> list[str]:
     """The Dockerfile's, each in a line."""
     text = re.sub(r"^#.*\n", "", DOCKERFILE.read_text(), flags=re.MULTILINE)
