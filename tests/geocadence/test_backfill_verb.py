@@ -87,6 +87,14 @@ def test_one_with_failed_or_partial_windows_exits_with_1_and_says_why(cloud: dic
     assert main(["backfill", "ndvi", *SPAN]) == 1
 
 
+@pytest.mark.parametrize("state", ["partial", "failed", "not started"])
+def test_one_that_succeeded_is_good_only_where_every_window_is(state: str) -> None:
+    ends = BackfillProgress("SUCCEEDED", [window(0, "complete"), window(1, "empty")])
+    assert ends.is_good
+    assert not BackfillProgress("SUCCEEDED", [*ends.windows, window(1, state)]).is_good
+    assert not BackfillProgress("ABORTED", ends.windows).is_good
+
+
 def test_all_that_was_asked_goes_into_the_input(cloud: dict[str, Any]) -> None:
     cloud["ends"] = [GOOD]
     assert main(["backfill", "ndvi", *SPAN, "--step", "P7D", "--recompute", "--instance-count", "8", "--dry-run"]) == 0

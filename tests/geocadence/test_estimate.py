@@ -174,6 +174,8 @@ def test_a_run_that_would_cost_too_much_is_refused_and_starts_nothing(plan: Any,
         "shorter window, name the scenes, or raise the limit in the definition)."
     )
     assert list(inputs.listing("")) == []
+    resolved["limits"]["max_cost_usd"] = 21.67
+    assert plan(resolved)["planned"] == 4
 
 
 def test_a_limit_of_money_without_a_price_is_refused(plan: Any) -> None:

@@ -89,6 +89,14 @@ def test_scenes_that_are_asked_for_by_name_are_taken_whatever_chooses_but_for_th
     assert taken(pipeline, asked, **choice, area="areas/test.geojson", geometry=AREA) == [7]
 
 
+def test_scenes_that_are_asked_for_by_name_and_a_window_are_those_in_the_window(pipeline: Pipeline) -> None:
+    asked = {"scenes": [scene_id(1), scene_id(7)]}
+
+    assert taken(pipeline, asked | {"window": {"start": "2026-11-05"}}) == [7]
+    # An end alone is the schedule's way to say when it is.
+    assert taken(pipeline, asked | {"window": {"end": "2026-11-05"}}) == [1, 7]
+
+
 def test_json_that_is_too_large_is_refused_before_it_is_read(
     inputs: Bucket, outputs: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.scale.store import Client
+from geocadence.bucket import Bucket
 from geocadence.close import scenes
 from geocadence.plan import left_behind
 from geocadence.plan.claims import read_claims
@@ -165,6 +166,23 @@ def test_a_batch_that_was_not_reconciled_is_read_item_by_item(pipeline: Pipeline
     pipeline.close(pipeline.plan("after"))
 
     assert sorted(table(pipeline, tmp_path)) == [scene_id(2), scene_id(5)]
+
+
+@pytest.mark.parametrize("is_reconciled", [True, False])
+def test_what_is_incomplete_by_the_close_that_was_to_commit_it_is_not_committed_but_made_anew(
+    inputs: Bucket, outputs: Bucket, tmp_path: Any, is_reconciled: bool
+) -> None:
+    pipeline = Pipeline(inputs, outputs, [item(2), item(5)])
+    aborted = pipeline.plan("aborted")
+    pipeline.work(aborted, is_reconciled=is_reconciled)
+    pipeline.abort(aborted)
+    heir = pipeline.plan("heir")
+    (file,) = (found.key for found in outputs.listing("ndvi/2026/") if found.key.endswith(f"{scene_id(2)}_ndvi.tif"))
+    outputs.delete_many([file])
+    pipeline.close(heir)
+
+    assert table(pipeline, tmp_path) == [scene_id(5)]
+    assert pipeline.taken(pipeline.plan("after")) == [scene_id(2)]
 
 
 def forget(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,6 +233,8 @@ def test_a_run_above_the_limit_is_refused_and_writes_nothing(plan: Any, inputs: 
         "(take a shorter window, name the scenes, or raise the limit in the definition)."
     )
     assert list(inputs.listing("")) == []
+    resolved["limits"]["max_scenes_per_run"] = 12
+    assert plan(resolved)["planned"] == 12
 
 
 def test_no_scene_means_no_batch(plan: Any, stac_api: str) -> None:

@@ -211,6 +211,22 @@ def test_of_two_closes_of_a_run_at_once_both_tell_what_it_made(
     assert table(pipeline, tmp_path) == [scene_id(2)]
 
 
+def test_a_close_that_dies_before_its_record_keeps_its_claim_and_tells_the_next_time_what_was_made(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned = pipeline.plan("a")
+    pipeline.work(planned)
+    with monkeypatch.context() as broken, pytest.raises(OSError, match="dies here"):
+        broken.setattr(
+            type(pipeline.outputs), "write_file", lambda *_, **__: (_ for _ in ()).throw(OSError("dies here"))
+        )
+        pipeline.close(planned)
+
+    assert pipeline.plan("b")["planned"] == 0
+    closed = pipeline.close(planned)
+    assert (closed["outcome"], closed["produced"], closed["failed"]) == ("complete", 1, 0)
+
+
 def test_a_close_that_is_tried_again_undoes_nothing_that_came_since(pipeline: Pipeline, tmp_path: Any) -> None:
     first = pipeline.plan("a")
     pipeline.work(first)
