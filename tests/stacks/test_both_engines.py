@@ -60,7 +60,9 @@ def _samples() -> list[dict]:
                 execution=f"ü{number}", retry=number, redrive=number or None, Map={"Item": {"Value": number}}
             ),
         }
-        samples.append({"states": states, "plan": plan, "run_id": "r1", "failure": ["", "why"][number % 2]})
+        # Written in this very redrive: otherwise the job's name is an error, which no two engines word alike.
+        known = {"plan": plan, "run_id": "r1", "failure": ["", "why"][number % 2], "written": number}
+        samples.append({"states": states, **known})
     return samples
 
 
