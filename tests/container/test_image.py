@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from examples.made_up_data import bands, halves, tiff
+from examples.made_up_data import bands, classes, halves, tiff
 from geocadence.definition.images import BUILD_CONTEXT
 from stacks.components.container_image import BUILT_PYTHON
 from stacks.components.libraries import Libraries
@@ -183,6 +183,7 @@ def test_the_examples_script_with_a_library_of_its_own_works_with_the_fresh_set(
     assert (tmp_path / "output_data/march.geojson").is_file()
 
 
+<<<<<<< HEAD
 # Of tests/processing_scripts those in which the script reads, computes and writes by each of its libraries. All of them
 # would take minutes, for the versions that they have anyway.
 BY_LIBRARIES = ("test_golden.py", "test_codecs.py", "test_mask.py")
@@ -202,6 +203,25 @@ def test_the_built_in_scripts_own_tests_pass_with_the_fresh_set(installed: Path)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-4000:]
+=======
+def test_the_examples_script_that_interpolates_and_writes_cubes_works_with_the_fresh_set(
+    alone: Any, tmp_path: Path
+) -> None:
+    folders(tmp_path, "input", "input/objects", "input/scenes", "output")
+    shutil.copy(ROOT / "examples/data_cube/fields.geojson", tmp_path / "input/objects")
+    for name, pixels in zip(("red", "nir", "scl"), (*bands(0), classes()), strict=True):
+        (tmp_path / f"{name}.tif").write_bytes(tiff(pixels))
+    hrefs = {name: {"Href": str(tmp_path / f"{name}.tif")} for name in ("red", "nir", "scl")}
+    result = {"Id": "A", "DateTime": "2026-03-01T11:21:21Z", "Assets": hrefs}
+    (tmp_path / "input/scenes/0.json").write_text(json.dumps([result]))
+
+    files = {"data_cube.py": (ROOT / "examples/data_cube/data_cube.py").read_text()}
+    run(alone, tmp_path, files, "fields.geojson", "0.3")
+
+    assert [path.name for path in (tmp_path / "output").iterdir()] == ["west-A.nc"]
+    # xarray falls back to netCDF 3 where scipy alone is there.
+    assert (tmp_path / "output/west-A.nc").read_bytes()[:4] == b"\x89HDF"
+>>>>>>> 516cc32 (The example with cubes is run with the image's fresh set)
 
 
 def instructions() -> list[str]:

@@ -214,6 +214,9 @@ def test_a_type_without_capacity_is_tried_again(deployed: Deployed):
         while not (new := {job["ProcessingJobName"] for job in deployed.jobs("e2e-objects")} - before):
             assert time.monotonic() < until
             time.sleep(0.2)
+        # Whether the job is about to fail, or the next one is due.
+        shown = json.loads(geocadence("status", execution, "--json").stdout)
+        assert shown["phase"] == "waiting for capacity"
     finally:
         capacity.unlink()
     ended = deployed.wait(execution)
