@@ -183,7 +183,6 @@ def test_the_examples_script_with_a_library_of_its_own_works_with_the_fresh_set(
     assert (tmp_path / "output_data/march.geojson").is_file()
 
 
-<<<<<<< HEAD
 # Of tests/processing_scripts those in which the script reads, computes and writes by each of its libraries. All of them
 # would take minutes, for the versions that they have anyway.
 BY_LIBRARIES = ("test_golden.py", "test_codecs.py", "test_mask.py")
@@ -203,7 +202,8 @@ def test_the_built_in_scripts_own_tests_pass_with_the_fresh_set(installed: Path)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     assert done.returncode == 0, done.stdout[-4000:]
-=======
+
+
 def test_the_examples_script_that_interpolates_and_writes_cubes_works_with_the_fresh_set(
     alone: Any, tmp_path: Path
 ) -> None:
@@ -221,7 +221,6 @@ def test_the_examples_script_that_interpolates_and_writes_cubes_works_with_the_f
     assert [path.name for path in (tmp_path / "output").iterdir()] == ["west-A.nc"]
     # xarray falls back to netCDF 3 where scipy alone is there.
     assert (tmp_path / "output/west-A.nc").read_bytes()[:4] == b"\x89HDF"
->>>>>>> 516cc32 (The example with cubes is run with the image's fresh set)
 
 
 def instructions() -> list[str]:
