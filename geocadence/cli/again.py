@@ -71,6 +71,11 @@ def reconcile(options: argparse.Namespace, screen: Screen) -> int:
         plan = target.inputs.read_json(layout.plan)
         if not finished.is_good or plan is None:
             return screen.fail(finished.cause or f"the dry run ended as {finished.status.lower()}")
+        if plan["source"] not in ("stac", "items"):
+            return screen.fail(
+                f"{options.reconcile} takes the objects of a {plan['source']}, not scenes: there is nothing to "
+                "compare, as nobody knows which product is of which object"
+            )
         wanting = {d["id"] for d in plan["decisions"] if d["decision"] != "skip"}
         missing += drift(plan, latest_failures(target.outputs, options.reconcile, wanting) if wanting else {})
         compared += len(plan["decisions"])

@@ -19,7 +19,7 @@ from geocadence.cli import runs as run_verbs
 from geocadence.follow import Finished, Progress, RunHandle
 from geocadence.layout import RunLayout
 from tests.geocadence.pipeline import Pipeline, table
-from tests.geocadence.scenes import item, scene_id
+from tests.geocadence.scenes import definition, item, scene_id
 
 
 @pytest.fixture
@@ -317,6 +317,19 @@ def test_reconcile_tells_of_more_than_a_run_may_take(
         f"a run would be refused: {'The run would take 5' if 'max_scenes_per_run' in limits else 'limits.max_cost_usd'}"
         in told.err
     )
+
+
+def test_reconcile_has_nothing_to_compare_where_a_pipeline_takes_objects(
+    pipeline: Pipeline, cloud: Any, capsys: Any
+) -> None:
+    pipeline.inputs.write("sheets/a.tif", b"x", content_type="image/tiff")
+    pipeline.definition = definition(prefix={"uri": pipeline.inputs.uri("sheets/")})
+    pipeline.sources = {"region_of_bucket": lambda bucket: "us-west-2"}
+
+    assert main(["status", "--reconcile", "ndvi", "--start", "2026-11-01", "--end", "2026-11-06"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "ndvi takes the objects of a prefix, not scenes: there is nothing to compare" in " ".join(told.err.split())
 
 
 @pytest.mark.parametrize("wrong", [[], ["--start", "never"], ["--start", "2026-11-05", "--end", "2026-11-01"]])
