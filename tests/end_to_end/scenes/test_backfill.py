@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import datetime, timedelta
 
 import boto3
 import pytest
@@ -154,3 +155,16 @@ def test_a_pipeline_of_objects_has_no_backfills(deployed: Deployed):
     ended = geocadence("backfill", "e2e-objects", *SPAN)
     assert ended.returncode == 1
     assert "the pipeline e2e-objects has no backfills: its source has no scenes" in ended.stderr
+
+
+def test_all_anew_is_what_was_made_before_it_was_asked_for_first(deployed: Deployed):
+    """Which the function looks up among the machine's executions, as its role lets it."""
+    code, facts = backfill("--recompute", "--dry-run")
+    assert code == 0
+    assert facts["totals"]["counts"] == {"new": 1, "skip": 0, "recompute": 5, "rejected": 1}, "one was damaged above"
+    states = boto3.client("stepfunctions")
+    machine = deployed.machine("e2e-months")
+    runs = states.list_executions(stateMachineArn=machine)["executions"][:7]
+    asked = [json.loads(states.describe_execution(executionArn=run["executionArn"])["input"]) for run in runs]
+    first = states.list_executions(stateMachineArn=f"{machine}_backfill")["executions"][0]["startDate"]
+    assert {datetime.fromisoformat(each["recompute"]) - first < timedelta(seconds=1) for each in asked} == {True}
