@@ -31,6 +31,10 @@ class LargeApi:
     scenes: int
     step: timedelta = timedelta(minutes=5)
     says_matched: bool = True
+    counts_until: int | None = None  # what it counts at most
+    ends_after: int | None = None  # results after which there is no next page, as if these were all
+    does_page: bool = True
+    gives_at_once: int | None = None  # scenes at most on a page, whatever is asked for
     pages_until: int | None = None  # results after which paging stalls: the same page again and again
     dies_after: int | None = None  # results after which each page is HTTP 500
     empty_every: int | None = None  # each n-th page has no features, and a next one
@@ -60,7 +64,7 @@ class LargeApi:
             pause, self.slow_once = self.slow_once, 0.0
             time.sleep(pause)
         low, high = self._range(body["datetime"])
-        at, limit = body.get("token", 0), body["limit"]
+        at, limit = body.get("token", 0), min(body["limit"], self.gives_at_once or body["limit"])
         if self.dies_after is not None and at >= self.dies_after:
             return 500
         if self.pages_until is not None and at >= self.pages_until:
@@ -73,8 +77,10 @@ class LargeApi:
         end = at if is_empty else min(at + limit, high - low)
         shown = [n for n in range(low + at, low + end) if n % 1000 < self.gives * 1000]
         following = body | {"token": end, "page": len(self.searches)}
-        links = [self._next(following)] if end < high - low else []
-        matched = {"numberMatched": max(0, high - low)} if self.says_matched else {}
+        is_last = not self.does_page or end >= min(high - low, self.ends_after or high - low)
+        links = [] if is_last else [self._next(following)]
+        count = high - low if self.counts_until is None else min(high - low, self.counts_until)
+        matched = {"numberMatched": count} if self.says_matched else {}
         return {"type": "FeatureCollection", "features": [self.item(n) for n in shown], "links": links, **matched}
 
     def item(self, n: int) -> dict[str, Any]:

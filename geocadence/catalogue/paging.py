@@ -6,6 +6,7 @@ filter runs after their paging), and what lies behind one was lost without a wor
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -22,16 +23,22 @@ Item = dict[str, Any]
 _BROKEN_ANSWERS = 4
 # Pages shift while a catalogue takes scenes in, so that one may hold nothing new; so many in a row are no shift.
 _PAGES_WITHOUT_NEWS = 5
+# A page without any features is no repetition: an API's filter may have left out all that was on it.
+_EMPTY_PAGES = 100
 
 
 class Stalled(ValueError):
     """The pages go on without end and without anything new."""
 
 
+class NoPage(ValueError):
+    """The answer is no page, whatever its status says: some APIs tell of their errors with HTTP 200."""
+
+
 class Pages:
     """One search. Iterating gives the features of page after page; the attributes say how it went so far."""
 
-    def __init__(self, io: StacApiIO, url: str, body: dict[str, Any]) -> None:
+    def __init__(self, io: PatientIO, url: str, body: dict[str, Any]) -> None:
         self._io, self._url, self._body = io, url, body
         self.matched: int | None = None  # how many the API says there are
         self.count = 0  # pages read
@@ -39,29 +46,34 @@ class Pages:
         self.given = 0  # features, as often as they came
 
     def __iter__(self) -> Iterator[list[Item]]:
-        """Raises Stalled, and whatever `StacApiIO` raises for a page that can't be had."""
-        asked: set[str] = set()
-        without_news = 0
-        page = self._io.read_json(self._url, method="POST", parameters=self._body)
+        """Raises Stalled, NoPage, and whatever `StacApiIO` raises for a page that can't be had."""
+        asked: set[bytes] = set()
+        without_news = empty = 0
+        page = self._io.read_page(self._url, method="POST", parameters=self._body)
         self.matched = _matched(page)
         while True:
             features = page["features"]
             self.count += 1
             identities = {identity(feature) for feature in features}
             link = next((link for link in page.get("links", []) if link["rel"] == "next"), None)
-            following = json.dumps(link, sort_keys=True) if link is not None else None
-            without_news = without_news + 1 if identities <= self.seen else 0
+            # The link holds the search's body, with an area of any size.
+            following = hashlib.sha256(json.dumps(link, sort_keys=True).encode()).digest() if link is not None else None
+            is_news = not identities <= self.seen
+            without_news = 0 if is_news else without_news + bool(features)
+            empty = 0 if features else empty + 1
             # An empty page is no circle by itself, but one that asks for the same page again is.
             circles = following in asked or without_news == _PAGES_WITHOUT_NEWS
-            if without_news and following is not None and circles:
+            if not is_news and following is not None and circles:
                 raise Stalled("its pages repeat themselves without end")
+            if following is not None and empty == _EMPTY_PAGES:
+                raise Stalled(f"{empty} of its pages in a row hold nothing, and there is always another")
             self.seen |= identities
             self.given += len(features)
             yield features
             if following is None:
                 return
             asked.add(following)
-            page = self._io.read_json(Link.from_dict(link), parameters=self._body)
+            page = self._io.read_page(Link.from_dict(link), parameters=self._body)
 
 
 def identity(feature: Item) -> str:
@@ -90,14 +102,28 @@ class PatientIO(StacApiIO):
         self._sleep = sleep
 
     def read_json(self, source: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return self._patiently(lambda: super(PatientIO, self).read_json(source, *args, **kwargs))
+
+    def read_page(self, source: Any, **kwargs: Any) -> dict[str, Any]:
+        """The same of a page of a search; NoPage where the answer stays another."""
+        return self._patiently(lambda: _page(super(PatientIO, self).read_json(source, **kwargs)))
+
+    def _patiently(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         for attempt in range(_BROKEN_ANSWERS):
             try:
-                return super().read_json(source, *args, **kwargs)
+                return read()
             except (APIError, ValueError) as error:
                 if attempt == _BROKEN_ANSWERS - 1 or not _is_broken_off(error):
                     raise
                 self._sleep(2.0**attempt)
         raise AssertionError("unreachable")
+
+
+def _page(answer: Any) -> dict[str, Any]:
+    features = answer.get("features") if isinstance(answer, dict) else None
+    if not isinstance(features, list) or not all(isinstance(feature, dict) for feature in features):
+        raise NoPage(f"a page without a list of `features`: {json.dumps(answer)[:200]}")
+    return answer
 
 
 def _is_broken_off(error: Exception) -> bool:

@@ -1,12 +1,14 @@
 """Scenes of a STAC API: search, all pages, patiently, and none lost without a word.
 
-A window with more scenes than APIs page through well is searched in halves, and so is one whose pages die, stall
-or hold fewer scenes than the API itself has counted. What is still missing in the shortest window is an error. Where
-there are many pages, parts of the window are searched at the same time: each page waits for the one before it only.
+A window with more scenes than APIs page through well is searched in halves, and so is one whose pages die, stall,
+hold fewer scenes than the API itself has counted, or end where an API's own limit may be. What is still missing in the
+shortest window is an error. Where there are many pages, parts of the window are searched at the same time: each page
+waits for the one before it only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -23,21 +25,26 @@ from urllib3.util.retry import Retry
 
 from geocadence.catalogue.cql2 import Filter
 from geocadence.catalogue.http import TIMEOUT, CatalogueRefused, CatalogueUnavailable, retries
-from geocadence.catalogue.paging import Item, Pages, PatientIO, Stalled, identity
+from geocadence.catalogue.paging import Item, NoPage, Pages, PatientIO, Stalled, identity
 from geocadence.catalogue.query import split
 from geocadence.catalogue.selection import Selection
 from geocadence.catalogue.side_by_side import side_by_side
 from geocadence.execution_input import Window
-from geocadence.instants import format_instant
+from geocadence.instants import format_instant, parse_instant
 from geocadence.long_json import compact
 
 # Items of Sentinel-2 have about 20 KB, and many APIs answer through a Lambda, with 6 MB at most.
 PAGE_SIZE = 100
-# Elasticsearch pages through so many results (index.max_result_window), and APIs on top of it stall there.
-SPLIT_ABOVE = 10_000
+# Elasticsearch counts so many results (track_total_hits) and pages through so many (index.max_result_window) where it
+# is not told otherwise, and APIs on top of it stall there, or end as if that were all.
+SPLIT_FROM = 10_000
+# Where an API gives so many scenes, or a multiple, and no more, that may be a limit of its own rather than all; and so
+# may a single page of a multiple of so few, where the API counts no more and has not been seen to page at all.
+_ROUND, _ROUND_PAGE = 1000, 10
 # A stall before this many scenes is no matter of how many there are.
 _MANY = 10 * PAGE_SIZE
 SHORTEST_WINDOW = timedelta(minutes=1)
+_SECOND = timedelta(seconds=1)
 # After so many pages a search is a long one, and goes on in parts of its window, some at the same time, by pages of as
 # many Items as make a good 2 MB (the standard has an API give fewer where it does not want to give so many).
 _LONG = 10
@@ -103,11 +110,12 @@ class _Search:
             cql2 = None
         self._here = Selection(query, cql2)
         self._given: set[str] = set()
+        self._does_page: bool | None = None  # whether this API gives a next page where one is too small
 
     def within(self, window: Window) -> Iterator[Item]:
         pages = self._lists(window)
         for n, features in enumerate(pages):
-            yield from self._new(features)
+            yield from self._new(features, window)
             if n + 1 == _LONG and _is_divisible(window):
                 break
         else:
@@ -116,7 +124,7 @@ class _Search:
         size = min(max(PAGE_SIZE, _PAGE_BYTES * len(features) // len(compact(features) or 1)), _LARGEST_PAGE)
         parts = [partial(self._lists, part, size) for part in _cut(window, PARTS)]
         for features in side_by_side(parts, at_once=PARTS_AT_ONCE):
-            yield from self._new(features)
+            yield from self._new(features, window)
 
     def _lists(self, window: Window, page_size: int = PAGE_SIZE) -> Generator[list[Item]]:
         """The features of page after page; some come again where a window is searched in halves."""
@@ -126,26 +134,24 @@ class _Search:
         parts = 2
         try:
             for features in pages:
-                if (pages.matched or 0) > SPLIT_ABOVE and _is_divisible(window):
+                if (pages.matched or 0) >= SPLIT_FROM and _is_divisible(window):
                     break
+                if pages.count > 1:
+                    self._does_page = True
                 yield features
             else:
-                missing = (pages.matched or 0) - len(pages.seen)
-                # Within one page nothing shifts: what comes twice there is listed twice, and counted so.
-                is_listed_twice = pages.count == 1 and pages.given == pages.matched
-                if missing <= 0 or is_listed_twice:
+                lack = self._missing(pages, shown) or self._cut_off(pages, window, shown)
+                if lack is None:
                     return
                 if not _is_divisible(window):
-                    raise CatalogueUnavailable(
-                        f"{self._api} says that {pages.matched} scenes match {shown}, and gave {len(pages.seen)}"
-                    )
+                    raise CatalogueUnavailable(lack)
         except Stalled:
             expected = pages.matched if pages.matched is not None else _MANY
-            if len(pages.seen) >= expected > 0 and pages.matched is not None:
+            if pages.matched and not (self._missing(pages, shown) or self._cut_off(pages, window, shown)):
                 return  # all are there; only the end of the pages is not
             if len(pages.seen) < min(expected, _MANY) or not _is_divisible(window):
                 raise
-        except APIError as error:
+        except (APIError, NoPage) as error:
             # The first page of usual size is as good as the API; a later one may be too far in, or too large.
             is_usual = page_size == PAGE_SIZE
             if _is_rejected_at_once(error) or (is_usual and (pages.count == 0 or not _is_divisible(window))):
@@ -155,10 +161,57 @@ class _Search:
         for part in _cut(window, parts):
             yield from self._lists(part)
 
+    def _missing(self, pages: Pages, shown: str) -> str | None:
+        """What is missing of what the API counted, in words; None where nothing is."""
+        # Within one page nothing shifts: what comes twice there is listed twice, and counted so.
+        is_listed_twice = pages.count == 1 and pages.given == pages.matched
+        if len(pages.seen) >= (pages.matched or 0) or is_listed_twice:
+            return None
+        return f"{self._api} says that {pages.matched} scenes match {shown}, and gave {len(pages.seen)}"
+
+    def _cut_off(self, pages: Pages, window: Window, shown: str) -> str | None:
+        """Why there may be more than the pages that ended here, in words; None where they are plainly all."""
+        gave = f"{self._api} gave {len(pages.seen)} scenes {shown} and no further page"
+        if not pages.seen:
+            return None
+        if (pages.matched or 0) >= SPLIT_FROM or 0 in (pages.given % _ROUND, len(pages.seen) % _ROUND):
+            return f"{gave}, which may be a limit of its own rather than all (expected a smaller area, or a filter)"
+        is_counted = pages.matched is not None and pages.given != PAGE_SIZE
+        if pages.given % _ROUND_PAGE or is_counted or self._pages_through(window, pages.given // 2):
+            return None
+        return f"{gave}, as it never does, so that there may be more (expected an API that pages, or one that counts)"
+
+    def _pages_through(self, window: Window, limit: int) -> bool:
+        """Whether the API gives the rest on a further page where there are more than `limit` scenes, asked once."""
+        if self._does_page is None:
+            pages = self._pages(window, **self._asked | {"limit": limit})
+            for _ in pages:
+                if pages.count > 1:
+                    break
+            self._does_page = pages.count > 1
+        return self._does_page
+
     def named(self, scenes: Sequence[str], window: Window | None) -> Iterator[Item]:
         for n in range(0, len(scenes), PAGE_SIZE):
-            for features in self._pages(window, ids=list(scenes[n : n + PAGE_SIZE])):
-                yield from self._new(features, is_filtered=False)
+            for features in self._by_id(list(scenes[n : n + PAGE_SIZE]), window):
+                yield from self._new(features, window, is_filtered=False)
+
+    def _by_id(self, ids: list[str], window: Window | None) -> Iterator[list[Item]]:
+        """The features of page after page; those of which something is missing are asked for again, fewer at once."""
+        pages = self._pages(window, ids=ids)
+        came: set[str] = set()
+        for features in pages:
+            came |= {feature["id"] for feature in features if isinstance(feature.get("id"), str)}
+            yield features
+        left = [scene for scene in ids if scene not in came]
+        if lack := self._missing(pages, "of those asked for by id"):
+            if len(ids) == 1:
+                raise CatalogueUnavailable(f"{lack} ({ids[0]})")
+            for half in (ids[: len(ids) // 2], ids[len(ids) // 2 :]):
+                yield from self._by_id(half, window)
+        elif left and len(left) < len(ids):
+            # It may give no more than so many at once, and who has gone from it is not in the next answer either.
+            yield from self._by_id(left, window)
 
     def _pages(self, window: Window | None, **asked: Any) -> Pages:
         body = {
@@ -172,15 +225,35 @@ class _Search:
             body["datetime"] = f"{start}/{format_instant(window.end)}"
         return Pages(self._io, self._url, body)
 
-    def _new(self, features: list[Item], *, is_filtered: bool = True) -> Iterator[Item]:
-        """What has not come before: halves share an instant, and pages shift."""
+    def _new(self, features: list[Item], window: Window | None, *, is_filtered: bool = True) -> Iterator[Item]:
+        """What has not come before, as halves share an instant, and pages shift; and what was asked for."""
         for feature in features:
             which = identity(feature)
             if which in self._given:
                 continue
             self._given.add(which)
+            if window is not None and not _touches(window, feature):
+                continue
             if not is_filtered or self._here.passes(feature):
                 yield feature
+
+
+def _touches(window: Window, feature: Item) -> bool:
+    """Whether a listed Item's time or span lies in the window at all: there are APIs that ignore what they are asked.
+
+    What can't be read is the plan's to reject. A second either way is the API's rounding.
+    """
+    properties = feature.get("properties")
+    times = properties if isinstance(properties, dict) else {}
+    found = []
+    for name in ("datetime", "start_datetime", "end_datetime"):
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            found.append(parse_instant(times[name]) if times.get(name) is not None else None)
+    known = [instant for instant in found if instant is not None]
+    if not known:
+        return True
+    is_late_enough = window.start is None or max(known) >= window.start - _SECOND
+    return is_late_enough and min(known) <= window.end + _SECOND
 
 
 def _cut(window: Window, parts: int) -> list[Window]:

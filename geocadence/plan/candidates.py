@@ -25,6 +25,7 @@ def take_in(
     shelf: Shelf,
     area: Area | None = None,
     window: Window | None = None,
+    collection: str | None = None,
     thresholds: Mapping[str, Mapping[str, float]] | None = None,
 ) -> tuple[list[Decision], list[Decision]]:
     """Candidates (still `new`, in the catalogue's order) and those rejected for what they are.
@@ -37,7 +38,7 @@ def take_in(
     rejected: list[tuple[int, Decision]] = []
     order: dict[str, int] = {}
     for n, item in enumerate(items):
-        reason = _unfit(item)
+        reason = _unfit(item) or _stray(item, collection)
         if reason is None and area is not None and not area.intersects(item):
             reason = "its footprint does not touch the area"
         if reason is not None:
@@ -119,6 +120,14 @@ def _unfit(item: Item) -> str | None:
     except ValueError as error:
         return f"its datetime {error}"
     return None
+
+
+def _stray(item: Item, collection: str | None) -> str | None:
+    """Why an Item is none of the collection that was searched, which some APIs ignore; one may not say its own."""
+    found = item.get("collection")
+    if collection is None or found is None or found == collection:
+        return None
+    return f"it is of the collection {shown(found)}, not of {collection}"
 
 
 def _outdone(older: Decision, kept: Decision) -> Decision:

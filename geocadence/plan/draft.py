@@ -302,7 +302,7 @@ def find(
     if kind == "stac":
         where = f"collection {source['collection']} of {source['api']} over {source['area']}"
         items = sources.search_stac_api(source, window=asked.window, scenes=asked.scenes)
-        window = None  # the API's to look at
+        window = None  # the search looks at it
     else:
         where = source["href"] + (f" over {source['area']}" if source.get("area") else "")
         items = sources.read_item_collection(source, fetch_s3=sources.fetch_s3, scenes=asked.scenes)
@@ -311,7 +311,11 @@ def find(
     area = Area(source["geometry"]) if source.get("geometry") else None
     # Scenes that are asked for by name are taken as they are.
     thresholds = split(source.get("query") or {})[1] if asked.scenes is None else {}
-    candidates, rejected = take_in(items, shelf=shelf, area=area, window=window, thresholds=thresholds)
+    # `items` is whatever a person put into one file.
+    collection = source["collection"] if kind == "stac" else None
+    candidates, rejected = take_in(
+        items, shelf=shelf, area=area, window=window, collection=collection, thresholds=thresholds
+    )
     if asked.scenes is not None:
         candidates, rejected = keep_named(candidates, rejected, scenes=asked.scenes, where=where)
     return Scenes(kind, candidates, rejected)

@@ -35,7 +35,12 @@ class Answer:
 
 
 class Api:
-    """The answers in turn, the last one for ever; `searches` are the requests' bodies."""
+    """The answers in turn, the last one for ever; `searches` are the requests' bodies.
+
+    Where there is `answering`, it makes them of the requests.
+    """
+
+    answering: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
     def __init__(self, answers: list[Answer], conforms_to: list[str]) -> None:
         self.answers = answers
@@ -44,9 +49,9 @@ class Api:
         self.url = ""
 
     def next(self, body: dict[str, Any]) -> Answer:
-        answer = self.answers[min(len(self.searches), len(self.answers) - 1)]
+        n = len(self.searches)
         self.searches.append(body)
-        return answer
+        return Answer(self.answering(body)) if self.answering else self.answers[min(n, len(self.answers) - 1)]
 
 
 def page(items: list[dict[str, Any]], *, next_body: dict[str, Any] | None = None) -> Callable[[str], dict[str, Any]]:
@@ -64,8 +69,10 @@ def misbehaving(
     *answers: Answer | Callable[[str], dict[str, Any]],
     conforms_to: tuple[str, ...] = (CORE, SEARCH),
     has_search: bool = True,
+    answering: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
 ) -> Iterator[Api]:
     api = Api([], list(conforms_to))
+    api.answering = answering
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

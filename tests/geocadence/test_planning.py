@@ -430,3 +430,15 @@ def test_a_dead_catalogue_is_not_the_inputs_fault(plan: Any, inputs: Bucket, out
             quota_refusal=lambda wanted: None,
             clock=lambda: STARTED,
         )
+
+
+def test_a_scene_of_another_collection_is_rejected_though_the_api_gave_it(plan: Any) -> None:
+    with misbehaving(page([item(0), item(1, collection="landsat-c2-l2")])) as api:
+        result = plan(definition(stac=stac_source(api.url)))
+
+    assert verdicts(result)[scene_id(0)] == "new"
+    (rejected,) = [found for found in result["document"]["decisions"] if found["decision"] == "rejected"]
+    assert (rejected["id"], rejected["reason"]) == (
+        scene_id(1),
+        "it is of the collection landsat-c2-l2, not of sentinel-2-c1-l2a",
+    )

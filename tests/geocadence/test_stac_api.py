@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,54 @@ def test_named_scenes_are_asked_for_by_id() -> None:
     assert api.searches == [
         {"collections": ["sentinel-2-c1-l2a"], "ids": [scene_id(0)], "intersects": AREA, "limit": 100}
     ]
+
+
+def by_id(**habits: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """An API of four scenes, answering a search by ids: `gives` at most, `counted` whatever it gives."""
+
+    def answer(body: dict[str, Any]) -> dict[str, Any]:
+        there = [item(n) for n in range(4) if scene_id(n) in body["ids"]]
+        given = there[: habits.get("gives")]
+        count = {"numberMatched": len(there)} if habits.get("counts", True) else {}
+        return {"type": "FeatureCollection", "features": given, "links": [], **count}
+
+    return answer
+
+
+@pytest.mark.parametrize("counts", [True, False])
+def test_named_scenes_are_all_had_from_an_api_that_gives_two_at_once(counts: bool) -> None:
+    with misbehaving(answering=by_id(gives=2, counts=counts)) as api:
+        assert sorted(search(api, scenes=[scene_id(n) for n in range(4)])) == [scene_id(n) for n in range(4)]
+
+
+def test_a_named_scene_that_is_counted_and_never_given_is_told() -> None:
+    with (
+        misbehaving(Answer({"features": [item(0), item(1)], "links": [], "numberMatched": 4})) as api,
+        pytest.raises(CatalogueUnavailable) as trouble,
+    ):
+        search(api, scenes=[scene_id(n) for n in range(4)])
+
+    assert str(trouble.value) == (
+        f"{api.url} says that 4 scenes match of those asked for by id, and gave 2 ({scene_id(0)})"
+    )
+
+
+def test_a_named_scene_that_is_gone_is_not_asked_for_for_ever() -> None:
+    with misbehaving(answering=by_id()) as api:
+        assert search(api, scenes=[scene_id(0), scene_id(9)]) == [scene_id(0)]
+
+    assert [body["ids"] for body in api.searches] == [[scene_id(0), scene_id(9)], [scene_id(9)]]
+
+
+def test_what_lies_outside_of_the_window_is_left_out_whatever_the_api_was_asked() -> None:
+    old = item(0, id="S2B_OLD", properties={"datetime": "2019-01-01T00:00:00Z"})
+    span = {"datetime": None, "start_datetime": "2026-10-15T00:00:00Z", "end_datetime": "2026-11-15T00:00:00Z"}
+    ended = span | {"end_datetime": "2026-10-31T00:00:00Z"}
+    reaching = [item(1, id="REACHING", properties=span), item(1, id="ENDED", properties=ended)]
+    undated = item(2, id="UNDATED", properties={"datetime": "soon"})
+    with misbehaving(page([item(0), old, *reaching, undated])) as api:
+        # What says no time is the plan's to reject.
+        assert search(api) == [scene_id(0), "REACHING", "UNDATED"]
 
 
 def test_all_pages_are_read() -> None:
@@ -183,6 +232,47 @@ def test_a_page_of_known_scenes_alone_ends_nothing() -> None:
 def test_an_id_that_can_be_none_is_passed_on() -> None:
     with misbehaving(page([item(0, id=["a"]), item(1)], next_body={"token": "1"}), page([item(2)])) as api:
         assert search(api) == [["a"], scene_id(1), scene_id(2)]
+
+
+ERROR_IN_A_200 = Answer({"code": "InternalServerError", "description": "timed out"})
+
+
+def test_an_error_with_the_status_of_a_page_is_waited_out() -> None:
+    with misbehaving(page([item(0)], next_body={"token": "1"}), ERROR_IN_A_200, page([item(1)])) as api:
+        assert search(api) == [scene_id(0), scene_id(1)]
+
+    assert [body.get("token") for body in api.searches] == [None, "1", "1"]
+
+
+def test_an_error_with_the_status_of_a_page_that_stays_is_gone_round() -> None:
+    first = page([item(0)], next_body={"token": "1"})
+    halves = page([item(0)]), page([item(1)])
+    with misbehaving(first, *[ERROR_IN_A_200] * 4, *halves) as api:
+        assert search(api) == [scene_id(0), scene_id(1)]
+
+
+def test_an_error_in_the_place_of_all_pages_is_told() -> None:
+    with misbehaving(ERROR_IN_A_200) as api, pytest.raises(CatalogueUnavailable, match="InternalServerError"):
+        search(api)
+
+
+def test_many_empty_pages_in_a_row_are_no_circle() -> None:
+    empty = [page([], next_body={"token": str(n)}) for n in range(20)]
+    with misbehaving(page([item(0)], next_body={"token": "first"}), *empty, page([item(1)])) as api:
+        assert search(api) == [scene_id(0), scene_id(1)]
+
+
+def test_empty_pages_without_end_are_told_as_these() -> None:
+    def endless(body: dict[str, Any]) -> dict[str, Any]:
+        n = body.get("token", 0) + 1
+        link = {"rel": "next", "href": f"{api.url}/search", "method": "POST", "merge": True, "body": {"token": n}}
+        return {"type": "FeatureCollection", "features": [], "links": [link]}
+
+    with (
+        misbehaving(answering=endless) as api,
+        pytest.raises(CatalogueUnavailable, match="100 of its pages in a row hold no"),
+    ):
+        search(api)
 
 
 def test_what_is_no_stac_is_told_as_such() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from benchmarks.large_api import FIRST, LargeApi, scene_id, serving_many
 from geocadence.catalogue import stac_api
 from geocadence.catalogue.http import CatalogueRefused, CatalogueUnavailable, retries
+from geocadence.catalogue.paging import Pages
 from geocadence.catalogue.stac_api import search_stac_api
 from geocadence.execution_input import Window
 from tests.geocadence.misbehaving_api import Answer, misbehaving, page
@@ -18,10 +21,10 @@ from tests.geocadence.scenes import item, stac_source
 WINDOW = Window(FIRST, FIRST + timedelta(days=365))
 
 
-def found(api: LargeApi) -> list[str]:
+def found(api: LargeApi, window: Window = WINDOW) -> list[str]:
     items = search_stac_api(
         stac_source(api.url),
-        window=WINDOW,
+        window=window,
         retry=retries(total=1, backoff_seconds=0.001),
         sleep=lambda seconds: None,
     )
@@ -46,11 +49,68 @@ def test_a_page_that_asks_for_itself_again_is_told() -> None:
 
 
 def test_more_scenes_than_an_api_pages_through_are_searched_in_shorter_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stac_api, "SPLIT_ABOVE", 1000)
+    monkeypatch.setattr(stac_api, "SPLIT_FROM", 1000)
     with serving_many(LargeApi(3300, pages_until=1000)) as api:
         assert sorted(found(api)) == everything(api)
 
     assert len({search["datetime"] for search in api.searches}) < 40
+
+
+def within_days(days: float, scenes: int, **habits: Any) -> LargeApi:
+    """So many scenes in a small part of the window, so that cutting it once leaves them together."""
+    return LargeApi(scenes, step=timedelta(days=days) / scenes, **habits)
+
+
+def test_an_api_that_counts_no_further_than_it_pages_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As Elasticsearch by itself does at 10,000.
+    monkeypatch.setattr(stac_api, "SPLIT_FROM", 500)
+    with serving_many(within_days(20, 700, counts_until=500, ends_after=500)) as api:
+        assert sorted(found(api)) == everything(api)
+
+
+@pytest.mark.parametrize("limit", [1000, 2000])
+def test_an_api_without_a_count_loses_nothing_behind_a_limit_of_its_own(limit: int) -> None:
+    with serving_many(within_days(20, limit + 200, says_matched=False, ends_after=limit)) as api:
+        assert sorted(found(api)) == everything(api)
+
+
+def test_an_api_that_counts_to_a_limit_of_its_own_is_asked_for_less() -> None:
+    with serving_many(within_days(20, 1200, counts_until=1000, ends_after=1000)) as api:
+        assert sorted(found(api)) == everything(api)
+
+
+@pytest.mark.parametrize("largest", [None, 50, 10])
+def test_an_api_that_gives_one_page_and_counts_nothing_loses_nothing(largest: int | None) -> None:
+    with serving_many(LargeApi(123, says_matched=False, does_page=False, gives_at_once=largest)) as api:
+        assert sorted(found(api)) == everything(api)
+
+
+def test_an_api_that_gives_one_page_and_counts_that_loses_nothing() -> None:
+    with serving_many(LargeApi(123, counts_until=100, does_page=False)) as api:
+        assert sorted(found(api)) == everything(api)
+
+
+@pytest.mark.parametrize(
+    ("habits", "told"),
+    [
+        ({"counts_until": 1000, "ends_after": 1000}, "gave 1000 scenes from .* which may be a limit of its own"),
+        ({"says_matched": False, "ends_after": 1000}, "gave 1000 scenes from .* which may be a limit of its own"),
+        ({"says_matched": False, "does_page": False}, "gave 100 scenes from .* so that there may be more"),
+    ],
+)
+def test_what_may_be_cut_off_in_the_shortest_window_is_told(habits: dict[str, Any], told: str) -> None:
+    crowd = LargeApi(1500, step=timedelta(milliseconds=1), **habits)
+    with serving_many(crowd) as api, pytest.raises(CatalogueUnavailable, match=told):
+        found(api, Window(FIRST, FIRST + timedelta(minutes=3)))
+
+
+@pytest.mark.parametrize("scenes", [50, 100])
+def test_a_round_number_of_an_api_that_pages_is_believed_after_one_more_look(scenes: int) -> None:
+    with serving_many(LargeApi(scenes, says_matched=False)) as api:
+        assert found(api) == everything(api)
+
+    assert [search["limit"] for search in api.searches] == [100, scenes // 2, scenes // 2][: len(api.searches)]
+    assert len(api.searches) <= 3
 
 
 def test_a_stall_that_no_count_foretold_is_searched_in_shorter_windows() -> None:
@@ -168,3 +228,21 @@ def test_trouble_in_a_part_of_a_long_search_is_the_searchs() -> None:
 def test_an_api_that_takes_no_large_pages_is_asked_for_usual_ones() -> None:
     with serving_many(LargeApi(4000, step=timedelta(days=365) / 4000, largest_limit=100)) as api:
         assert sorted(found(api)) == everything(api)
+
+
+def test_pages_that_carry_a_large_area_on_are_not_all_held() -> None:
+    class Endless:
+        count = 0
+
+        def read_page(self, *_: Any, **__: Any) -> dict[str, Any]:
+            self.count += 1
+            following = {"token": self.count, "intersects": "x" * 1_000_000}
+            link = {"rel": "next", "href": "https://x", "method": "POST", "body": following}
+            return {"features": [item(self.count)], "links": [link] if self.count < 30 else []}
+
+    tracemalloc.start()
+    try:
+        assert len(list(Pages(Endless(), "https://x", {}))) == 30
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
