@@ -1,13 +1,13 @@
 """A STAC API with as many scenes as wanted, that really searches, and fails as large ones do.
 
 Scenes lie evenly in time, one every `step`, and are made as they are asked for. By itself, `python -m
-benchmarks.large_api SCENES PORT` serves so many of one year as Items of 4 KB, with every 25th page empty and no page
-behind 10,000 results; `python -m benchmarks.large_api SCENES FILE.ndjson` writes them, one a line.
+benchmarks.large_api SCENES PORT` serves so many of one year as Items as large as Earth Search's, with every 25th page
+empty and no page behind 10,000 results; `python -m benchmarks.large_api SCENES FILE.ndjson` writes them as Items of
+4 KB, one a line.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import time
@@ -18,6 +18,10 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import orjson
+
+from benchmarks import full_item
 
 CORE = "https://api.stacspec.org/v1.0.0/core"
 SEARCH = "https://api.stacspec.org/v1.0.0/item-search"
@@ -39,7 +43,8 @@ class LargeApi:
     dies_after: int | None = None  # results after which each page is HTTP 500
     empty_every: int | None = None  # each n-th page has no features, and a next one
     gives: float = 1.0  # the share of its scenes that it gives away
-    padding: int = 0  # bytes that make an Item as large as real ones
+    padding: int = 0  # bytes of one long text in each Item
+    is_full: bool = False  # whether Items are as large and as nested as Earth Search's
     slow_once: float = 0.0  # seconds that the first search takes
     slow: float = 0.0  # seconds that each takes
     largest_limit: int | None = None  # above which a search is refused
@@ -86,18 +91,24 @@ class LargeApi:
     def item(self, n: int) -> dict[str, Any]:
         west, south = -10 + (n * 0.01) % 5, 37 + (n * 0.003) % 3
         ring = [[west, south], [west + 1, south], [west + 1, south + 1], [west, south + 1], [west, south]]
-        made = {"type": "Feature", "stac_version": "1.0.0", "stac_extensions": [], "links": []}
-        return made | {
-            "id": scene_id(n),
+        scene, size = scene_id(n), 100_000_000 + 1000 * (n % 97)
+        return {
+            "type": "Feature",
+            "stac_version": "1.0.0",
+            "stac_extensions": full_item.EXTENSIONS if self.is_full else [],
+            "id": scene,
             "collection": "sentinel-2-c1-l2a",
             "geometry": {"type": "Polygon", "coordinates": [ring]},
             "bbox": [west, south, west + 1, south + 1],
             "properties": {
                 "datetime": f"{FIRST + n * self.step:%Y-%m-%dT%H:%M:%SZ}",
                 "s2:processing_baseline": "05.11",
-                "padding": f"{n:08d}" * (self.padding // 8),
+                **(full_item.properties(scene) if self.is_full else {"padding": f"{n:08d}" * (self.padding // 8)}),
             },
-            "assets": {"red": {"href": f"https://example.com/{n}/B04.tif", "file:size": 100_000_000 + 1000 * (n % 97)}},
+            "links": full_item.links(scene) if self.is_full else [],
+            "assets": full_item.assets(scene, file_size=size)
+            if self.is_full
+            else {"red": {"href": f"https://example.com/{n}/B04.tif", "file:size": size}},
         }
 
     def _range(self, interval: str) -> tuple[int, int]:
@@ -113,9 +124,9 @@ def scene_id(n: int) -> str:
     return f"S2B_{n:07d}_L2A"
 
 
-def of_a_year(scenes: int) -> LargeApi:
+def of_a_year(scenes: int, **size: Any) -> LargeApi:
     step = timedelta(days=365) / scenes
-    return LargeApi(scenes, step=step, padding=3000, empty_every=25, pages_until=10_000)
+    return LargeApi(scenes, step=step, empty_every=25, pages_until=10_000, **size)
 
 
 @contextmanager
@@ -130,10 +141,10 @@ def serving_many(api: LargeApi, *, port: int = 0) -> Iterator[LargeApi]:
             self._send(landing | {"conformsTo": [CORE, SEARCH], "links": links})
 
         def do_POST(self) -> None:
-            self._send(api.answer(json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self._send(api.answer(orjson.loads(self.rfile.read(int(self.headers["Content-Length"])))))
 
         def _send(self, answer: dict[str, Any] | int) -> None:
-            body = b"{}" if isinstance(answer, int) else json.dumps(answer).encode()
+            body = b"{}" if isinstance(answer, int) else orjson.dumps(answer)
             self.send_response(answer if isinstance(answer, int) else 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -157,12 +168,13 @@ def serving_many(api: LargeApi, *, port: int = 0) -> Iterator[LargeApi]:
 
 
 def main() -> None:
-    api, where = of_a_year(int(sys.argv[1])), sys.argv[2]
+    scenes, where = int(sys.argv[1]), sys.argv[2]
     if where.endswith(".ndjson"):
-        with Path(where).open("w") as file:
-            file.writelines(json.dumps(api.item(n)) + "\n" for n in range(api.scenes))
+        api = of_a_year(scenes, padding=3000)
+        with Path(where).open("wb") as file:
+            file.writelines(orjson.dumps(api.item(n)) + b"\n" for n in range(scenes))
         return
-    with serving_many(api, port=int(where)):
+    with serving_many(of_a_year(scenes, is_full=True), port=int(where)):
         threading.Event().wait()
 
 

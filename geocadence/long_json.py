@@ -5,22 +5,18 @@ Any JSON reader takes them; what makes them readable piece by piece is that each
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
+
+from geocadence.fast_json import dumps, loads
 
 _END = "]}"
 
 
 def compact(data: Any) -> str:
     """JSON without spaces, in one line, that UTF-8 can hold."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair in what somebody else wrote
-        return json.dumps(data, separators=(",", ":"))
-    return text
+    return dumps(data).decode()
 
 
 def write_long(path: Path, head: dict[str, Any], name: str, entries: Iterable[str]) -> None:
@@ -43,7 +39,7 @@ def head_of(start: bytes) -> dict[str, Any]:
     line, end, _ = start.partition(b"\n")
     if not end:
         raise ValueError("the first line is not whole")
-    return json.loads(line.decode() + _END)
+    return loads(line.decode() + _END)
 
 
 def read_entries(path: Path) -> Iterator[Any]:
@@ -53,4 +49,4 @@ def read_entries(path: Path) -> Iterator[Any]:
         for line in file:
             entry = line.rstrip("\n").removesuffix(",")
             if entry and entry != _END:
-                yield json.loads(entry)
+                yield loads(entry)

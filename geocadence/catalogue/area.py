@@ -2,12 +2,14 @@
 
 Longitudes go round: a ring whose neighbours are more than half a turn apart crosses the antimeridian (GeoJSON wants
 it cut there, https://www.rfc-editor.org/rfc/rfc7946#section-3.1.9, and catalogues often don't). Such rings are
-unrolled to longitudes beyond 180, and the area is looked for one turn to either side too.
+unrolled to longitudes beyond 180, and the area is looked for one turn to either side too. A ring that goes all the way
+round ends a turn from where it began: it holds the pole that it lies nearer to.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,6 +60,15 @@ def cut_at_antimeridian(geometry: dict[str, Any]) -> list[dict[str, Any]]:
     dimensions = shapely.get_dimensions(unrolled)
     whole = [part for part in simple if not part.is_empty and shapely.get_dimensions(part) == dimensions]
     return [json.loads(shapely.to_geojson(part)) for part in whole]
+
+
+def as_valid(polygons: dict[str, Any]) -> dict[str, Any]:
+    """A MultiPolygon whose parts do not overlap, which APIs refuse or read as they like; valid ones as they are."""
+    made = shape(polygons)
+    if made.is_valid:
+        return polygons
+    ground = shapely.union_all([shapely.make_valid(part) for part in made.geoms])
+    return json.loads(shapely.to_geojson(ground))
 
 
 def share_covered(footprint: Any, *, by: Sequence[Any]) -> float | None:
@@ -120,9 +131,18 @@ def _unrolled(geometry: dict[str, Any]) -> dict[str, Any]:
 
 def _rings(rings: Sequence[Any]) -> list[Any]:
     """Holes go where their outer ring is."""
-    outer, *holes = [_line(ring) for ring in rings]
+    outer, *holes = [_over_the_pole(_line(ring)) for ring in rings]
     middle = (min(x for x, _ in outer) + max(x for x, _ in outer)) / 2
     return [outer, *([(x + _turns(hole[0][0], middle), y) for x, y in hole] for hole in holes)]
+
+
+def _over_the_pole(ring: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A ring round a pole closed along it, where its meridians meet."""
+    (first, south), (last, _) = ring[0], ring[-1]
+    if abs(last - first) != _TURN:
+        return ring
+    pole = math.copysign(90.0, sum(y for _, y in ring))
+    return [*ring, (last, pole), (first, pole), (first, south)]
 
 
 def _line(positions: Sequence[Any]) -> list[tuple[float, float]]:

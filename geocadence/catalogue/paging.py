@@ -18,6 +18,8 @@ from pystac_client.exceptions import APIError
 from pystac_client.stac_api_io import StacApiIO
 from urllib3.exceptions import MaxRetryError
 
+from geocadence.fast_json import loads
+
 Item = dict[str, Any]
 
 _BROKEN_ANSWERS = 4
@@ -103,6 +105,9 @@ class PatientIO(StacApiIO):
 
     def read_json(self, source: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return self._patiently(lambda: super(PatientIO, self).read_json(source, *args, **kwargs))
+
+    def json_loads(self, txt: str, *_: Any, **__: Any) -> dict[str, Any]:
+        return loads(txt)
 
     def read_page(self, source: Any, **kwargs: Any) -> dict[str, Any]:
         """The same of a page of a search; NoPage where the answer stays another."""

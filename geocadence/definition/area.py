@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from geocadence.catalogue.area import cut_at_antimeridian
+from geocadence.catalogue.area import as_valid, cut_at_antimeridian
 
 Geometry = dict[str, Any]
 
@@ -47,7 +47,7 @@ def one_geometry(data: Any) -> Geometry:
     if len(parts) == 1:
         return parts[0]
     if all(part["type"] == "Polygon" for part in parts):
-        return {"type": "MultiPolygon", "coordinates": [part["coordinates"] for part in parts]}
+        return as_valid({"type": "MultiPolygon", "coordinates": [part["coordinates"] for part in parts]})
     return {"type": "GeometryCollection", "geometries": parts}
 
 
@@ -76,6 +76,8 @@ def _members(data: dict[str, Any], key: str, *, of: type = dict) -> list[Any]:
 def _checked(geometry: dict[str, Any]) -> Geometry:
     kind = geometry["type"]
     coordinates = _positions(geometry.get("coordinates"), depth=_DEPTH[kind], kind=kind)
+    if any(len(line) < 2 for line in _lines(kind, coordinates)):
+        raise ValueError(f"has a {kind} of one position (a line has 2 at least)")
     if kind == "Polygon" and any(len(ring) < 4 or ring[0] != ring[-1] for ring in coordinates):
         raise ValueError("has a ring that is not closed (a ring's last position repeats its first, 4 at least)")
     for line in _lines(kind, coordinates):

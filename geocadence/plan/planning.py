@@ -19,6 +19,7 @@ from geocadence.bucket import Bucket, Conflict
 from geocadence.catalogue.http import CatalogueRefused
 from geocadence.durations import Duration
 from geocadence.execution_input import ExecutionInput, InvalidInput, read_execution_input
+from geocadence.garbage import rarely_collected
 from geocadence.instants import format_instant
 from geocadence.layout import RunLayout, claims_key
 from geocadence.long_json import compact, write_long
@@ -73,7 +74,7 @@ def plan_run(
     asked = read_execution_input(run.input, started_at=run.started_at, lookback=lookback)
     _refuse_repetition(asked, definition)
     pipeline, recipe = definition["name"], run.recipe or recipe_of(definition)
-    with Shelf() as shelf:
+    with Shelf() as shelf, rarely_collected():
         try:
             found = find(asked, kind, definition, sources, shelf)
         except CatalogueRefused as error:

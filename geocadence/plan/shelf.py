@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import os
 import tempfile
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from geocadence.long_json import compact
+from isal import igzip
+
+from geocadence.fast_json import dumps, loads
 
 Item = dict[str, Any]
 
@@ -40,20 +40,20 @@ class Shelf:
         self._file.close()
 
     def put(self, item: Item) -> Place:
-        member = packed(compact(item))
+        member = packed(dumps(item))
         self._file.write(member)
         place = Place(self._end, len(member))
         self._end += len(member)
         return place
 
     def get(self, place: Place) -> Item:
-        return json.loads(gzip.decompress(self.member(place)))
+        return loads(igzip.decompress(self.member(place)))
 
     def member(self, place: Place) -> bytes:
         """An Item as it is packed; for several threads at once."""
         return os.pread(self._file.fileno(), place.length, place.start)
 
 
-def packed(text: str) -> bytes:
+def packed(text: bytes) -> bytes:
     """One member of a gzip file."""
-    return gzip.compress(text.encode(), compresslevel=1, mtime=0)
+    return igzip.compress(text, compresslevel=1, mtime=0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from datetime import datetime
 from typing import Any
 
 from geocadence.bucket import Bucket
+from geocadence.fast_json import dumps, loads
 from geocadence.layout import BATCH_TAGS, RunLayout
-from geocadence.long_json import compact
 from geocadence.plan.batches import ranked
 from geocadence.plan.decision import Decision
 from geocadence.plan.scene_format import STAC_ITEM
@@ -42,7 +41,7 @@ class Slice:
         """`{"object", "decision", "item"}` of each scene, in the plan's order."""
         with gzip.open(io.BytesIO(self.lines)) as file:
             next(file)
-            yield from map(json.loads, file)
+            yield from map(loads, file)
 
     def decisions(self) -> list[dict[str, Any]]:
         return [scene["decision"] for scene in self.scenes()]
@@ -59,7 +58,7 @@ def write_slices(
     shelf: Shelf,
 ) -> None:
     def write(batch: int) -> None:
-        head = packed(compact({"batch": batch, "recipe": recipe, "scene_format": scene_format}) + "\n")
+        head = packed(dumps({"batch": batch, "recipe": recipe, "scene_format": scene_format}) + b"\n")
         lines = b"".join(
             _line(name, decision, batch, shelf) for name, decision in _named(batches[batch], instances=instances)
         )
@@ -75,7 +74,7 @@ def read_slice(inputs: Bucket, layout: RunLayout, batch: int) -> Slice:
     if lines is None or planned_at is None:
         raise FileNotFoundError(f"{inputs.uri(key)} is not there: PlanRun writes it before any job starts")
     with gzip.open(io.BytesIO(lines)) as file:
-        head = json.loads(next(file))
+        head = loads(next(file))
     return Slice(batch, head["recipe"], head.get("scene_format", STAC_ITEM), planned_at, lines)
 
 
@@ -83,11 +82,11 @@ def _line(name: str, decision: Decision, batch: int, shelf: Shelf) -> bytes:
     if decision.place is None:
         raise ValueError(f"the Item of {decision.scene} was not kept")
     told = decision.as_json(batch=batch, shelf=shelf)
-    start = compact({"object": name, "decision": told}).removesuffix("}") + ',"item":'
+    start = dumps({"object": name, "decision": told}).removesuffix(b"}") + b',"item":'
     return packed(start) + shelf.member(decision.place) + _END
 
 
-_END = packed("}\n")
+_END = packed(b"}\n")
 
 
 def _named(batch: Sequence[Decision], *, instances: int) -> Iterator[tuple[str, Decision]]:

@@ -35,11 +35,36 @@ UNCUT = {
     "type": "Polygon",
     "coordinates": [[[179.7, -17], [-179.8, -17], [-179.8, -16.6], [179.7, -16.6], [179.7, -17]]],
 }
+# Rings of longitudes round the poles, which touch neither.
+ARCTIC = {"type": "Polygon", "coordinates": [[[0, 80], [90, 80], [180, 80], [-90, 80], [0, 80]]]}
+ANTARCTIC = {"type": "Polygon", "coordinates": [[[10, -80], [-80, -81], [-170, -80], [100, -81], [10, -80]]]}
+# A ring over the antimeridian with a hole that crosses it too, and with one to the east of it.
+HOLED = {
+    "type": "Polygon",
+    "coordinates": [
+        [[170, -20], [-170, -20], [-170, -10], [170, -10], [170, -20]],
+        [[178, -16], [-178, -16], [-178, -14], [178, -14], [178, -16]],
+        [[-176, -16], [-174, -16], [-174, -14], [-176, -14], [-176, -16]],
+    ],
+}
 
 
 @pytest.mark.parametrize(
     ("area", "scene", "touches"),
     [
+        (ARCTIC, square(10, 85, 20, 86), True),
+        (ARCTIC, square(-179, 89, -178, 90), True),
+        (ARCTIC, square(10, 70, 20, 71), False),
+        (ARCTIC, square(10, -86, 20, -85), False),
+        (square(10, 85, 20, 86), ARCTIC, True),
+        (square(10, 70, 20, 71), ARCTIC, False),
+        (square(10, -86, 20, -85), ANTARCTIC, True),
+        (square(10, 85, 20, 86), ANTARCTIC, False),
+        (HOLED, square(179, -15.5, 179.5, -15), False),
+        (HOLED, square(-179.5, -15.5, -179, -15), False),
+        (HOLED, square(-175.5, -15.5, -174.5, -14.5), False),
+        (HOLED, square(-173, -15.5, -172, -15), True),
+        (HOLED, square(175, -15.5, 176, -15), True),
         (TRIANGLE, square(1, 8, 2, 9), True),
         (TRIANGLE, square(8, 1, 9, 2), False),  # within the box only
         (RING, square(4, 4, 5, 5), False),  # in the hole
@@ -138,3 +163,20 @@ def test_without_a_footprint_the_box_counts_and_without_either_the_catalogues_wo
 def test_a_box_over_the_antimeridian() -> None:
     assert Area(UNCUT).intersects(footprint(None, [179.9, -17, -179.9, -16]))
     assert not Area(square(0, -17, 1, -16)).intersects(footprint(None, [179.9, -17, -179.9, -16]))
+
+
+def test_an_area_round_a_pole_holds_it() -> None:
+    cut = shape(one_geometry(ARCTIC))
+
+    assert cut.is_valid
+    assert cut.bounds == (-180, 80, 180, 90)
+    assert cut.area == pytest.approx(3600)
+
+
+def test_features_that_overlap_are_asked_for_as_one_valid_geometry() -> None:
+    features = [{"type": "Feature", "properties": {}, "geometry": square(west, 0, west + 1, 1)} for west in (0, 0.5, 5)]
+
+    area = shape(one_geometry({"type": "FeatureCollection", "features": features}))
+
+    assert area.is_valid
+    assert area.area == pytest.approx(2.5)

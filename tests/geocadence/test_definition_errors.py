@@ -459,6 +459,10 @@ def test_a_loopback_api_is_fine_for_the_local_stage_alone(project: Path) -> None
             '{"type": "Polygon", "coordinates": [[[0, 0], [1, 0], [1, 1]]]}',
             "has a ring that is not closed (a ring's last position repeats its first, 4 at least)",
         ),
+        (
+            '{"type": "LineString", "coordinates": [[0, 0]]}',
+            "has a LineString of one position (a line has 2 at least)",
+        ),
         ('{"type": "Circle"}', "has the type 'Circle' (expected a GeoJSON geometry, Feature or FeatureCollection)"),
     ],
 )
