@@ -119,8 +119,8 @@ def result_of(points: Sequence[dict[str, Any]]) -> Result:
         "core has the servers, so the wall time of planning is in part theirs.",
         "plan (rustac): `rustac serve` in memory over stac-geoparquet (its DuckDB backend fetches an extension from "
         "the internet). plan: a STAC API of ours that misbehaves: every 25th page is empty, none comes behind 10,000 "
-        "results. Its Items are as large and as nested as Earth Search's (21 KB, 35 assets, 1,150 values); rustac's are "
-        "of 4 KB, as it holds all of them in memory.",
+        "results. Its Items are as large and as nested as Earth Search's (21 KB, 35 assets, 1,150 values); rustac's "
+        "are of 4 KB, as it holds all of them in memory.",
         f"S3 is a stand-in of ours in another process (benchmarks/scale/store.py), {S3_LATENCY * 1000:.0f} ms before "
         "each answer. Products are Items as wide as spectral_index's with one index, and files of a few bytes.",
         "write, reconcile: one batch of 500. again: the same window once more, where all is in place. after an abort: "

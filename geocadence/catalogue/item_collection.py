@@ -47,6 +47,7 @@ def read_item_collection(
     if scenes is None:
         selection = Selection(split(source.get("query") or {})[0], source.get("filter"))
     yield from filter(selection.passes, _all(source, fetch_s3, retry or retries()))
+    selection.check()
 
 
 def _all(source: dict[str, Any], fetch_s3: Callable[[str, Path, int], bool], retry: Retry) -> Iterator[Item]:

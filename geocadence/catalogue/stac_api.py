@@ -80,6 +80,7 @@ def search_stac_api(
             search = _Search(client, io, source)
         if scenes is None:
             yield from search.within(window)
+            search.check()
         else:
             yield from search.named(scenes, window if window.is_given else None)
     except APIError as error:
@@ -190,6 +191,9 @@ class _Search:
                     break
             self._does_page = pages.count > 1
         return self._does_page
+
+    def check(self) -> None:
+        self._here.check()
 
     def named(self, scenes: Sequence[str], window: Window | None) -> Iterator[Item]:
         for n in range(0, len(scenes), PAGE_SIZE):

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from geocadence.catalogue.cql2 import Filter
 from geocadence.catalogue.query import OPERATORS
+from geocadence.catalogue.selection import foreign_to
 from geocadence.definition.area import read_area
 from geocadence.definition.files import find_file
 from geocadence.definition.items import read_item_collection
@@ -79,7 +80,10 @@ def _filter(data: dict[str, Any]) -> Iterator[Finding]:
     for key in (("source", kind, "filter") for kind in _OF_SCENES):
         if expression := at(data, *key, kind=(str, dict)):
             try:
-                Filter(expression)
+                foreign = Filter(expression).foreign
+                # An API may know more, and is asked whether it does filters at all when a run is planned.
+                if foreign and key[1] == "items":
+                    yield key, foreign_to(foreign)
             except ValueError as error:
                 yield key, f'{error} (expected e.g. "eo:cloud_cover" < 60)'
 

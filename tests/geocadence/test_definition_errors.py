@@ -60,6 +60,7 @@ def test_a_good_definition_is_taken(project: Path) -> None:
         ("area: gone.geojson", "source.items.area: gone.geojson is not there"),
         ("query: {cloud: {below: 3}}", "source.items.query.cloud.below: is no comparison"),
         ("filter: '<'", "source.items.filter: is no CQL2"),
+        ("filter: UPPER(a) = 'B'", "source.items.filter: UPPER is none of CQL2's own operators"),
         ("lookback: P3D", "source.items.lookback: P3D is shorter than the time between two runs"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -276,3 +277,21 @@ def test_what_is_no_stac_geoparquet_is_refused(
         plan(definition(items={"href": inputs.uri("items.parquet")}))
 
     assert str(refusal.value).startswith(f"{inputs.uri('items.parquet')} {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("UPPER(platform) = 'SENTINEL-2B'", "can't be evaluated here: UPPER is none of CQL2's own operators"),
+        ({"op": "lt", "args": [{"property": "eo:cloud_cover"}, 60]}, "lt is none of CQL2's own operators"),
+        ("\"eo:cloud_cover\" < '60'", "for no Item that was listed: of one it leaves 0 < '60'"),
+    ],
+)
+def test_a_filter_that_cannot_be_evaluated_ends_the_run(pipeline: Pipeline, expression: Any, told: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(told)):
+        taken(pipeline, filter=expression)
+
+
+@pytest.mark.parametrize("expression", ["nothing < 3", "T_AFTER(datetime, TIMESTAMP('2030-01-01T00:00:00Z'))"])
+def test_a_filter_that_is_true_of_nothing_ends_no_run(pipeline: Pipeline, expression: str) -> None:
+    assert taken(pipeline, filter=expression) == []

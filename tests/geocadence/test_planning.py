@@ -358,6 +358,23 @@ def test_a_cql2_filter_is_evaluated_here_for_an_api_that_does_not_know_it(plan: 
     assert "filter" not in api.searches[0]
 
 
+@pytest.mark.parametrize("expression", ["UPPER(platform) = 'S'", "platform = 5"])
+def test_a_filter_that_nobody_can_evaluate_ends_the_run(plan: Any, expression: str) -> None:
+    with (
+        misbehaving(page([item(n) for n in range(3)])) as api,
+        pytest.raises(InvalidInput, match=r"the filter can('t)? be evaluated"),
+    ):
+        plan(definition(stac=stac_source(api.url, filter=expression)))
+
+
+def test_one_item_that_a_filter_cannot_be_told_of_ends_nothing(plan: Any) -> None:
+    odd = item(0, properties=item(0)["properties"] | {"eo:cloud_cover": "few"})
+    with misbehaving(page([odd, item(1)])) as api:
+        result = plan(definition(stac=stac_source(api.url, filter='"eo:cloud_cover" < 60')))
+
+    assert list(verdicts(result)) == [scene_id(1)]
+
+
 def test_a_cql2_filter_is_sent_to_an_api_that_knows_it(plan: Any) -> None:
     knows = "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter"
     with misbehaving(page([item(2)]), conforms_to=(CORE, SEARCH, FILTER, knows)) as api:
