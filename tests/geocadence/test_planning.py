@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +16,7 @@ from geocadence.layout import product_item
 from geocadence.plan.batches import ranked
 from geocadence.plan.planning import Run, plan_run
 from tests.geocadence.misbehaving_api import CORE, FILTER, SEARCH, misbehaving, page
+from tests.geocadence.pipeline import in_memory
 from tests.geocadence.scenes import (
     ARN,
     FIRST,
@@ -459,3 +462,17 @@ def test_a_scene_of_another_collection_is_rejected_though_the_api_gave_it(plan: 
         scene_id(1),
         "it is of the collection landsat-c2-l2, not of sentinel-2-c1-l2a",
     )
+
+
+def test_python_looks_for_cycles_hardly_ever_while_items_are_read() -> None:
+    seen: list[int] = []
+
+    def search(source: dict[str, Any], **_: Any) -> Iterator[dict[str, Any]]:
+        seen.append(gc.get_threshold()[0])
+        yield item(0)
+
+    pipeline = in_memory([])
+    pipeline.definition = definition(stac=stac_source("https://x"))
+    pipeline.plan("a", search_stac_api=search)
+
+    assert seen[0] > 100 * gc.get_threshold()[0]
