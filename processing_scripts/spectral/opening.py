@@ -52,5 +52,5 @@ def _local_layout(path: str) -> Layout | None:
     try:
         with Path(path).open("rb") as file, rasterio.open(path, driver="GTiff", sharing=False) as dataset:
             return Layout.of(dataset, file.read(4))
-    except (OSError, RasterioError):
+    except (OSError, OverflowError, RasterioError):
         return None

@@ -52,6 +52,7 @@ class LocalFile:
         self._path = path
         self._name = name
         self._file = Path(path).open("rb", buffering=0)  # noqa: SIM115 (closed by `close`)
+        self._size = os.fstat(self._file.fileno()).st_size
 
     def plan(self, wanted: Sequence[tuple[int, int, int]], memory: int) -> None:
         """Nothing to do."""
@@ -61,6 +62,9 @@ class LocalFile:
 
     def read(self, start: int, size: int) -> memoryview:
         """The bytes; see `Ranges`."""
+        # Looked at first: a damaged directory may name more bytes than there is memory.
+        if start + size > self._size:
+            raise self._truncated(start + size)
         buffer = getattr(_own, "buffer", None)
         if buffer is None or buffer.size < size:
             buffer = _own.buffer = np.empty(size + size // 4, np.uint8)
@@ -72,10 +76,13 @@ class LocalFile:
             except OSError as error:
                 raise InputFailure(f"{self._name} ({self._path}) can't be read: {error}.") from error
             if not count:
-                where = f"it ends before byte {start + size}, which its directory names"
-                raise InputFailure(f"{self._name} ({self._path}) is truncated: {where}.")
+                raise self._truncated(start + size)
             done += count
         return view
+
+    def _truncated(self, end: int) -> InputFailure:
+        where = f"it ends before byte {end}, which its directory names"
+        return InputFailure(f"{self._name} ({self._path}) is truncated: {where}.")
 
     def close(self) -> None:
         """Close the file."""

@@ -150,7 +150,7 @@ def _layout(url: str, name: str, fetcher: Fetcher) -> Layout | None:
     try:
         with MemoryFile(header) as memory, memory.open(driver="GTiff", sharing=False) as dataset:
             layout = Layout.of(dataset, header[:4])
-    except (RasterioError, ValueError):
+    except (OverflowError, RasterioError, ValueError):
         return None
     # A tile left out looks as one whose entry lies beyond the header.
     return layout if layout and layout.places[..., 1].all() else None

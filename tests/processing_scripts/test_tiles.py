@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
@@ -16,7 +17,7 @@ from spectral.opening import open_source
 from spectral.reading import GdalSource
 from spectral.tiles import TileSource
 
-from tests.processing_scripts.factory import random_dn
+from tests.processing_scripts.factory import Folder, random_dn
 
 
 def nobody() -> NoReturn:
@@ -104,3 +105,34 @@ def test_a_truncated_file_is_named(tmp_path: Path):
     source.plan([Window(0, 0, 900, 900)], memory=1 << 20)
     with pytest.raises(InputFailure, match="truncated"):
         source.read(Window(0, 0, 900, 900), 0)
+
+
+def with_first_number(path: Path, code: int, value: int) -> Path:
+    """A BigTIFF whose list `code` (of nine numbers, say) begins with another one, in 64 bits."""
+    content = bytearray(path.read_bytes())
+    (start,) = struct.unpack_from("<Q", content, 8)
+    for place in range(start + 8, start + 8 + 20 * struct.unpack_from("<Q", content, start)[0], 20):
+        found, kind, count, at = struct.unpack_from("<HHQQ", content, place)
+        if found == code:
+            numbers = struct.unpack_from(f"<{count}{ {3: 'H', 4: 'I', 16: 'Q'}[kind] }", content, at)
+            struct.pack_into("<HHQQ", content, place, code, 16, count, len(content))
+            content += struct.pack(f"<{count}Q", value, *numbers[1:])
+            path.write_bytes(content)
+            return path
+    raise AssertionError("no such list")
+
+
+@pytest.mark.parametrize("code", [324, 325], ids=["offset", "size"])
+@pytest.mark.parametrize("value", [2**50, 2**62, 2**63, 2**64 - 1])
+def test_a_directory_that_names_more_than_any_memory_holds_is_that_scenes_failure(folder: Folder, code, value):
+    """To ask for so much memory would have been an instance with too little: the end of all scenes."""
+    good = {"red": random_dn((300, 300)), "nir": random_dn((300, 300), seed=2)}
+    folder.scene("GOOD", **good)
+    item = folder.scene("BAD", **good)
+    path = write(Path(item["assets"]["nir"]["href"]), random_dn((600, 600)), BIGTIFF="YES")
+    write(Path(item["assets"]["red"]["href"]), random_dn((600, 600)))
+    with_first_number(path, code, value)
+    folder.run()
+    assert folder.products() == {"GOOD"}
+    assert folder.failures()["BAD"]["class"] == "input"
+    assert "Asset nir" in folder.failures()["BAD"]["reason"]
