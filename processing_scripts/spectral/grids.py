@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,13 +108,15 @@ def check_aligned(grid: Grid, other: Grid, *, name: str) -> None:
     """That `other` shows the same ground as `grid`, in pixels that are whole multiples or whole parts of its own.
 
     Raises:
-        InputFailure: another CRS, a rotated grid, a pixel size or origin that doesn't fit, or an extent
-            that differs by a pixel of the coarser one or more.
+        InputFailure: another CRS, a grid that lies nowhere, a rotated grid, a pixel size or origin that doesn't fit, or
+            an extent that differs by a pixel of the coarser one or more.
     """
     if grid.crs != other.crs:
         raise InputFailure(f"{name} is in {_shown(other.crs)}, the other bands are in {_shown(grid.crs)}.")
     for one in (grid, other):
         transform = one.transform
+        if not all(map(math.isfinite, (*list(transform)[:6], *one.bounds))):
+            raise InputFailure(f"{name} lies nowhere: its position or its pixels' size is no number.")
         if transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
             raise InputFailure(f"{name} is not on a north-up grid.")
     fine, coarse = (grid, other) if grid.pixel_size <= other.pixel_size else (other, grid)

@@ -22,7 +22,7 @@ from spectral.resources import Resources
 from spectral.scenes import Scene
 from spectral.sensors import Sensor, sensor_of
 from spectral.settings import Settings
-from spectral.staging import Staging
+from spectral.staging import Staging, as_json
 from spectral.symbols import THERMAL
 
 
@@ -60,12 +60,13 @@ def produce(scene: Scene, settings: Settings, staging: Staging, resources: Resou
             decisions=decisions,
             collection=settings.collection,
         )
+        content = as_json(item)  # what can't be written down takes nothing from an older product
         target = f"{folder}/{scene_id}.json"
         # While files of an older product are replaced, its Item must not vouch for them.
         staging.path(target).unlink(missing_ok=True)
         for file in (*(one.path for one in written), computed.preview):
             staging.place(file, f"{folder}/{file.name}")
-        return Product(item, staging.place_json(item, target), warnings)
+        return Product(item, staging.place_bytes(content, target), warnings)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

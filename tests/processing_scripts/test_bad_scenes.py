@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import math
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -112,6 +113,19 @@ def test_bands_of_different_tiles(good: Folder):
     good.scene("BAD", **bands())
     write(good.root / "imagery/BAD/nir.tif", random_dn((300, 300)), west=609_600)
     assert "grids don't match" in only_failure(good)["reason"]
+
+
+@pytest.mark.parametrize(
+    "place", [{"west": math.nan}, {"north": math.inf}, {"pixel_size": math.nan}, {"pixel_size": 1e307}], ids=str
+)
+def test_bands_that_lie_nowhere(good: Folder, place: dict[str, float]):
+    good.scene("BAD", **bands())
+    for key, pixels in bands().items():
+        write(good.root / f"imagery/BAD/{key}.tif", pixels, **place)
+    record = only_failure(good)
+    assert record["class"] == "input"
+    assert "lies nowhere" in record["reason"]
+    assert not list(good.output.glob("*/*/BAD/*"))
 
 
 def test_a_scene_without_a_date(good: Folder):
@@ -315,6 +329,16 @@ def test_what_nobody_foresaw_is_a_bug_with_its_traceback_in_the_log(good: Folder
     assert good.failures()["BAD"]["class"] == "bug"
     assert not list(good.output.glob("*/*/BAD/*"))
     assert "surprise" in log.getvalue()
+
+
+def test_an_item_that_cannot_be_written_down_leaves_the_older_product_as_it_was(good: Folder):
+    good.run()
+    before = {path: path.read_bytes() for path in good.output.rglob("GOOD?*")}
+    # As Python has an argument that is no UTF-8.
+    good.run("NDVI,SR", collection="\udcff")
+    assert "surrogates not allowed" in good.failures()["GOOD"]["reason"]
+    (good.output / "failures/GOOD.json").unlink()
+    assert {path: path.read_bytes() for path in good.output.rglob("GOOD?*")} == before
 
 
 def test_a_full_disk_ends_the_shard(good: Folder, monkeypatch):
