@@ -110,6 +110,16 @@ def holds_data(stored: np.ndarray, nodata: float | None) -> np.ndarray:
     return holds if nodata is None else holds & (stored != nodata)
 
 
+def without_data(dtype: np.dtype, nodata: float | None) -> float:
+    """A stored number that is taken for no data: `nodata` where the type holds it."""
+    if dtype.kind == "f":
+        return np.nan
+    ends = np.iinfo(dtype)
+    if nodata is not None and ends.min <= nodata <= ends.max and nodata == int(nodata):
+        return int(nodata)
+    return SATURATED if dtype == np.uint16 else ends.min
+
+
 @cache
 def usable_range(dtype: np.dtype, radiometry: Radiometry) -> tuple[int, int] | None:
     """The first and the last DN that can be used, where all between them can be too; else None.

@@ -17,7 +17,7 @@ import numpy as np
 from rasterio.windows import Window
 
 from spectral.grids import Grid, factor, nearest, spread
-from spectral.kernel import holds_data
+from spectral.kernel import holds_data, without_data
 from spectral.radiometry import Radiometry
 from spectral.reading import Source
 
@@ -58,7 +58,7 @@ class OnGrid:
         if self._same:
             return self.source.read(window, turn)
         if self._finer == 1:
-            return self.codes(window, turn, outside=0 if radiometry.nodata is None else radiometry.nodata)
+            return self.codes(window, turn, outside=without_data(self.dtype, radiometry.nodata))
         parts = enumerate(self._parts(window), start=self._turns[turn])
         return np.concatenate([self._average(part, number, radiometry.nodata) for number, part in parts])
 

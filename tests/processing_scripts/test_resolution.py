@@ -217,3 +217,22 @@ def test_a_grid_of_whole_multiples_or_parts_covers_the_same_ground(width, height
 def test_a_slip_of_the_pen_does_not_fill_the_disk():
     with pytest.raises(InputFailure, match="down to 1/10"):
         Grid(10980, 10980, from_origin(WEST, NORTH, 10, 10), None).at(0.5)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+@pytest.mark.parametrize("nodata", [-9999, 70_000, 1e300, 0.5, 0, None])
+@pytest.mark.usefixtures("libraries")
+def test_where_a_coarser_band_ends_a_pixel_early_there_is_no_value_whatever_its_nodata(folder: Folder, dtype, nodata):
+    """Items name numbers that the type of their band can't hold, and offsets that make reflectance of a zero."""
+    item = folder.scene(red=random_dn((31, 41)).astype(dtype), add=False, properties={"platform": "other"})
+    nir = write(folder.root / "nir.tif", random_dn((15, 20), seed=2).astype(dtype), pixel_size=20)
+    item["assets"]["nir"] = {"href": str(nir), "eo:bands": [{"common_name": "nir"}]}
+    for asset in item["assets"].values():
+        asset["raster:bands"] = [{"scale": 1e-4, "offset": 0.05, "nodata": nodata}]
+    folder.add(item)
+    folder.run(mask=())
+    assert folder.failures() == {}
+    has_value = ~np.isnan(folder.values())
+    assert has_value[:30, :40].all()
+    assert not has_value[30].any()
+    assert not has_value[:, 40].any()
