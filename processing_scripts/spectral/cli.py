@@ -105,6 +105,9 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the script; returns the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # First of all: what is imported below takes its time, and a container's first process is not ended by a signal
+    # that it has no answer to.
+    signal.signal(signal.SIGTERM, _stop)
     made = parser()
     given = made.parse_args(_with_negative_offset(arguments))
     os.environ.update(gdal_options(os.environ))
@@ -148,7 +151,6 @@ def main(arguments: list[str] | None = None) -> int:
     if given.check:
         return 0
     progress = Progress()
-    signal.signal(signal.SIGTERM, _stop)
     compression = given.compress if has_compression(given.compress) else "deflate"
     if compression != given.compress:
         progress.note("fallback", level="warning", reason=f"this GDAL has no {given.compress}: using deflate")

@@ -292,6 +292,14 @@ def test_a_stopped_job_leaves_no_drafts_and_says_so(filled: Folder, ml: Path, se
         assert len(list(filled.output.glob(f"*/*/{scene_id}/*"))) == 3
 
 
+def test_a_job_that_is_stopped_while_it_still_imports_says_so_too(filled: Folder, ml: Path, tmp_path: Path):
+    stops = "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
+    (tmp_path / "rasterio.py").write_text(stops)
+    done = run(*arguments(filled), SAGEMAKER_BASE_DIR=str(ml), PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (143, "")
+    assert (ml / "output/message").read_text().startswith("Stopped before the shard was worked through")
+
+
 @pytest.mark.parametrize(
     ("given", "code"),
     [
