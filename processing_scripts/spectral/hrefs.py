@@ -30,7 +30,7 @@ def gdal_path(href: object, base: Path) -> str:
             raise InputFailure(f"The href {href!r} is a path of GDAL's own: expected s3://, https:// or a file.")
         return str(base / href)
     scheme = scheme.lower()
-    if scheme in ("http", "https") and _is_address(href):
+    if scheme in ("http", "https") and is_address(href):
         return f"/vsicurl/{href}"
     if scheme in _STORES and rest.strip("/"):
         return f"{_STORES[scheme]}{rest}"
@@ -46,11 +46,13 @@ def is_remote(path: str) -> bool:
     return path.startswith("/vsi")
 
 
-def _is_address(href: str) -> bool:
-    """Whether it names a host, and holds nothing that a request's first line can't."""
+def is_address(href: str) -> bool:
+    """Whether it names a host of the web, and holds nothing that a request's first line can't."""
     try:
         parts = urlsplit(href)
-        has_host = bool(parts.hostname) and parts.port != 0
+        # As the name is looked up: no part of it is empty, or longer than 63 characters.
+        has_host = bool((parts.hostname or "").encode("idna")) and parts.port != 0
     except ValueError:
         return False
-    return has_host and not any(character <= " " or character == "\x7f" for character in href)
+    is_web = parts.scheme in ("http", "https")
+    return is_web and has_host and not any(character <= " " or character == "\x7f" for character in href)

@@ -14,9 +14,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from spectral.failures import InputFailure, TransientFailure
+from spectral.hrefs import is_address
 
 # Settings of GDAL that change what it asks for: where one is given, GDAL does the asking.
 _GDALS_OWN = re.compile(
@@ -126,8 +127,6 @@ class HttpClient:
     def _ask(self, url: str, span: str) -> tuple[int, http.client.HTTPMessage, bytes]:
         for _ in range(_MOST_REDIRECTS):
             parts = urlsplit(url)
-            if parts.scheme not in ("http", "https") or not parts.netloc:
-                raise InputFailure(f"redirected to {url!r}, which is no HTTP address")
             with self._connection(parts) as connection:
                 response = _respond(connection, parts, span, self._stopped)
                 # A whole file is not what was asked for: leave it where it is.
@@ -136,7 +135,7 @@ class HttpClient:
                     connection.close()
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 return response.status, response.headers, content
-            url = urljoin(url, response.headers["Location"])
+            url = _joined(url, response.headers["Location"])
         raise InputFailure(f"redirected more than {_MOST_REDIRECTS} times")
 
     def _knows_certificates(self) -> bool:
@@ -171,6 +170,14 @@ class HttpClient:
         return http.client.HTTPSConnection(host, parts.port, timeout=self._timeout, context=self._secure)
 
 
+def _joined(url: str, location: str) -> str:
+    """Where a redirection leads to."""
+    with contextlib.suppress(ValueError):
+        if is_address(joined := urljoin(url, location)):
+            return joined
+    raise InputFailure(f"redirected to {location!r}, which is no HTTP address")
+
+
 def from_environment() -> HttpClient:
     """A client as the process's environment has it."""
     return HttpClient(os.environ)
@@ -180,6 +187,8 @@ def _respond(
     connection: http.client.HTTPConnection, parts: SplitResult, span: str, stopped: threading.Event
 ) -> http.client.HTTPResponse:
     target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+    # What is escaped already stays as it is.
+    target = "".join(letter if letter.isascii() else quote(letter) for letter in target)
     kept_open = connection.sock is not None
     for last in (not kept_open, True):
         try:

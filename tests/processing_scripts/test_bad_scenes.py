@@ -259,6 +259,8 @@ def test_an_area_that_is_none_is_the_inputs_fault(good: Folder, area):
         "https://h:x/y.tif",
         "https://example.com/a b.tif",
         "https://a/b\r\nc: d",
+        "https://a..b/x.tif",
+        f"https://{'a' * 64}.example/x.tif",
         "s3://",
     ],
 )

@@ -15,6 +15,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote, unquote
 
 import pytest
 from spectral.failures import TransientFailure
@@ -39,6 +40,7 @@ class Server(ThreadingHTTPServer):
         self.spans: list[tuple[str, int, int]] = []
         self.has_ranges = True
         self.hangs_up = False
+        self.redirects: dict[str, str] = {}
         self.payer: str | None = None  # who has to say that they pay, in the name of S3's header
 
     @property
@@ -61,7 +63,13 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         self.server.requests += 1
         waiting = self.server.errors.get(self.path, [])
-        path = self.server.root / self.path.lstrip("/")
+        path = self.server.root / unquote(self.path).lstrip("/")
+        if location := self.server.redirects.get(self.path):
+            self.send_response(302)
+            self.send_header("Location", location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         if self.server.payer not in (None, self.headers.get("x-amz-request-payer")):
             content, status = b"", 403
         elif waiting or not path.is_file():
@@ -154,6 +162,39 @@ def test_a_server_that_closes_idle_connections_costs_no_attempt(remote: Folder, 
 def test_a_server_without_ranges_is_left_to_gdal(remote: Folder, server: Server):
     server.has_ranges = False
     remote.run()
+    assert remote.products() == {"FAR"}
+
+
+def test_redirections_are_followed(remote: Folder, server: Server):
+    (remote.root / "imagery/FAR/red.tif").rename(remote.root / "imagery/FAR/moved.tif")
+    server.redirects = {"/FAR/red.tif": f"{server.url}/FAR/further.tif", "/FAR/further.tif": "moved.tif"}
+    remote.run()
+    assert remote.products() == {"FAR"}
+
+
+@pytest.mark.parametrize(
+    ("location", "why"),
+    [
+        ("/FAR/red.tif", "redirected more than 5 times"),
+        *((location, "which is no HTTP address") for location in
+          ("file:///etc/passwd", "ftp://127.0.0.1/x.tif", "http://[::1/x.tif", "http://a..b/x.tif")),
+    ],
+)  # fmt: skip
+def test_a_redirection_that_leads_nowhere_is_the_inputs_fault(remote: Folder, server: Server, location, why):
+    server.redirects = {"/FAR/red.tif": location}
+    remote.run()
+    assert remote.failures()["FAR"]["class"] == "input"
+    assert why in remote.failures()["FAR"]["reason"]
+
+
+@pytest.mark.parametrize("written", [str, quote], ids=["as it is", "escaped"])
+def test_names_that_are_not_ascii_are_read(remote: Folder, server: Server, written):
+    (remote.root / "imagery/FAR/red.tif").rename(remote.root / "imagery/FAR/größe_1.tif")
+    item = json.loads((remote.input / "FAR.json").read_text())
+    item["assets"]["red"]["href"] = f"{server.url}/FAR/{written('größe_1.tif')}"
+    remote.add(item)
+    remote.run()
+    assert remote.failures() == {}
     assert remote.products() == {"FAR"}
 
 
