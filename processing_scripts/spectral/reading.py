@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import threading
 from collections.abc import Sequence
@@ -20,6 +22,8 @@ from spectral.hrefs import is_remote
 _FINAL = re.compile(
     r":\s*(400|401|403|404|410)\b|not recognized|No such file|does not exist|Access ?Denied|Forbidden", re.IGNORECASE
 )
+# That scene is not at fault: the one before it is about to close its own.
+_NO_MORE_FILES = os.strerror(errno.EMFILE)
 
 
 class Source(Protocol):
@@ -110,7 +114,7 @@ def failure_of(path: str, name: str, verb: str, error: Exception) -> SceneFailur
     details = str(error.__cause__ or error).strip() or type(error).__name__
     message = f"{name} ({path}) can't be {verb}: {details}"
     # GDAL reports a missing remote file and a refused connection by different words only.
-    if is_remote(path) and not _FINAL.search(details):
+    if (is_remote(path) and not _FINAL.search(details)) or _NO_MORE_FILES in details:
         return TransientFailure(message)
     return InputFailure(message)
 

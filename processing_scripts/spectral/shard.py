@@ -191,8 +191,8 @@ def _with_retries(
 def _check_disk(staging: Staging, error: Exception) -> None:
     """
     Raises:
-        UnfitInstance: the disk is full, takes no file as large, or memory is out, so that the next scene would fail
-            just the same.
+        UnfitInstance: the disk is full, takes no file as large, or memory or the number of open files is out, so that
+            the next scene would fail just the same.
     """
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         raise UnfitInstance("The disk is full: give the job a larger volume.") from error
@@ -200,6 +200,10 @@ def _check_disk(staging: Staging, error: Exception) -> None:
         raise UnfitInstance(
             f"Files may not be as large here as a product is ({error}): raise the limit (ulimit -f), or take another "
             "file system."
+        ) from error
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        raise UnfitInstance(
+            f"Too few files may be open at a time ({error}): raise the limit (ulimit -n), or ask for fewer indices."
         ) from error
     if isinstance(error, MemoryError):
         raise UnfitInstance("The instance has too little memory for one scene.") from error

@@ -312,6 +312,14 @@ def test_what_gdal_says_decides_whether_to_try_again(details, kind):
     assert failure_class(failure) == kind
 
 
+def test_a_near_file_for_which_too_many_are_open_may_be_read_later():
+    from spectral.failures import failure_class
+    from spectral.reading import failure_of
+
+    failure = failure_of("/data/red.tif", "Asset red", "opened", OSError("/data/red.tif: Too many open files"))
+    assert failure_class(failure) == "transient"
+
+
 def test_a_host_that_does_not_answer_is_transient(remote: Folder, server: Server):
     server.shutdown()
     server.server_close()

@@ -157,24 +157,31 @@ def test_a_disk_that_really_fills_up_leaves_whole_products_and_says_why(folder: 
     assert not [path for path in kept.rglob("*") if path.name.startswith(".") or path.suffix == ".draft"]
 
 
-def test_where_no_file_may_be_as_large_the_instance_is_unfit(folder: Folder):
-    """Under a shell's `ulimit -f`; no scene is recorded as one that the script did not foresee."""
+@pytest.mark.parametrize(
+    ("limit", "value", "told"),
+    [
+        (resource.RLIMIT_FSIZE, 100_000, "Files may not be as large here as a product is ([Errno 27] "),
+        (resource.RLIMIT_NOFILE, 20, "Too few files may be open at a time ([Errno 24] "),
+    ],
+    ids=["size", "number"],
+)
+def test_where_files_may_not_be_as_large_or_as_many_the_instance_is_unfit(folder: Folder, limit, value, told):
+    """Under a shell's `ulimit`; no scene is recorded as one that the script did not foresee."""
     for number in range(3):
         folder.scene(f"S{number}", red=random_dn((400, 400), seed=number), nir=random_dn((400, 400), seed=number + 9))
     ml = folder.root / "ml"
     (ml / "output").mkdir(parents=True)
     script = [sys.executable, SCRIPTS / "spectral_index.py", "--input", folder.input, "--output", folder.output]
     done = subprocess.run(
-        [*script, "--indices", "NDVI"],
+        [*script, "--indices", ",".join(f"A{number}=N-{number}*R" for number in range(20))],
         capture_output=True,
         text=True,
         check=False,
         env={**os.environ, "SAGEMAKER_BASE_DIR": str(ml)},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)),
+        preexec_fn=lambda: resource.setrlimit(limit, (value, value)),
     )
     assert done.returncode == 1, done.stderr
-    told = (ml / "output/message").read_text()
-    assert told.startswith("The instance is unfit: Files may not be as large here as a product is ([Errno 27] ")
+    assert (ml / "output/message").read_text().startswith(f"The instance is unfit: {told}")
     assert (folder.products(), folder.failures()) == (set(), {})
 
 
