@@ -97,7 +97,8 @@ def _pace(history: Sequence[Took], work: Sequence[int]) -> tuple[float, float]:
     """Seconds to start an instance, and seconds of one for a unit of work: what fits all runs best, by shares of each.
 
     0 to start, and what all runs took together for a unit, where that can't be told apart: an instance's work was much
-    the same in all of them, or they do not know how many were started.
+    the same in all of them, they do not know how many were started, or nowhere did working take as long as starting.
+    What is little beside a start is what chance does to starts, and times a year's scenes it would pass any limit.
     """
     together = 0.0, sum(took.instance_seconds for took in history) / sum(work)
     shares = [done / took.starts for took, done in zip(history, work, strict=True) if took.starts]
@@ -112,7 +113,7 @@ def _pace(history: Sequence[Took], work: Sequence[int]) -> tuple[float, float]:
     a, b = (sum(row[i] for row in rows) for i in (0, 1))
     determinant = aa * bb - ab * ab
     to_start, each = (a * bb - b * ab) / determinant, (b * aa - a * ab) / determinant
-    return (to_start, each) if to_start > 0 and each > 0 else together
+    return (to_start, each) if 0 < to_start <= each * max(shares) else together
 
 
 def _told(to_start: float) -> str:

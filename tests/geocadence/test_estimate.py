@@ -151,6 +151,8 @@ def test_one_large_run_among_small_ones_that_are_alike_tells_the_two_apart() -> 
         # Large ones took more than their share: starting would have taken less than no time; or less, and scenes would.
         [took(4, starts=4, to_start=0, a_scene=30), took(400, starts=4, to_start=0)],
         [took(4, starts=4, a_scene=0), took(400, starts=4, to_start=100, a_scene=0)],
+        # Nowhere more than starting: a scene would take what chance made of the starts, here a hundredth of a start.
+        [took(4, starts=4, to_start=198, a_scene=2)] * 10 + [took(12, starts=4, to_start=198, a_scene=2)] * 10,
     ],
 )
 def test_where_the_two_can_not_be_told_apart_scenes_take_what_they_took_together(history: list[Took]) -> None:
