@@ -24,10 +24,14 @@ BATCH_URI = "{% $plan.input_uri & $string($states.input.batch) & '/' %}"
 
 @dataclass(frozen=True)
 class DeployedJob:
-    """What of a deployed machine makes a job: the Task's arguments, and the functions that plan and write its batch."""
+    """What of a deployed machine makes a job: the Task's arguments, and the functions that plan and write its batch.
+
+    `recipe` is what the job makes products by; None where the machine is of earlier code.
+    """
 
     request: dict[str, Any]
     plan: str
+    recipe: str | None
     # None where the source is objects, which are there already.
     write: str | None
 
@@ -43,10 +47,11 @@ def deployed_job(target: Target, pipeline: str) -> DeployedJob:
             raise not_deployed(target, pipeline) from error
         raise
     states = json.loads(machine["definition"])["States"]
-    of_batch = states["ProcessBatches"]["ItemProcessor"]["States"]
+    of_batch, plan = states["ProcessBatches"]["ItemProcessor"]["States"], states["PlanRun"]["Arguments"]
     return DeployedJob(
         of_batch["ProcessScenes"]["Arguments"],
-        states["PlanRun"]["Arguments"]["FunctionName"],
+        plan["FunctionName"],
+        plan["Payload"].get("recipe"),
         of_batch["WriteBatch"]["Arguments"]["FunctionName"] if "WriteBatch" in of_batch else None,
     )
 

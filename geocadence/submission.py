@@ -57,7 +57,7 @@ def prepare(target: Target, pipeline: str, execution_input: dict[str, Any]) -> S
     execution = f"{machine}:submit-{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     run_id = run_id_of(execution, started)
     run = {"run_id": run_id, "execution_arn": execution, "started_at": format_instant(started)}
-    plan = call(target, deployed.plan, {**run, "input": execution_input, "one_job": True})
+    plan = call(target, deployed.plan, {**run, "input": execution_input, "recipe": deployed.recipe, "one_job": True})
     if not plan["batches"]:
         return Submission(run_id, 0, None)
     if plan["batches"] > 1:

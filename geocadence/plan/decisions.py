@@ -27,13 +27,15 @@ def decide(
     left: Attempts,
     forgot: datetime | None,
     recipe: str,
+    is_outdated: bool = False,
     recompute: bool | datetime,
 ) -> list[Decision]:
     """`new`, `skip` or `recompute`: by what is there, by what, and by who else is at work (`held`: scene → run).
 
     Since `forgot` there may have been runs that ended without a close and of which nothing is known any more.
     `recompute` asks for all, or for what was made before a time: what is newer and of the same recipe is what was asked
-    for.
+    for. `is_outdated` says that the recipe is that of an earlier deployment: nothing is made anew for its sake, as the
+    next run would make it anew once more, and what is of another may be of the recipe of now.
     """
     decisions = []
     for candidate in candidates:
@@ -50,6 +52,7 @@ def decide(
             made_by=made_by,
             is_anybodys=is_anybodys,
             recipe=recipe,
+            is_outdated=is_outdated,
             recompute=recompute,
         )
         adopted = product if reason in (_ADOPTED, _ADOPTED_ANEW) else None
@@ -94,6 +97,7 @@ def _verdict(
     made_by: str,
     is_anybodys: bool,
     recipe: str,
+    is_outdated: bool,
     recompute: bool | datetime,
 ) -> tuple[Verdict, str]:
     if holder is not None:
@@ -104,10 +108,11 @@ def _verdict(
         return Verdict.NEW, "no product yet" if known is None else "its product is gone"
     if not product.is_complete:
         return Verdict.NEW, f"its product is incomplete: {product.faults[0]}"
-    is_made_since = isinstance(recompute, datetime) and made_by == recipe and product.modified >= recompute
+    is_ours = made_by == recipe or (is_outdated and bool(made_by))
+    is_made_since = isinstance(recompute, datetime) and is_ours and product.modified >= recompute
     if recompute and not is_made_since:
         return Verdict.RECOMPUTE, "recompute was asked for"
-    if made_by and made_by != recipe:
+    if made_by and not is_ours:
         changed = what_changed(made_by, recipe)
         return Verdict.RECOMPUTE, f"the recipe changed since its product was made: another {changed}"
     if known is None:

@@ -27,6 +27,7 @@ from geocadence.plan.decisions import decide
 from geocadence.plan.estimate import OBJECT, SCENE, Estimate, estimate, read_history, refuse_above
 from geocadence.plan.left_behind import look_behind, to_remember
 from geocadence.plan.placing import place
+from geocadence.plan.recipe import recipe_of
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.superseding import supersede, within_thresholds
 from geocadence.plan.versions import leaving
@@ -125,6 +126,7 @@ class Scenes:
             left=left.attempts,
             forgot=parse_instant(forgot) if forgot else None,
             recipe=recipe,
+            is_outdated=recipe != recipe_of(definition),
             recompute=asked.recompute,
         )
         ended, forgot = to_remember(dead, left.elsewhere | {d.left_by for d in decisions}, forgot=forgot)

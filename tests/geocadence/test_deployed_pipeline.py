@@ -24,8 +24,10 @@ PLANNED = {"planned": 5, "batches": 1, "instance_count": 2, "input_uri": "s3://i
 class Account:
     """A target with a deployed pipeline; `answers` gives by function what it returns, or the exception it ends with."""
 
-    def __init__(self, answers: dict[str, Any] | None = None, *, of_scenes: bool = False) -> None:
-        self.answers, self.calls, self.of_scenes = answers or {}, [], of_scenes
+    def __init__(
+        self, answers: dict[str, Any] | None = None, *, of_scenes: bool = False, recipe: str | None = None
+    ) -> None:
+        self.answers, self.calls, self.of_scenes, self.recipe = answers or {}, [], of_scenes, recipe
 
     def client(self, service: str) -> Account:
         return self
@@ -41,7 +43,8 @@ class Account:
         of_batch = {"ProcessScenes": {"Arguments": {"Environment": {"RUN": "{% $run_id %}"}}}}
         if self.of_scenes:
             of_batch["WriteBatch"] = {"Arguments": {"FunctionName": WRITE_FUNCTION}}
-        plan = {"Arguments": {"FunctionName": PLAN_FUNCTION}}
+        payload = {"recipe": self.recipe} if self.recipe else {}
+        plan = {"Arguments": {"FunctionName": PLAN_FUNCTION, "Payload": payload}}
         states = {"PlanRun": plan, "ProcessBatches": {"ItemProcessor": {"States": of_batch}}}
         return {"definition": json.dumps({"States": states})}
 
@@ -69,10 +72,18 @@ def test_a_submission_is_planned_and_written_by_the_deployed_functions(of_scenes
     submission = prepare(account, "maps", {"recompute": True})
     (function, event), *others = account.calls
     assert function == PLAN_FUNCTION
-    assert set(event) == {"run_id", "execution_arn", "started_at", "input", "one_job"}
+    assert set(event) == {"run_id", "execution_arn", "started_at", "input", "recipe", "one_job"}
     assert (event["input"], event["run_id"]) == ({"recompute": True}, submission.run_id)
     assert others == [(WRITE_FUNCTION, {"plan": "s3://in/plan.json", "batch": 0, "redrives": 0})] * of_scenes
     assert (submission.planned, submission.request["Environment"]) == (5, {"RUN": submission.run_id})
+
+
+@pytest.mark.parametrize("recipe", ["1-2-3", None])
+def test_a_submission_tells_the_recipe_of_the_machine_whose_job_it_is(recipe: str | None) -> None:
+    """The function may be of a later deployment by then; None, of a machine of earlier code: the function's own."""
+    account = Account({PLAN_FUNCTION: PLANNED}, recipe=recipe)
+    prepare(account, "maps", {})
+    assert [event["recipe"] for _, event in account.calls] == [recipe]
 
 
 @pytest.mark.parametrize(

@@ -194,3 +194,18 @@ def test_a_run_that_was_started_before_a_deployment_and_planned_after_it_makes_p
     decisions = inputs.read_json(f"ndvi/runs/{RUN}/plan.json")["decisions"]
     changed = "the recipe changed since its product was made: another arguments"
     assert {(each["decision"], each["reason"]) for each in decisions} == {("recompute", changed)}
+
+
+def test_a_run_of_an_earlier_deployment_makes_nothing_anew_for_its_own_recipes_sake(deployed: Bucket) -> None:
+    """A run that is redriven after a deployment: what newer ones made would be paid for twice more, to and fro."""
+    now = recipe_of(definition(items=items_source([])))
+    old = f"00000000{now[8:]}"
+    planned = plan({}, recipe=now)
+    for n in range(2):
+        commit_product(deployed, n)
+    look_after_batches(planned)
+    assert close(planned, jobs=0)["produced"] == 2
+
+    assert plan({}, recipe=old)["planned"] == 1
+    assert plan({"recompute": "2026-11-01T00:00:00Z"}, recipe=old)["planned"] == 1
+    assert plan({"recompute": True}, recipe=old)["planned"] == 3
