@@ -9,6 +9,7 @@ import pytest
 from benchmarks.scale.store import Client
 from geocadence.bucket import Bucket
 from geocadence.close import scenes
+from geocadence.instants import format_instant
 from geocadence.plan import left_behind
 from geocadence.plan.claims import read_claims
 from tests.geocadence.pipeline import Pipeline, in_memory, table
@@ -156,6 +157,17 @@ def test_an_item_written_anew_since_it_was_reconciled_is_read(pipeline: Pipeline
     pipeline.close(pipeline.plan("after", window(2)))
 
     assert table(pipeline, tmp_path, "bbox.xmax") == [1]
+
+
+def test_of_an_item_written_anew_as_it_was_the_table_knows_when(pipeline: Pipeline, tmp_path: Any) -> None:
+    """Its rasters may be others: who wrote over a committed product is told by the time."""
+    leave_a_product(pipeline)
+    pipeline.produce(0)
+
+    pipeline.close(pipeline.plan("after", window(2)))
+
+    (written,) = (each for each in pipeline.outputs.listing("ndvi/2026/") if each.key.endswith(".json"))
+    assert table(pipeline, tmp_path, '"geocadence:modified"') == [format_instant(written.modified)]
 
 
 def test_a_batch_that_was_not_reconciled_is_read_item_by_item(pipeline: Pipeline, tmp_path: Any) -> None:

@@ -333,12 +333,13 @@ def test_a_run_that_dies_hands_on_the_recipe_of_what_it_was_to_commit(pipeline: 
     )
 
 
+@pytest.mark.parametrize("is_reconciled", [True, False])
 def test_a_product_that_was_made_anew_since_it_was_to_be_committed_is_left_to_who_made_it(
-    pipeline: Pipeline, tmp_path: Any
+    pipeline: Pipeline, tmp_path: Any, is_reconciled: bool
 ) -> None:
     pipeline.items = [counted("0", properties=OLD)]
     aborted = pipeline.plan("a")
-    pipeline.work(aborted, is_reconciled=False)
+    pipeline.work(aborted, is_reconciled=is_reconciled)
     pipeline.abort(aborted)
     adopting = pipeline.plan("b")
     pipeline._produce(pipeline.items[0] | {"bbox": [0, 0, 1, 1]})
