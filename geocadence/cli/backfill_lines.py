@@ -24,6 +24,14 @@ def tell_backfill(backfill: BackfillHandle, progress: BackfillProgress, screen: 
     screen.say(f"{backfill.pipeline}  {backfill.name}  {status}: {summary(progress)}")
     if progress.cause:
         screen.say(progress.cause)
+    partial = [window.run.run_id for window in progress.windows if window.state == "partial" and window.run]
+    # One that succeeded is checked input, and the end of what was asked for (`geocadence.backfill_attempts`).
+    if partial and progress.status == "SUCCEEDED" and backfill.asked.get("recompute") is True:
+        screen.say(
+            f"What is missing is asked for run by run: .venv/bin/geocadence retry {partial[0]}"
+            + (f" (and {len(partial) - 1} more)" if len(partial) > 1 else "")
+            + "; the same backfill again would make, and pay for, all anew."
+        )
 
 
 def backfill_facts(backfill: BackfillHandle, progress: BackfillProgress) -> dict[str, Any]:

@@ -87,6 +87,24 @@ def test_one_with_failed_or_partial_windows_exits_with_1_and_says_why(cloud: dic
     assert main(["backfill", "ndvi", *SPAN]) == 1
 
 
+@pytest.mark.parametrize(
+    ("status", "asked", "is_told"),
+    [
+        ("SUCCEEDED", ["--recompute"], True),
+        ("SUCCEEDED", [], False),
+        ("FAILED", ["--recompute"], False),
+        ("ABORTED", ["--recompute"], False),
+    ],
+)
+def test_where_the_same_command_would_pay_for_all_again_what_asks_for_the_rest_is_told(
+    cloud: dict[str, Any], capsys: Any, status: str, asked: list[str], is_told: bool
+) -> None:
+    cloud["ends"] = [BackfillProgress(status, [window(0, "partial"), window(1, "partial")])]
+    assert main(["backfill", "ndvi", *SPAN, *asked]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert ("geocadence retry run-0 (and 1 more); the same backfill again would make" in told) == is_told
+
+
 @pytest.mark.parametrize("state", ["partial", "failed", "not started"])
 def test_one_that_succeeded_is_good_only_where_every_window_is(state: str) -> None:
     ends = BackfillProgress("SUCCEEDED", [window(0, "complete"), window(1, "empty")])
