@@ -135,13 +135,20 @@ def test_functions_are_told_where_their_pipeline_lives(weekly: Stack, name: str)
     assert definition["source"]["stac"]["geometry"]["type"] == "Polygon"
 
 
-def test_the_machine_knows_the_recipe_of_its_jobs_as_the_functions_find_it_in_their_definition(weekly: Stack) -> None:
-    """So that a run which is started with one deployment's machine and planned by the next one's function tells it."""
-    variables = weekly.of_type("AWS::Lambda::Function").values()
+@pytest.mark.parametrize("pipeline", ["ndvi-weekly", "tiles", "orthos", "zonal", "guide", "cubes"])
+def test_the_machine_knows_the_recipe_of_its_jobs_as_the_functions_find_it_in_their_definition(
+    synthesis: Synthesis, pipeline: str
+) -> None:
+    """So that a run which is started with one deployment's machine and planned by the next one's function tells it.
+
+    Where the two differ, the run counts as one of an earlier deployment.
+    """
+    stack = synthesis.stack(f"geocadence-dev-{pipeline}")
+    variables = stack.of_type("AWS::Lambda::Function").values()
     found = {v["Properties"].get("Environment", {}).get("Variables", {}).get("DEFINITION") for v in variables} - {None}
     (key,) = (uri.rpartition("/")[2] for uri in found)
-    definition = json.loads((weekly.folder / f"asset.{key}").read_text())
-    assert weekly.definition["States"]["PlanRun"]["Arguments"]["Payload"]["recipe"] == recipe_of(definition)
+    definition = json.loads((stack.folder / f"asset.{key}").read_text())
+    assert stack.definition["States"]["PlanRun"]["Arguments"]["Payload"]["recipe"] == recipe_of(definition)
 
 
 def test_functions_have_the_time_memory_and_disk_that_100000_scenes_take(weekly: Stack) -> None:
