@@ -1,7 +1,7 @@
 """YAML read as plain data together with the line of every key.
 
-Dates stay the text that was written (they end up as arguments of a script); duplicate keys, which
-YAML forbids but most readers swallow, are problems.
+Dates stay the text that was written (they end up as arguments of a script), and so do numbers that are words of a
+script's command line; duplicate keys, which YAML forbids but most readers swallow, are problems.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from geocadence.definition.problems import KeyPath, Problem
 
 _MERGE = "tag:yaml.org,2002:merge"
 _TIMESTAMP = "tag:yaml.org,2002:timestamp"
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+# A list there is a command line, word by word: 007, 1.10 and 1e5 are other words than 7, 1.1 and 100000.0.
+_WORDS = ("processing", "arguments")
 _MAX_DEPTH = 20
 
 
@@ -68,7 +71,7 @@ class _Reader:
         if len(key) > _MAX_DEPTH:
             raise ValueError("an anchor refers to itself, or the nesting is absurdly deep")
         if isinstance(node, ScalarNode):
-            return node.value if node.tag == _TIMESTAMP else self._constructor.construct_object(node)
+            return node.value if _stays_text(node, key) else self._constructor.construct_object(node)
         if isinstance(node, SequenceNode):
             return [self.value(child, (*key, n)) for n, child in enumerate(node.value)]
         return self._mapping(node, key)
@@ -96,3 +99,8 @@ class _Reader:
             self._document.lines[here] = line
             own[name] = self.value(value_node, here)
         return merged | own
+
+
+def _stays_text(node: ScalarNode, key: KeyPath) -> bool:
+    is_word = key[:-1] == _WORDS and isinstance(key[-1], int)
+    return node.tag == _TIMESTAMP or (is_word and node.tag in _NUMBERS)

@@ -400,6 +400,18 @@ def test_dates_in_arguments_stay_as_they_are_written(tmp_path: Path) -> None:
     assert load_pipeline(path).pipeline.processing.arguments == {"since": "2026-01-01"}
 
 
+def test_words_of_a_command_line_stay_as_they_are_written(tmp_path: Path) -> None:
+    words = ["007", "1.10", "1e5", "0x1F", "1_000", "+5", "-0", ".inf", "12:30", "2026-01-01"]
+    path = write(tmp_path, "prefix: {uri: s3://bucket/objects/}")
+    plain = path.read_text()
+    path.write_text(plain.replace("script.py}", f"script.py, arguments: [{', '.join(words)}]}}"))
+    processing = load_pipeline(path).pipeline.processing
+    assert render_arguments(processing.arguments) == words
+    # As in the mapping, where a number is a number.
+    path.write_text(plain.replace("script.py}", "script.py, arguments: {scale: 1.10}}"))
+    assert load_pipeline(path).pipeline.processing.arguments == {"scale": 1.1}
+
+
 # Examples of https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based and
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 @pytest.mark.parametrize(
