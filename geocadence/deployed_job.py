@@ -11,6 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from geocadence.definition.arguments import is_evaluated
 from geocadence.target import Target, TargetError
 from geocadence.undeployed import not_deployed
 
@@ -72,7 +73,7 @@ def _filled(value: Any, values: dict[str, Any]) -> Any:
         return {key: _filled(each, values) for key, each in value.items()}
     if isinstance(value, list):
         return [_filled(each, values) for each in value]
-    if isinstance(value, str) and value.startswith("{%"):
+    if isinstance(value, str) and is_evaluated(value):
         if value not in values:
             raise TargetError(f"the deployed pipeline is of another version (it says {value}): deploy it again")
         return values[value]

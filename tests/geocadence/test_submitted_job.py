@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from geocadence import submission
+from geocadence.deployed_job import filled
 from geocadence.submission import Submission, prepare, start_job
 from geocadence.target import TargetError
 
@@ -85,3 +86,12 @@ def test_without_the_sdk_nothing_is_planned_and_claimed(monkeypatch: pytest.Monk
     monkeypatch.setattr(submission, "deployed_job", lambda target, pipeline: pytest.fail("it was looked up"))
     with pytest.raises(TargetError, match="make sdk"):
         prepare(Target(SageMaker()), "ndvi", {})  # type: ignore[arg-type]
+
+
+def test_what_no_state_machine_would_evaluate_is_sent_as_it_is() -> None:
+    plan = {"instance_count": 2, "input_uri": "s3://in/p/"}
+    words = ["{%", "{% a %} b", "a {% b %}"]
+    asked = filled({"Words": [*words, "{% $run_id %}"]}, name=NAME, run_id="r1", plan=plan)
+    assert asked == {"Words": [*words, "r1"], "ProcessingJobName": NAME}
+    with pytest.raises(TargetError, match=r"of another version \(it says {% \$else %}\)"):
+        filled({"Words": ["{% $else %}"]}, name=NAME, run_id="r1", plan=plan)
