@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum, unique
 from typing import Any
 
@@ -48,8 +48,7 @@ def examine(target: Target, definitions: list[Definition]) -> Iterator[Finding]:
         for caution in definition.cautions:
             yield Finding(f"{definition.name}: {dotted(caution.key)}", State.WARNING, caution.sentence)
         yield _image(target, definition)
-        for instance_type in definition.pipeline.processing.instance_types:
-            yield _quota(definition, instance_type, quotas, why_not)
+        yield from _quotas_of(definition, quotas, why_not)
         deployment = _deployment(target, definition)
         yield deployment
         if definition.pipeline.schedule is not None and deployment.state is not State.BAD:
@@ -73,6 +72,14 @@ def _quotas(target: Target, definitions: list[Definition]) -> tuple[dict[str, Qu
         return read_quotas(target.client("service-quotas"), types, region=target.region), ""
     except (ClientError, BotoCoreError) as error:
         return {}, f"can't be read: {error}"
+
+
+def _quotas_of(definition: Definition, quotas: dict[str, Quota], why_not: str) -> list[Finding]:
+    """Of several types one that a job can have is enough: a run is refused where none is, and only then."""
+    found = [_quota(definition, each, quotas, why_not) for each in definition.pipeline.processing.instance_types]
+    if all(each.state is State.BAD for each in found):
+        return found
+    return [replace(each, state=State.WARNING) if each.state is State.BAD else each for each in found]
 
 
 def _quota(definition: Definition, instance_type: str, quotas: dict[str, Quota], why_not: str) -> Finding:

@@ -86,6 +86,22 @@ def test_a_quota_is_held_against_what_the_definition_may_come_to(
         assert "/servicequotas/home/services/sagemaker/quotas/L-2" in found["p: quota"].told
 
 
+@pytest.mark.parametrize(
+    ("types", "states"),
+    [
+        ("[ml.m5.4xlarge]", [State.BAD]),
+        # No quota is known of the second one, and a run is not refused.
+        ("[ml.m5.4xlarge, ml.m6i.4xlarge]", [State.WARNING, State.WARNING]),
+    ],
+)
+def test_of_several_types_one_that_a_job_can_have_is_enough(tmp_path: Path, types: str, states: list[State]) -> None:
+    definition = defined(tmp_path, f"instance_preferences: {types}, instance_count: 2")
+    examined = examine(bare_target(**{"service-quotas": Quotas(1)}), [definition])
+    told = [each for each in examined if each.what == "p: quota"]
+    assert [each.state for each in told] == states
+    assert "is 1, a job needs 2: " in told[0].told
+
+
 def test_quotas_that_may_not_be_read_are_no_fault_of_the_definition(bare: Target, tmp_path: Path) -> None:
     found = {each.what: each for each in examine(bare, [defined(tmp_path, "instance_count: 2")])}
     assert found["p: quota"].state is State.WARNING
