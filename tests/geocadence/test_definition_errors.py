@@ -282,7 +282,8 @@ MISTAKES = [
          "script from the credentials of the job's role (leave it out: access says what it may)")
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_PROFILE",
                      "AWS_DEFAULT_PROFILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_SHARED_CREDENTIALS_FILE",
-                     "AWS_CONFIG_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EC2_METADATA_DISABLED")
+                     "AWS_CONFIG_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_EC2_METADATA_DISABLED",
+                     "AWS_ACCOUNT_ID", "AWS_LOGIN_CACHE_DIRECTORY")
     ],
     ("instance_count: 4", "environment: {AWS_REQUEST_PAYER: owner}", "11: processing.environment.AWS_REQUEST_PAYER: owner is "
      "unknown (expected requester, of buckets whose requester pays)"),
@@ -415,6 +416,7 @@ def test_links_that_a_script_does_not_take_along_may_lead_nowhere(project: Path)
         ("AWS_S3_ENDPOINT", "eodata.dataspace.copernicus.eu"),
         ("AWS_DEFAULT_REGION", "eu-central-1"),
         ("AWS_MAX_KEYS", "1000"),
+        ("AWS_ACCOUNT_ID_ENDPOINT_MODE", "disabled"),
         ("AWS_RETRY_MODE", "adaptive"),
     ],
 )
