@@ -6,7 +6,7 @@ CloseRun keeps what the latest runs took in `<pipeline>/runs/throughput.json` of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from geocadence.bucket import Bucket, Conflict
@@ -143,7 +143,10 @@ def refuse_above(limit: float | None, expected: Estimate, *, instance_types: Seq
 
 
 def read_history(outputs: Bucket, pipeline: str) -> list[Took]:
-    return [Took(**took) for took in outputs.read_json(throughput_key(pipeline)) or ()]
+    """What later code noted besides is left out: after a deployment was rolled back runs are planned all the same."""
+    known = {field.name for field in fields(Took)}
+    noted = outputs.read_json(throughput_key(pipeline)) or ()
+    return [Took(**{key: value for key, value in took.items() if key in known}) for took in noted]
 
 
 def remember(outputs: Bucket, pipeline: str, took: Took) -> None:

@@ -102,6 +102,16 @@ def test_later_runs_are_estimated_by_what_earlier_ones_took(plan: Any, outputs: 
     assert second["cost_usd"] == 0.05
 
 
+def test_what_later_code_noted_of_runs_keeps_no_run_from_being_planned(plan: Any, outputs: Bucket) -> None:
+    """A deployment may be rolled back; a `Took` without this code's count of instances is of earlier code."""
+    noted = {"run_id": "r", "instance_type": "ml.m5.4xlarge", "scenes": 2, "bytes": None, "instance_seconds": 40.0}
+    outputs.write_json("ndvi/runs/throughput.json", [noted | {"weather": "fair"}])
+
+    planned = plan(definition(items=items_source([item(0)])))
+
+    assert planned["document"]["estimate"]["basis"].startswith("20.0 instance-seconds a scene")
+
+
 def took(
     scenes: int, *, starts: int | None, to_start: float = 120, a_scene: float = 60, size: int | None = None
 ) -> Took:
