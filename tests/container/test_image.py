@@ -105,7 +105,7 @@ def test_the_local_clouds_jobs_run_with_the_very_same_set() -> None:
 def test_the_tests_of_the_built_in_script_run_with_the_very_same_versions() -> None:
     """So what tests/processing_scripts holds, it holds for the image's set, as far as Pythons are the same."""
     lock = LOCK.read_text()
-    for name in ("numpy", "rasterio", "imagecodecs", "llvmlite"):
+    for name in ("numpy", "rasterio", "affine", "imagecodecs", "llvmlite"):
         version = re.escape(importlib.metadata.version(name))
         assert re.search(rf"^{name}=={version}\b", lock, re.MULTILINE), f"{name} {version}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from geocadence import progress
 from geocadence.bucket import Bucket
 from geocadence.close.batch import packed_lines, read_produced, read_result
+from geocadence.instants import format_instant
 from geocadence.layout import RunLayout
 from geocadence.progress import RunHandle, RunWatch
 from tests.geocadence.pipeline import Pipeline
@@ -70,7 +72,16 @@ def large(inputs: Bucket, outputs: Bucket, scenes: int, *, scenes_per_job: int =
 
 
 def job(batch: int, **changes: Any) -> dict[str, Any]:
-    return {"batch": batch, "status": "InProgress", "started": "2026-11-22T06:04:00Z"} | changes
+    """As `close.jobs.describe` tells it, as far as a watch looks at it."""
+    return {
+        "name": f"ndvi-7b6f11-0aade92c4d93-{batch}-0-0",
+        "batch": batch,
+        "status": "InProgress",
+        "failure_reason": "",
+        "created": "2026-11-22T06:03:00Z",
+        "started": "2026-11-22T06:04:00Z",
+        "ended": None,
+    } | changes
 
 
 def test_batches_that_have_ended_are_counted_by_their_results_and_those_at_work_by_their_products(
@@ -91,6 +102,22 @@ def test_batches_that_have_ended_are_counted_by_their_results_and_those_at_work_
     # What a batch's result told does not change any more.
     outputs.delete_many(found.key for found in outputs.listing("ndvi/2026/"))
     assert look().produced == 3
+
+
+def test_a_run_between_two_tries_of_its_only_job_is_seen_to_wait_as_long_as_it_goes_on(
+    inputs: Bucket, outputs: Bucket, jobs: Any, execution: dict[str, str], watch: Any
+) -> None:
+    pipeline = large(inputs, outputs, 3)
+    look = watch(pipeline, pipeline.plan("a"))
+    now = format_instant(datetime.now(UTC))
+    failed = {"status": "Failed", "failure_reason": "CapacityError: none", "started": None}
+    jobs.append(job(0, created=now, ended=now, **failed))
+
+    seen = look()
+
+    assert (seen.phase, [pause.job for pause in seen.pauses]) == ("waiting for capacity", [jobs[0]["name"]])
+    execution["status"] = "ABORTED"
+    assert (look().phase, look().pauses) == ("aborted", [])
 
 
 def test_products_of_before_the_run_do_not_count(inputs: Bucket, outputs: Bucket, jobs: Any, watch: Any) -> None:
