@@ -100,7 +100,10 @@ def _run_of_job(target: Target, name: str) -> str:
         job = target.client("sagemaker").describe_processing_job(ProcessingJobName=name)
     except ClientError as error:
         raise TargetError(f"the job {name} can't be looked up: {error}") from error
-    return job["Environment"]["GEOCADENCE_RUN_ID"]
+    run = job.get("Environment", {}).get("GEOCADENCE_RUN_ID")
+    if run is None:
+        raise TargetError(f"the job {name} is of no run: Geocadence did not start it")
+    return run
 
 
 def _without_plan(target: Target, run: str) -> RunHandle | None:

@@ -219,6 +219,8 @@ def _environment(data: dict[str, Any]) -> Iterator[Finding]:
             yield (*key, name), f"{value} is unknown (expected requester, of buckets whose requester pays)"
         elif name.startswith("GEOCADENCE_"):
             yield (*key, name), "is reserved (names with GEOCADENCE_ are set by Geocadence; take another one)"
+        elif name == "SAGEMAKER_BASE_DIR":
+            yield (*key, name), "says where /opt/ml is, which is the job's own business (leave it out)"
         elif _CREDENTIALS.match(name):
             told = "would keep the script from the credentials of the job's role"
             yield (*key, name), f"{told} (leave it out: access says what it may)"

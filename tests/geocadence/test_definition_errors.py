@@ -277,6 +277,8 @@ MISTAKES = [
      "reserved (names with GEOCADENCE_ are set by Geocadence; take another one)"),
     ("instance_count: 4", "environment: {AWS_REGION: x}", "11: processing.environment.AWS_REGION: is the job's own region "
      "(for clients of another one take AWS_DEFAULT_REGION)"),
+    ("instance_count: 4", "environment: {SAGEMAKER_BASE_DIR: /x}", "11: processing.environment.SAGEMAKER_BASE_DIR: says "
+     "where /opt/ml is, which is the job's own business (leave it out)"),
     *[
         ("instance_count: 4", f"environment: {{{name}: x}}", f"11: processing.environment.{name}: would keep the "
          "script from the credentials of the job's role (leave it out: access says what it may)")

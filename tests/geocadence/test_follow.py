@@ -212,10 +212,14 @@ def test_a_run_is_found_by_the_name_of_one_of_its_jobs(target: Target) -> None:
             if ProcessingJobName != name:
                 error = {"Code": "ValidationException", "Message": "Could not find requested job"}
                 raise ClientError({"Error": error}, "DescribeProcessingJob")
-            return {"Environment": {"GEOCADENCE_RUN_ID": run.run_id}}
+            return described
 
+    described = {"Environment": {"GEOCADENCE_RUN_ID": run.run_id}}
     target._clients["sagemaker"] = SageMaker()
     assert find_run(target, name) == run
+    described = {}
+    with pytest.raises(TargetError, match=r"the job .*-1-10-0 is of no run: Geocadence did not start it"):
+        find_run(target, name)
     with pytest.raises(TargetError, match=r"the job .*-2-0-0 can't be looked up: .* Could not find requested job"):
         find_run(target, name.replace("-1-10-0", "-2-0-0"))
 
