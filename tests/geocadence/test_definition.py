@@ -25,6 +25,11 @@ ROOT = Path(__file__).resolve().parents[2]
 RING = [[-8, 38], [-7, 38], [-7, 39], [-8, 38]]
 
 
+def moved(degrees: float) -> list[list[float]]:
+    """The ring, so much further east."""
+    return [[x + degrees, y] for x, y in RING]
+
+
 def write(folder: Path, source: str, extra: str = "") -> Path:
     (folder / "script.py").touch()
     path = folder / "p.yaml"
@@ -349,10 +354,13 @@ def test_paths_lead_from_the_definition_first_and_from_the_project_then(tmp_path
                 "features": [
                     {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [RING]}},
                     {"type": "Feature", "geometry": None},
-                    {"type": "Feature", "geometry": {"type": "MultiPolygon", "coordinates": [[RING], [RING]]}},
+                    {
+                        "type": "Feature",
+                        "geometry": {"type": "MultiPolygon", "coordinates": [[moved(10)], [moved(20)]]},
+                    },
                 ],
             },
-            {"type": "MultiPolygon", "coordinates": [[RING], [RING], [RING]]},
+            {"type": "MultiPolygon", "coordinates": [[RING], [moved(10)], [moved(20)]]},
         ),
         (
             {

@@ -37,7 +37,8 @@ def test_memory_grows_no_faster_than_the_scenes_do(measured: dict[int, dict[str,
 
     # As many scenes more each time. Allocators take memory in steps, so some MB say nothing.
     assert many - some <= 1.8 * max(some - few, 0) + 20
-    assert many <= scale.MOST_MB / 2
+    # Most of it are large pages, of which several are held at a time whatever the scenes.
+    assert many <= 0.6 * scale.MOST_MB
 
 
 @pytest.mark.parametrize("step", ["write", "reconcile"])
