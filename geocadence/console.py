@@ -1,4 +1,4 @@
-"""Addresses of the AWS console, which each of AWS's partitions has under a name of its own."""
+"""Addresses of the AWS console: of the commercial regions, GovCloud's and China's, each under a name of its own."""
 
 from __future__ import annotations
 

@@ -71,9 +71,16 @@ def prepare(target: Target, pipeline: str, execution_input: dict[str, Any]) -> S
 
 
 def start_job(
-    target: Target, pipeline: str, submission: Submission, *, sleep: Callable[[float], None] = time.sleep
+    target: Target,
+    pipeline: str,
+    submission: Submission,
+    *,
+    started: Callable[[str], None],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> str:
     """Start the job, whose name is returned; TargetError where another run took its scenes before it showed.
+
+    `started` is told the name as soon as the job is there, and costs: whatever goes wrong afterwards.
 
     No execution says that a submission lives: its job does, once SageMaker lists it. Until then its claim passes for a
     dead one's, so it is entered anew when it no longer does.
@@ -82,6 +89,7 @@ def start_job(
         raise ValueError("there is nothing to do")
     submit(target, submission.request)
     sagemaker, name = target.client("sagemaker"), submission.request["ProcessingJobName"]
+    started(name)
     while not has_open_jobs(sagemaker, name_prefix=name):
         if sagemaker.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"] in _ENDED:
             return name

@@ -28,10 +28,13 @@ def submit_job(options: argparse.Namespace, screen: Screen) -> int:
     if submission.request is None:
         screen.facts({"run_id": submission.run_id, "planned": 0}) if screen.as_json else screen.say("nothing to do")
         return 0
-    name = start_job(target, pipeline, submission)
-    run_id = submission.run_id
-    facts = {"run_id": run_id, "planned": submission.planned, "job": name}
-    screen.err.print(f"run {run_id} of {pipeline}: job {name}, {submission.planned} planned", markup=False)
+    run_id, planned = submission.run_id, submission.planned
+
+    def started(name: str) -> None:
+        screen.err.print(f"run {run_id} of {pipeline}: job {name}, {planned} planned", markup=False)
+
+    name = start_job(target, pipeline, submission, started=started)
+    facts = {"run_id": run_id, "planned": planned, "job": name}
     if not options.wait:
         screen.facts(facts) if screen.as_json else screen.say(run_id)
         screen.err.print(_way_back(target, run_id), markup=False)

@@ -139,6 +139,8 @@ def _why_unusable(text: str) -> str:
             "is no wheel (only wheels travel: name the address of a file that ends in .whl, or build one and name its "
             "folder by --find-links)"
         )
+    if not address and not text.startswith("-") and re.search(r"\.whl\b", text, re.IGNORECASE):
+        return "is a wheel by its path (name it as package @ file:///path/to/it.whl, or its folder by --find-links)"
     if not address and _PATH.match(text):
         return "is no package of an index (only wheels travel: put modules of your own into the script's folder)"
     return ""

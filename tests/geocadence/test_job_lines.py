@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -155,6 +155,11 @@ def test_the_status_of_a_run_at_work_says_how_many_of_its_scenes_are_done(
     assert (shown["phase"], shown["elapsed"]) == ("downloading", pytest.approx(600, abs=30))
 
 
+def start_job(*_: object, started: Callable[[str], None]) -> str:
+    started(NAME)
+    return NAME
+
+
 @pytest.fixture
 def submitted(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A job that is submitted where `target` is; `request` None where there is nothing to do."""
@@ -162,7 +167,7 @@ def submitted(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(submit_verb, "target_of", lambda options: given["target"])
     monkeypatch.setattr(submit_verb, "note_differences", lambda *_: None)
     monkeypatch.setattr(submit_verb, "prepare", lambda *_: Submission("r1", 3, given["request"]))
-    monkeypatch.setattr(submit_verb, "start_job", lambda *_: NAME)
+    monkeypatch.setattr(submit_verb, "start_job", start_job)
     monkeypatch.setattr(submit_verb.time, "sleep", lambda seconds: None)
     return given
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -56,9 +57,10 @@ def renewed(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return answers
 
 
-def start(sagemaker: SageMaker) -> str:
+def start(sagemaker: SageMaker, *, started: Callable[[str], None] = print) -> str:
     submitted = Submission("r1", 3, {"ProcessingJobName": NAME})
-    return start_job(Target(sagemaker), "ndvi", submitted, sleep=lambda seconds: None)  # type: ignore[arg-type]
+    target = Target(sagemaker)
+    return start_job(target, "ndvi", submitted, started=started, sleep=lambda seconds: None)  # type: ignore[arg-type]
 
 
 def test_the_claim_is_renewed_once_sagemaker_lists_the_job(renewed: list[bool]) -> None:
@@ -75,6 +77,19 @@ def test_where_another_run_was_faster_the_job_is_stopped_and_it_is_said(renewed:
     with pytest.raises(TargetError, match=f"another run took the scenes of r1 .* job {NAME} is stopped"):
         start(sagemaker)
     assert sagemaker.stopped == [NAME]
+
+
+def test_what_is_paid_for_is_told_before_anything_else_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submission, "submit", lambda target, request: None)
+
+    def refused(*_: object, **__: object) -> None:
+        raise TargetError("AWS said no: ListProcessingJobs")
+
+    monkeypatch.setattr(submission, "has_open_jobs", refused)
+    told: list[str] = []
+    with pytest.raises(TargetError, match="ListProcessingJobs"):
+        start(SageMaker(), started=told.append)
+    assert told == [NAME]
 
 
 def test_a_job_that_ended_at_once_needs_no_claim(renewed: list[bool]) -> None:

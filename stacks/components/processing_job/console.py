@@ -1,4 +1,4 @@
-"""The AWS console's address in a running state machine, which each of AWS's partitions has under a name of its own."""
+"""The AWS console's address in a running state machine: that of the commercial regions, GovCloud's or China's."""
 
 from __future__ import annotations
 
