@@ -139,7 +139,8 @@ def _rings(rings: Sequence[Any]) -> list[Any]:
 def _over_the_pole(ring: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """A ring round a pole closed along it, where its meridians meet."""
     (first, south), (last, _) = ring[0], ring[-1]
-    if abs(last - first) != _TURN:
+    # What was added up step by step is a whole turn but for rounding.
+    if not math.isclose(abs(last - first), _TURN, abs_tol=1e-6):
         return ring
     pole = math.copysign(90.0, sum(y for _, y in ring))
     return [*ring, (last, pole), (first, pole), (first, south)]

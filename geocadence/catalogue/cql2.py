@@ -29,7 +29,7 @@ class Filter:
             self._expression.validate()
         except Exception as error:  # the library raises bare Exceptions
             raise ValueError(f"is no CQL2: {' '.join(str(error).split())[:300]}") from error
-        self._has_told = False
+        self._has_passed = False
         self._left: str | None = None
 
     @cached_property
@@ -43,17 +43,21 @@ class Filter:
 
     @property
     def never_told(self) -> str | None:
-        """What became of the filter with the first Item, where none that has all it speaks of could be told by it."""
-        return None if self._has_told else self._left
+        """What became of the filter with the first Item that it couldn't tell of, where none passed.
+
+        That it was false of others says nothing: of two conditions one suffices for that, whatever is wrong with the
+        other.
+        """
+        return None if self._has_passed else self._left
 
     def matches(self, item: dict[str, Any]) -> bool:
-        """Whether the Item passes; what it says of a property that is not there is never true."""
+        """Whether the Item passes; a comparison with a property that is not there is never true."""
         try:
             passes = bool(self._expression.matches(item))
         except Exception:  # noqa: BLE001 ("could not reduce to boolean": a bare Exception)
             self._left = self._left or self._rest(item)
             return False
-        self._has_told = True
+        self._has_passed |= passes
         return passes
 
     def _rest(self, item: dict[str, Any]) -> str | None:

@@ -111,7 +111,14 @@ class PatientIO(StacApiIO):
 
     def read_page(self, source: Any, **kwargs: Any) -> dict[str, Any]:
         """The same of a page of a search; NoPage where the answer stays another."""
-        return self._patiently(lambda: _page(super(PatientIO, self).read_json(source, **kwargs)))
+
+        def read() -> dict[str, Any]:
+            try:
+                return _page(super(PatientIO, self).read_json(source, **kwargs))
+            except json.JSONDecodeError as error:
+                raise NoPage(f"a page that is no JSON: {error}") from error
+
+        return self._patiently(read)
 
     def _patiently(self, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         for attempt in range(_BROKEN_ANSWERS):

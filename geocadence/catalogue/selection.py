@@ -25,11 +25,11 @@ class Selection:
         return matches(item, self._query) and (self._filter is None or self._filter.matches(item))
 
     def check(self) -> None:
-        """After all Items: whether the filter could tell anything of any of them."""
+        """After all Items: whether the filter let one pass, or could be told of all that have what it speaks of."""
         if self._filter is not None and (left := self._filter.never_told):
             raise CatalogueRefused(
-                f"the filter can be evaluated for no Item that was listed: of one it leaves {left} (expected values of "
-                "the types that the Items have: a number without quotes, a text in single ones)"
+                f"the filter lets no Item pass, and can't be evaluated for all: of one it leaves {left} (expected "
+                "values of the types that the Items have: a number without quotes, a text in single ones)"
             )
 
 

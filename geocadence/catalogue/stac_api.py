@@ -175,7 +175,7 @@ class _Search:
         gave = f"{self._api} gave {len(pages.seen)} scenes {shown} and no further page"
         if not pages.seen:
             return None
-        if (pages.matched or 0) >= SPLIT_FROM or 0 in (pages.given % _ROUND, len(pages.seen) % _ROUND):
+        if 0 in (pages.given % _ROUND, len(pages.seen) % _ROUND):
             return f"{gave}, which may be a limit of its own rather than all (expected a smaller area, or a filter)"
         is_counted = pages.matched is not None and pages.given != PAGE_SIZE
         if pages.given % _ROUND_PAGE or is_counted or self._pages_through(window, pages.given // 2):

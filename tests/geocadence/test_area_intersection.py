@@ -165,11 +165,13 @@ def test_a_box_over_the_antimeridian() -> None:
     assert not Area(square(0, -17, 1, -16)).intersects(footprint(None, [179.9, -17, -179.9, -16]))
 
 
-def test_an_area_round_a_pole_holds_it() -> None:
-    cut = shape(one_geometry(ARCTIC))
+@pytest.mark.parametrize("first", [0, 170.2, 179.987654, -170.2])
+def test_an_area_round_a_pole_holds_it(first: float) -> None:
+    longitudes = [(first + turn + 180) % 360 - 180 for turn in (0, 90, 180, 270)]
+    cut = shape(one_geometry({"type": "Polygon", "coordinates": [[[x, 80] for x in (*longitudes, longitudes[0])]]}))
 
     assert cut.is_valid
-    assert cut.bounds == (-180, 80, 180, 90)
+    assert cut.bounds == pytest.approx((-180, 80, 180, 90))
     assert cut.area == pytest.approx(3600)
 
 

@@ -284,7 +284,8 @@ def test_what_is_no_stac_geoparquet_is_refused(
     [
         ("UPPER(platform) = 'SENTINEL-2B'", "can't be evaluated here: UPPER is none of CQL2's own operators"),
         ({"op": "lt", "args": [{"property": "eo:cloud_cover"}, 60]}, "lt is none of CQL2's own operators"),
-        ("\"eo:cloud_cover\" < '60'", "for no Item that was listed: of one it leaves 0 < '60'"),
+        ("\"eo:cloud_cover\" < '60'", "can't be evaluated for all: of one it leaves 0 < '60'"),
+        ("platform = 'none' AND \"eo:cloud_cover\" < '60' OR \"eo:cloud_cover\" < '60'", "can't be evaluated for all"),
     ],
 )
 def test_a_filter_that_cannot_be_evaluated_ends_the_run(pipeline: Pipeline, expression: Any, told: str) -> None:

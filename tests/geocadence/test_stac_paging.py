@@ -123,6 +123,24 @@ def test_a_page_that_dies_is_gone_round() -> None:
         assert sorted(found(api)) == everything(api)
 
 
+def test_a_page_that_is_no_json_is_gone_round_too() -> None:
+    large = LargeApi(1500, dies_after=700)
+
+    def answer(body: dict[str, Any]) -> Any:
+        found = large.answer(body)
+        return b"<html>busy</html>" if found == 500 else found
+
+    with misbehaving(answering=answer) as api:
+        large.url = api.url
+        assert sorted(found(large)) == everything(large)
+
+
+def test_scenes_of_one_instant_are_all_there_where_they_are_as_many_as_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stac_api, "SPLIT_FROM", 1000)
+    with serving_many(LargeApi(1230, step=timedelta(microseconds=1))) as api:
+        assert sorted(found(api)) == everything(api)
+
+
 def test_each_scene_comes_once_though_windows_share_an_instant() -> None:
     # The middle of the year is a scene's very time.
     with serving_many(LargeApi(365 * 4 + 1, step=timedelta(hours=6), dies_after=800)) as api:

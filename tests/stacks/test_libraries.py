@@ -333,7 +333,9 @@ def test_a_file_in_another_encoding_is_named(project: Path) -> None:
         Libraries(file).zips(("3.10",))
 
 
-@pytest.mark.parametrize("line", ["file:mine.whl", "./wheels/mine-1-py3-none-any.whl", "wheels/mine-1-py3-none-any.whl ; x"])
+@pytest.mark.parametrize(
+    "line", ["file:mine.whl", "./wheels/mine-1-py3-none-any.whl", "wheels/mine-1-py3-none-any.whl ; x"]
+)
 def test_a_wheel_by_its_path_is_told_how_to_be_named(project: Path, line: str) -> None:
     with pytest.raises(NoWheels, match=r"requirements\.txt:3: .* is a wheel by its path .*--find-links"):
         Libraries(requirements(project, f"{line}\n")).zips(("3.10",))
