@@ -365,7 +365,7 @@ def test_a_cql2_filter_is_evaluated_here_for_an_api_that_does_not_know_it(plan: 
 def test_a_filter_that_nobody_can_evaluate_ends_the_run(plan: Any, expression: str) -> None:
     with (
         misbehaving(page([item(n) for n in range(3)])) as api,
-        pytest.raises(InvalidInput, match=r"the filter can('t)? be evaluated"),
+        pytest.raises(InvalidInput, match=r"can't be evaluated"),
     ):
         plan(definition(stac=stac_source(api.url, filter=expression)))
 
