@@ -7,7 +7,7 @@ from typing import Any
 from geocadence.catalogue.http import CatalogueRefused
 from geocadence.catalogue.manifest import check_objects, read_manifest
 from geocadence.catalogue.objects import check_region
-from geocadence.plan.draft import Sources
+from geocadence.plan.finding import Sources
 
 
 def check_extra_inputs(processing: dict[str, Any], sources: Sources) -> None:

@@ -25,8 +25,9 @@ from geocadence.layout import RunLayout, claims_key
 from geocadence.long_json import compact, write_long
 from geocadence.plan.claims import Claim, read_claims, replace_claims
 from geocadence.plan.decision import counts
-from geocadence.plan.draft import Draft, Sources, find
+from geocadence.plan.draft import Draft
 from geocadence.plan.extra_inputs import check_extra_inputs
+from geocadence.plan.finding import Sources, find
 from geocadence.plan.recipe import recipe_of
 from geocadence.plan.scene_format import STAC_ITEM
 from geocadence.plan.shelf import Shelf

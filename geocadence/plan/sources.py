@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from geocadence.bucket import Bucket, Listed
 from geocadence.catalogue.http import CatalogueRefused
 from geocadence.layout import split_s3_uri
-from geocadence.plan.draft import Sources
+from geocadence.plan.finding import Sources
 
 
 def sources_in_s3(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Iterator
@@ -48,10 +49,16 @@ class Draft:
         return place
 
     def read(self, start: int, end: int, buffer: bytearray) -> Iterator[memoryview]:
-        """The bytes from `start` to `end`, as many at a time as `buffer` holds; each valid until the next."""
+        """The bytes from `start` to `end`, as many at a time as `buffer` holds; each valid until the next.
+
+        Raises:
+            OSError: it was cut short meanwhile.
+        """
         while start < end:
             view = memoryview(buffer)[: min(len(buffer), end - start)]
             count = os.preadv(self._file.fileno(), [view], start)
+            if not count:
+                raise OSError(errno.EIO, "the draft ends before a tile that was put into it", str(self._path))
             yield view[:count]
             start += count
 

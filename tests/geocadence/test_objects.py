@@ -208,3 +208,20 @@ def test_a_broken_manifest_is_refused(plan: Any, inputs: Bucket, content: bytes 
 def test_scenes_of_a_prefix_make_no_sense(plan: Any, inputs: Bucket) -> None:
     with pytest.raises(InvalidInput, match="takes the objects of a prefix, not scenes"):
         plan(definition(prefix={"uri": inputs.uri("images/")}), {"scenes": ["a"]})
+
+
+def test_what_runs_over_scenes_left_is_remembered_by_runs_over_objects(inputs: Bucket, outputs: Bucket) -> None:
+    """A pipeline may take objects for a while: its next run over scenes is told by which recipe a product was made."""
+    pipeline = Pipeline(inputs, outputs, [item(0)])
+    of_scenes = pipeline.definition["source"]
+    first = pipeline.plan("a")
+    pipeline.work(first)
+    pipeline.abort(first)
+    inputs.write("images/a.tif", b"x", content_type="image/tiff")
+    pipeline.definition["source"] = definition(prefix={"uri": inputs.uri("images/")})["source"]
+    pipeline.abort(pipeline.plan("b"))
+    pipeline.definition["source"] = of_scenes
+
+    (decision,) = pipeline.plan("c")["document"]["decisions"]
+
+    assert (decision["decision"], decision["left_by"]) == ("skip", first["run_id"])

@@ -55,3 +55,11 @@ def test_a_full_disk_is_said(draft: Draft, monkeypatch):
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(OSError, match="No space left"):
         draft.add(b"0123456789")
+
+
+def test_a_draft_that_was_cut_short_is_said(draft: Draft, tmp_path: Path):
+    end = draft.add(b"0123456789") + 18
+    (path,) = tmp_path.iterdir()
+    os.truncate(path, 5)
+    with pytest.raises(OSError, match="the draft ends before a tile"):
+        list(draft.read(0, end, bytearray(64)))
