@@ -11,7 +11,8 @@ leaves files without STAC Items: `{"script": "ndvi.py", "digest": "…", "input"
 "output": "/opt/ml/processing/output_data"}`; then `products/` holds the program that makes products of them when the
 script has ended well.
 
-Needs nothing but the standard library of Python 3.8 or newer. What comes before it says of an older one that it is too
+One file, since modules of its own would stand beside the script's, which runs in this process, and in their way. Needs
+nothing but the standard library of Python 3.8 or newer. What comes before it says of an older one that it is too
 old must be read by Python 3.6, and so must the whole file's syntax.
 """
 

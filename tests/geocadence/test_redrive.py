@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -31,6 +32,22 @@ def redrive(pipeline: Pipeline, planned: dict[str, Any]) -> None:
 
 def objects_of_batches(pipeline: Pipeline, planned: dict[str, Any]) -> list[str]:
     return [found.key for found in pipeline.inputs.listing(f"ndvi/runs/{planned['run_id']}/batches/")]
+
+
+def before_a_file_is_replaced(
+    happens: Callable[[], None], pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """Once, between what a close has read and what it writes; the list has the file's key then."""
+    replace_file, replaced = type(pipeline.outputs).replace_file, []
+
+    def after_that(bucket: Any, key: str, path: Any, **how: Any) -> str:
+        if not replaced:
+            replaced.append(key)
+            happens()
+        return replace_file(bucket, key, path, **how)
+
+    monkeypatch.setattr(type(pipeline.outputs), "replace_file", after_that)
+    return replaced
 
 
 def test_a_redriven_run_whose_scenes_went_to_another_starts_no_job_and_commits_nothing(
@@ -167,20 +184,16 @@ def test_a_close_whose_run_was_stopped_meanwhile_puts_nothing_over_what_came_sin
     """Aborting an execution stops no function: the next run is through before this one writes its rows."""
     first = pipeline.plan("a")
     pipeline.work(first)
-    replace_file, calls = type(pipeline.outputs).replace_file, []
 
-    def after_the_next_run(bucket: Any, key: str, path: Any, **how: Any) -> str:
-        if not calls:
-            calls.append(key)
-            pipeline.abort(first)
-            pipeline.items = [of("05.11")]
-            pipeline.run("b")
-        return replace_file(bucket, key, path, **how)
+    def next_run() -> None:
+        pipeline.abort(first)
+        pipeline.items = [of("05.11")]
+        pipeline.run("b")
 
-    monkeypatch.setattr(type(pipeline.outputs), "replace_file", after_the_next_run)
+    replaced = before_a_file_is_replaced(next_run, pipeline, monkeypatch)
     closed = pipeline.close(first)
 
-    assert calls == ["ndvi/items.parquet"]
+    assert replaced == ["ndvi/items.parquet"]
     assert table(pipeline, tmp_path, MADE_FROM) == [(scene_id(2), "05.11")]
     assert (closed["outcome"], closed["failed"]) == ("failed", 1)
     assert closed["failure"].startswith(f"the claim of run {first['run_id']} is gone")
@@ -193,15 +206,8 @@ def test_of_two_closes_of_a_run_at_once_both_tell_what_it_made(
     """Step Functions calls CloseRun again where it got no answer, which stops none: the second is through first."""
     planned = pipeline.plan("a")
     pipeline.work(planned)
-    replace_file, closed = type(pipeline.outputs).replace_file, []
-
-    def after_the_other_close(bucket: Any, key: str, path: Any, **how: Any) -> str:
-        if not closed:
-            closed.append({})
-            closed[0] |= pipeline.close(planned)
-        return replace_file(bucket, key, path, **how)
-
-    monkeypatch.setattr(type(pipeline.outputs), "replace_file", after_the_other_close)
+    closed: list[dict[str, Any]] = []
+    before_a_file_is_replaced(lambda: closed.append(pipeline.close(planned)), pipeline, monkeypatch)
     slower = pipeline.close(planned)
 
     assert (slower["outcome"], slower["produced"], slower["failure"]) == ("complete", 1, "")
