@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,14 +13,18 @@ from geocadence.job_log import JobLog
 from geocadence.job_phase import LOG_GROUP, last_lines
 from tests.geocadence.conftest import REGION
 
-JOB = "ndvi-7b6f11-0aade92c4d93-0-0-0"
+
+@pytest.fixture
+def job() -> str:
+    """A name of its own for each test: the log group stays where another test had made it before."""
+    return f"ndvi-7b6f11-{uuid.uuid4().hex[:12]}-0-0-0"
 
 
 @pytest.fixture
-def logs(aws_endpoint: str) -> Any:
+def logs(aws_endpoint: str, job: str) -> Any:
     credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     client = boto3.client("logs", endpoint_url=aws_endpoint, region_name=REGION, **credentials)
-    assert list(JobLog(client, JOB).new_lines()) == [], "no log yet"
+    assert list(JobLog(client, job).new_lines()) == [], "no log yet"
     is_there = client.describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]
     if not is_there:
         client.create_log_group(logGroupName=LOG_GROUP)
@@ -28,7 +33,7 @@ def logs(aws_endpoint: str) -> Any:
         client.delete_log_group(logGroupName=LOG_GROUP)
 
 
-def write(logs: Any, host: str, lines: list[str], *, job: str = JOB) -> None:
+def write(logs: Any, job: str, host: str, lines: list[str]) -> None:
     stream = f"{job}/{host}-1795696129963"
     if not logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=stream)["logStreams"]:
         logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
@@ -38,19 +43,18 @@ def write(logs: Any, host: str, lines: list[str], *, job: str = JOB) -> None:
         logs.put_log_events(logGroupName=LOG_GROUP, logStreamName=stream, logEvents=events)
 
 
-def test_more_lines_than_one_answer_holds_are_all_told_once(logs: Any) -> None:
-    log = JobLog(logs, JOB)
+def test_more_lines_than_one_answer_holds_are_all_told_once(logs: Any, job: str) -> None:
+    log = JobLog(logs, job)
     first = [f"line {n}" for n in range(12_000)]
-    write(logs, "algo-1", first)
+    write(logs, job, "algo-1", first)
     assert list(log.new_lines()) == [("algo-1", line) for line in first]
     assert list(log.new_lines()) == []
-    write(logs, "algo-1", ["line 12000"])
-    write(logs, "algo-2", ["of the second host"])
+    write(logs, job, "algo-1", ["line 12000"])
+    write(logs, job, "algo-2", ["of the second host"])
     assert list(log.new_lines()) == [("algo-1", "line 12000"), ("algo-2", "of the second host")]
 
 
-def test_of_each_hosts_log_the_last_lines_are_told(logs: Any) -> None:
-    job = JOB.replace("ndvi-", "evi-")
-    write(logs, "algo-1", [f"line {n}" for n in range(40)], job=job)
-    write(logs, "algo-2", ["one", "two"], job=job)
+def test_of_each_hosts_log_the_last_lines_are_told(logs: Any, job: str) -> None:
+    write(logs, job, "algo-1", [f"line {n}" for n in range(40)])
+    write(logs, job, "algo-2", ["one", "two"])
     assert last_lines(logs, job, count=3) == {"algo-1": ["line 37", "line 38", "line 39"], "algo-2": ["one", "two"]}
