@@ -13,6 +13,8 @@ from geocadence.cli import again, backfill, checkup, cloud, definitions, jobs, r
 from geocadence.cli.screen import Screen
 from geocadence.target import DEFAULT_REGION, TargetError
 
+_RUN = "a run's id, the name of one of its jobs, or an execution's ARN"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
@@ -61,10 +63,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     _following_arguments(verb)
 
     verb = _verb(verbs, "status", _status, "the latest runs, one run in detail, or what is missing", on_target=True)
-    verb.add_argument(
-        "of", nargs="?", metavar="RUN", help="a run's id, a job's or backfill's name, or an execution's ARN"
-    )
-
+    verb.add_argument("of", nargs="?", metavar="RUN", help=f"{_RUN}; or a backfill's name")
     verb.add_argument(
         "--reconcile", metavar="NAME", help="compare the source's catalogue with ours, from --start to --end"
     )
@@ -93,7 +92,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     verb.add_argument("--no-wait", action="store_true", help="start, print the backfill's name, do not follow")
 
     verb = _verb(verbs, "retry", again.retry, "what a run was to produce and did not, once more", on_target=True)
-    verb.add_argument("of", metavar="RUN", help="a run's id, or an execution's ARN")
+    verb.add_argument("of", metavar="RUN", help=_RUN)
     _following_arguments(verb)
 
     verb = _verb(verbs, "recompute", again.recompute, "make the products of a window's scenes anew", on_target=True)
@@ -101,7 +100,7 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     _following_arguments(verb)
 
     verb = _verb(verbs, "logs", runs.logs, "what a run's processing jobs wrote", on_target=True)
-    verb.add_argument("of", metavar="RUN", help="a run's id, a job's name, or an execution's ARN")
+    verb.add_argument("of", metavar="RUN", help=_RUN)
 
     text = "one job by the SageMaker SDK's ScriptProcessor, past the state machine"
     verb = _verb(verbs, "submit", jobs.submit_job, text, on_target=True)

@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from stacks.components.uv import ROOT, deploys_to_this_machine, made_once, pack, tell, uv, without_bookkeeping
+from stacks.components.made_once import made_once
+from stacks.components.uv import ROOT, deploys_to_this_machine, pack, tell, uv, without_bookkeeping
 from stacks.refused import Refused
 
 CACHE = ROOT / ".local" / "functions"

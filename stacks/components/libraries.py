@@ -23,7 +23,8 @@ from geocadence.definition.requirements import (
     package_of,
     read_requirements,
 )
-from stacks.components.uv import ROOT, made_once, pack, tell, uv, without_bookkeeping
+from stacks.components.made_once import made_once
+from stacks.components.uv import ROOT, pack, tell, uv, without_bookkeeping
 from stacks.refused import Refused
 
 CACHE = ROOT / ".local" / "libraries"

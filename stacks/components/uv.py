@@ -8,9 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -83,23 +81,6 @@ def deploys_to_this_machine() -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """`folder`, made by `make` unless it is there; whole or not at all, also when two syntheses race."""
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
-        made = Path(making) / "made"
-        made.mkdir()
-        make(made)
-        try:
-            made.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-    return folder
 
 
 def _program() -> str:

@@ -242,6 +242,14 @@ def test_usage_is_told_where_it_is_needed(capsys: Any) -> None:
         assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", ["status", "retry", "logs"])
+def test_help_says_all_that_a_run_is_known_by(verb: str, capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "a run's id, the name of one of its jobs, or an execution's ARN" in told
+
+
 @pytest.mark.parametrize(
     ("source", "decisions", "told"),
     [
