@@ -12,7 +12,7 @@ import pytest
 from stacks.components.made_once import made_once
 
 ROOT = Path(__file__).resolve().parents[2]
-# Makes the folder of its argument, unless another is at it: says so in `makers`, and goes on once `go` is there, or half a minute is over.
+# Makes the folder of its argument: says so in `makers`, and goes on once `go` is there, or half a minute is over.
 SYNTHESIS = """
 import sys, time
 from pathlib import Path
