@@ -6,14 +6,15 @@ aborted run left, the Items would be as many requests.
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from isal import igzip
+
 from geocadence.bucket import Bucket
 from geocadence.committed import Committed
+from geocadence.fast_json import loads
 from geocadence.layout import RunLayout
 from geocadence.plan.claims import Claim
 
@@ -35,7 +36,7 @@ def rows_left(inputs: Bucket, layout: RunLayout) -> Iterator[list[LeftRow]]:
     keys = (found.key for found in inputs.listing(layout.results) if layout.is_of_rows(found.key))
     while some := list(islice(keys, _AT_ONCE)):
         packed = inputs.read_many(some).values()
-        yield [_row(line) for lines in packed if lines for line in gzip.decompress(lines).splitlines(keepends=True)]
+        yield [_row(line) for lines in packed if lines for line in igzip.decompress(lines).splitlines(keepends=True)]
 
 
 def products_left(
@@ -51,7 +52,7 @@ def products_left(
 
 def _row(line: bytes) -> LeftRow:
     """Known by the baseline that the product's own Item says, if it does."""
-    row = json.loads(line)
+    row = loads(line)
     made_from = row.get("s2:processing_baseline")
     known = Committed(
         row["id"],

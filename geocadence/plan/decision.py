@@ -101,7 +101,7 @@ def counts(decisions: Iterable[Decision]) -> dict[str, int]:
 
 def footprint_of(candidate: Decision, shelf: Shelf) -> Any:
     """The scene's, as GeoJSON."""
-    return shelf.get(candidate.place).get("geometry") if candidate.place else None
+    return shelf.footprint(candidate.place) if candidate.place else None
 
 
 def named(baseline: str) -> str:

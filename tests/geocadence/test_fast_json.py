@@ -44,9 +44,18 @@ def test_items_on_the_shelf_are_members_of_a_gzip_file_that_anybody_reads() -> N
     with Shelf() as shelf:
         places = [shelf.put(item(n)) for n in range(2)]
 
-        assert shelf.get(places[1]) == item(1)
+        assert json.loads(gzip.decompress(shelf.member(places[1]))) == item(1)
         together = b"".join(shelf.member(place) for place in places)
     assert gzip.decompress(together) == b"".join(dumps(item(n)) for n in range(2))
+
+
+def test_an_items_footprint_is_told_from_the_shelf_without_the_item() -> None:
+    without = {name: value for name, value in item(1).items() if name != "geometry"}
+    with Shelf() as shelf:
+        places = [shelf.put(each) for each in (item(0), without, item(2))]
+        shelf.member = lambda place: pytest.fail("a hundred thousand Items take long to unpack")  # type: ignore[method-assign]
+
+        assert [shelf.footprint(place) for place in places] == [item(0)["geometry"], None, item(2)["geometry"]]
 
 
 def test_cycles_are_looked_for_as_before_once_the_items_are_through() -> None:
