@@ -15,9 +15,9 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 
 HEAD = """# Configuration: the keys of a pipeline definition
 
-Made from the model by `tools/make_configuration_docs.py`; `geocadence schema` prints the same as JSON Schema.
-Durations are ISO 8601 (`P14D`, `PT4H`) without years and months.
-Files are relative to the definition, then to the project.
+This page is generated from the model by `tools/make_configuration_docs.py`; `geocadence schema` prints the
+same as JSON Schema. Durations are ISO 8601 (`P14D`, `PT4H`), without years and months. Paths of files are relative to
+the definition, or else to the project.
 
 """
 

@@ -40,23 +40,23 @@ class Schedule(Part):
 
     cron: Cron | None = Field(
         None,
-        description="Six fields as EventBridge Scheduler reads them: minutes, hours, day of month, month, "
-        "day of week, year; one of the two days is ?",
+        description="Six fields as EventBridge Scheduler reads them: minutes, hours, day of month, month, day of "
+        "week, year; one of the two days is ?",
         examples=["0 6 ? * MON *"],
     )
     rate: Rate | None = Field(
         None,
-        description="Every so often, beginning with the deployment: "
-        "an ISO 8601 duration in whole minutes, hours or days",
+        description="The time between two runs, counted from the deployment: an ISO 8601 duration in whole minutes, "
+        "hours or days",
         examples=["P7D"],
     )
     timezone: Timezone = Field(
-        "UTC", description="IANA name of the time zone that cron is read in; daylight saving is followed"
+        "UTC", description="IANA name of the time zone of cron; daylight saving time is followed"
     )
     flexible_window: FlexibleWindow | None = Field(
-        None, description="The run starts somewhere within this time, PT1M to PT24H; on the minute when left out"
+        None, description="A run starts at some point within this time, PT1M to PT24H; by default, on the minute"
     )
-    enabled: bool = Field(True, description="false keeps the schedule but starts nothing")
+    enabled: bool = Field(True, description="false keeps the schedule, but starts nothing")
 
     @model_validator(mode="after")
     def _cron_or_rate(self) -> Schedule:
@@ -69,15 +69,16 @@ class Schedule(Part):
 Query = Annotated[
     dict[str, dict[str, Any]],
     Field(
-        description="Property filters as the STAC API's query extension has them. Scenes beyond what lt, lte, gt and "
-        "gte ask of a number are listed, and rejected with the reason",
+        description="Property filters in the syntax of the STAC API query extension. Scenes beyond a numeric lt, "
+        "lte, gt or gte are listed, and rejected with the reason",
         examples=[{"eo:cloud_cover": {"lt": 60}}],
     ),
 ]
 Cql2 = Annotated[
     str | dict[str, Any] | None,
     Field(
-        description="A CQL2 filter, as text or as JSON, beside query or in its place; what it leaves out is not listed",
+        description="A CQL2 filter, as text or as JSON, in addition to query or instead of it; scenes that it "
+        "excludes are not listed",
         examples=["\"eo:cloud_cover\" < 60 AND platform = 'sentinel-2b'"],
     ),
 ]
@@ -113,8 +114,8 @@ class ItemsSource(Part):
     )
     lookback: Lookback | None = Field(
         None,
-        description="How far the default window reaches back from the run's scheduled time; over all that is listed "
-        "when left out",
+        description="How far the default window reaches back from the run's scheduled time; by default, it covers "
+        "all that is listed",
     )
     query: Query = Field({})
     filter: Cql2 = None
@@ -123,20 +124,20 @@ class ItemsSource(Part):
 class PrefixSource(Part):
     """Every object below an S3 prefix, handed to the script as it is.
 
-    All of them by every run, and paid for each time, also where nothing changed since: objects have no identity that
-    tells what is done. So none is skipped, no recipe or ETag of them is remembered (run.json has the run's recipe), and
-    the catalogue has none of what was made, which is written over under the same names. A schedule fits where the
-    prefix is filled anew between two runs.
+    Every run takes all of them, and is paid for, even if nothing has changed: objects have no identity that tells what
+    is done. So none is skipped, no recipe or ETag of them is remembered (run.json has the run's recipe), and the
+    catalogue does not list what was made, which overwrites earlier files of the same names. A schedule makes sense if
+    the prefix is refilled between two runs.
     """
 
-    uri: S3Uri = Field(description="The objects below it are what the job gets", examples=["s3://my-bucket/images/"])
+    uri: S3Uri = Field(description="The job gets all objects below it", examples=["s3://my-bucket/images/"])
 
 
 class ManifestSource(Part):
     """The objects that a SageMaker manifest lists, handed to the script as they are.
 
-    All of them by every run, and paid for each time, as those of a prefix are. What is to be left out, whoever writes
-    the manifest leaves out; an empty one means no job.
+    As with a prefix, every run takes all of them, and is paid for. Whoever writes the manifest decides what to leave
+    out; an empty one means that there is no job.
     """
 
     uri: S3Object = Field(description="A manifest file", examples=["s3://my-bucket/manifest.json"])
@@ -177,27 +178,27 @@ class Source(Part):
 class Limits(Part):
     """What a run may cost before it is refused."""
 
-    max_scenes_per_run: int = Field(2000, ge=1, description="A run that finds more scenes is refused")
+    max_scenes_per_run: int = Field(2000, ge=1, description="A run that would take more scenes is refused")
     scenes_per_job: int = Field(
         500,
         ge=1,
-        description=f"Scenes of one processing job; more scenes make more jobs, {MOST_BATCHES} in a run at most",
+        description=f"Scenes per processing job; more scenes make more jobs, up to {MOST_BATCHES} in a run",
     )
-    concurrent_jobs: int = Field(2, ge=1, le=40, description="Jobs of one run at the same time")
-    concurrent_runs: int = Field(2, ge=1, le=10, description="Runs of one backfill at the same time")
+    concurrent_jobs: int = Field(2, ge=1, le=40, description="Concurrent jobs of one run")
+    concurrent_runs: int = Field(2, ge=1, le=10, description="Concurrent runs of one backfill")
     max_cost_usd: float | None = Field(
-        None, gt=0, description="A run that will cost more, or whose price nobody knows, is refused"
+        None, gt=0, description="A run that would cost more, or whose price is not known, is refused"
     )
 
 
 class Notify(Part):
-    """Who hears of a run that did not go well."""
+    """Who is told of a run that did not go well."""
 
-    email: list[Email] = Field([], description="Each gets a mail to confirm first")
+    email: list[Email] = Field([], description="E-mail addresses; each receives a request for confirmation first")
 
 
 class Access(Part):
-    """What the job may read beyond the pipeline's own input: buckets of its scenes' assets."""
+    """What the job may read beyond the pipeline's own input: the buckets of its scenes' assets."""
 
     read: list[S3Uri] = Field([], description="S3 prefixes", examples=[["s3://sentinel-cogs/"]])
 
@@ -207,12 +208,12 @@ class Pipeline(Part):
 
     name: Name = Field(
         pattern=NAME_PATTERN,
-        description="Up to 30 lower-case letters, digits and -, a letter first; not storage",
+        description="Up to 30 lower-case letters, digits and hyphens, beginning with a letter; not `storage`",
         json_schema_extra={"not": {"const": RESERVED_NAME}},
     )
     description: str = Field("", description="What the pipeline is for, in a sentence")
-    stages: list[Stage] | None = Field(None, min_length=1, description="Stages that deploy it; all when left out")
-    schedule: Schedule | None = Field(None, description="When runs start by themselves; never when left out")
+    stages: list[Stage] | None = Field(None, min_length=1, description="The stages that deploy it; all by default")
+    schedule: Schedule | None = Field(None, description="When runs start by themselves; by default, never")
     source: Source
     processing: Processing
     access: Access = Access()

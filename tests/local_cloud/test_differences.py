@@ -1,4 +1,4 @@
-"""What the README lists under "What is not" as on AWS and code may trip over: held, so that the list stays true."""
+"""What the README lists under "What is different" and code may trip over: held, so that the list stays true."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_failed_execution_cannot_be_redriven(account: Account) -> None:
 def test_the_readme_promises_of_time_outs_no_more_than_aws_does() -> None:
     """That a time-out stops the job holds here (test_deploying.py) and is documented nowhere for AWS."""
     text = (Path(local_cloud.__file__).parent / "README.md").read_text(encoding="utf-8")
-    same, different = text.split("## What is as on AWS")[1].split("## What is not")
+    same, different = text.split("## What is the same as on AWS")[1].split("## What is different")
     assert "times out" not in same
     assert "times out stops its job here" in different
     assert "redrive" in different
