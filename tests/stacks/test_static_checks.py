@@ -83,8 +83,9 @@ def test_asl_validator_would_find_a_broken_transition(synthesis: Synthesis, tmp_
 
 
 def test_no_expression_is_beyond_what_a_state_takes(synthesis: Synthesis) -> None:
-    for pipeline in PIPELINES:
-        definition = synthesis.stack(f"geocadence-dev-{pipeline}").definition
+    stacks = [synthesis.stack(f"geocadence-dev-{pipeline}") for pipeline in PIPELINES]
+    backfill = synthesis.stack("geocadence-dev-ndvi-weekly").backfill
+    for definition in [*(stack.definition for stack in stacks), backfill]:
         assert max(map(len, expressions_in(definition))) < 4096
         assert len(json.dumps(definition)) < 1_000_000
 

@@ -13,15 +13,17 @@ from .conftest import ROLE, ROOT, s3_input, s3_output, wait_until
 
 REPORT = """
 import json, os, pathlib
+resourceconfig = json.loads(pathlib.Path("/opt/ml/config/resourceconfig.json").read_text())
+mine = pathlib.Path("/opt/ml/processing/out", resourceconfig["current_host"])
+mine.touch()  # before anybody looks: whoever looks last would see both
 facts = {
     "environment": dict(os.environ),
-    "resourceconfig": json.loads(pathlib.Path("/opt/ml/config/resourceconfig.json").read_text()),
+    "resourceconfig": resourceconfig,
     "processingjobconfig": json.loads(pathlib.Path("/opt/ml/config/processingjobconfig.json").read_text()),
     "ml": sorted(str(path) for path in pathlib.Path("/opt/ml").rglob("*")),
 }
-host = facts["resourceconfig"]["current_host"]
-pathlib.Path("/opt/ml/processing/out", host).write_text(json.dumps(facts))
-print("hello from", host)
+mine.write_text(json.dumps(facts))
+print("hello from", mine.name)
 """
 
 
@@ -84,8 +86,11 @@ def test_the_configuration_file_echoes_the_request(reported):
 
 def test_hosts_do_not_see_each_others_files(reported):
     _, reports = reported
-    for report in reports.values():
-        assert not [path for path in report["ml"] if path.startswith("/opt/ml/processing/out/")]
+    seen = {
+        host: [path for path in report["ml"] if path.startswith("/opt/ml/processing/out/")]
+        for host, report in reports.items()
+    }
+    assert seen == {host: [f"/opt/ml/processing/out/{host}"] for host in ("algo-1", "algo-2")}
 
 
 def test_nothing_appears_under_the_machines_own_opt(reported):
