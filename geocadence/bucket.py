@@ -228,14 +228,6 @@ class Bucket:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._client.download_file(self.name, key, str(path))
 
-    def delete_many(self, keys: Iterable[str]) -> None:
-        keys = list(keys)
-        for start in range(0, len(keys), 1000):
-            objects = [{"Key": key} for key in keys[start : start + 1000]]
-            answer = self._client.delete_objects(Bucket=self.name, Delete={"Objects": objects, "Quiet": True})
-            if errors := answer.get("Errors"):
-                raise RuntimeError(f"{self.uri(errors[0]['Key'])} could not be deleted: {errors[0].get('Message')}")
-
 
 def as_json(data: Any) -> bytes:
     return compact(data).encode()

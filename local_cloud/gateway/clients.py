@@ -83,10 +83,6 @@ class RoleClients:
         credentials = self._sessions(role_arn, service=service, session=session, source_arn=source_arn)
         return self._client(name, credentials)
 
-    def own_client(self, name: str) -> Any:
-        """A botocore client that acts as the account's root: for the cloud's own bookkeeping only."""
-        return self._client(name, Credentials("test", "test"))
-
     def _client(self, name: str, credentials: Credentials) -> Any:
         with self._creating:
             return self._made(name, credentials)

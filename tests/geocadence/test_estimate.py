@@ -9,7 +9,7 @@ import pytest
 from geocadence.bucket import Bucket
 from geocadence.execution_input import InvalidInput
 from geocadence.plan.estimate import SCENE, Estimate, Took, estimate, remember
-from tests.geocadence.pipeline import Pipeline
+from tests.geocadence.pipeline import Pipeline, delete
 from tests.geocadence.scenes import definition, item, items_source, job
 
 JOB = job(seconds=1000.0)
@@ -38,7 +38,7 @@ def test_objects_are_estimated_by_the_bytes_of_earlier_runs(pipeline: Pipeline) 
     pipeline.close(first, jobs=[JOB])
 
     # One object in the place of three, of twice the bytes.
-    pipeline.inputs.delete_many(["sheets/b.tif", "sheets/c.tif"])
+    delete(pipeline.inputs, "sheets/b.tif", "sheets/c.tif")
     pipeline.inputs.write("sheets/a.tif", bytes(6000), content_type="image/tiff")
     pipeline.inputs.write_json("manifest.json", [{"prefix": pipeline.inputs.uri("sheets/")}, "a.tif"])
     again = expected(pipeline.plan("b"))

@@ -12,7 +12,7 @@ from geocadence.close import scenes
 from geocadence.instants import format_instant
 from geocadence.plan import left_behind
 from geocadence.plan.claims import read_claims
-from tests.geocadence.pipeline import Pipeline, in_memory, table
+from tests.geocadence.pipeline import Pipeline, delete, in_memory, table
 from tests.geocadence.scenes import item, scene_id
 
 RECIPE = 'id, "geocadence:recipe"'
@@ -190,7 +190,7 @@ def test_what_is_incomplete_by_the_close_that_was_to_commit_it_is_not_committed_
     pipeline.abort(aborted)
     heir = pipeline.plan("heir")
     (file,) = (found.key for found in outputs.listing("ndvi/2026/") if found.key.endswith(f"{scene_id(2)}_ndvi.tif"))
-    outputs.delete_many([file])
+    delete(outputs, file)
     pipeline.close(heir)
 
     assert table(pipeline, tmp_path) == [scene_id(5)]

@@ -14,7 +14,7 @@ from geocadence.close.batch import packed_lines, read_produced, read_result
 from geocadence.instants import format_instant
 from geocadence.layout import RunLayout
 from geocadence.progress import RunHandle, RunWatch
-from tests.geocadence.pipeline import Pipeline
+from tests.geocadence.pipeline import Pipeline, delete
 from tests.geocadence.scenes import item, scene_id
 
 Look = Callable[[], progress.Progress]
@@ -100,7 +100,7 @@ def test_batches_that_have_ended_are_counted_by_their_results_and_those_at_work_
 
     assert look().produced == 3
     # What a batch's result told does not change any more.
-    outputs.delete_many(found.key for found in outputs.listing("ndvi/2026/"))
+    delete(outputs, *(found.key for found in outputs.listing("ndvi/2026/")))
     assert look().produced == 3
 
 
@@ -170,7 +170,7 @@ def test_of_an_aborted_run_whose_slices_have_expired_nobody_tells_what_was_made(
     planned = pipeline.plan("a")
     execution["status"] = "ABORTED"
     jobs.append(job(0, status="Stopped"))
-    inputs.delete_many([RunLayout("ndvi", planned["run_id"]).plan_slice(0)])
+    delete(inputs, RunLayout("ndvi", planned["run_id"]).plan_slice(0))
 
     assert (watch(pipeline, planned)().planned, watch(pipeline, planned)().produced) == (3, None)
 

@@ -11,7 +11,7 @@ import rustac
 
 from geocadence.again import drift
 from geocadence.bucket import Bucket
-from tests.geocadence.pipeline import Pipeline, linked, table
+from tests.geocadence.pipeline import Pipeline, delete, linked, table
 from tests.geocadence.scenes import counted, item, scene_id
 
 
@@ -41,7 +41,7 @@ def test_what_is_committed_is_known_without_reading_its_items(
 
 def test_a_committed_product_whose_file_is_gone_is_made_again(pipeline: Pipeline) -> None:
     pipeline.run("a")
-    pipeline.outputs.delete_many([f"ndvi/2026/11/{scene_id(2)}/{scene_id(2)}_ndvi.tif"])
+    delete(pipeline.outputs, f"ndvi/2026/11/{scene_id(2)}/{scene_id(2)}_ndvi.tif")
 
     reason = f"its product is incomplete: its Item names {scene_id(2)}_ndvi.tif, which is not there"
     assert pipeline.decisions(pipeline.plan("b"))[scene_id(2)] == ("new", reason)
@@ -49,7 +49,7 @@ def test_a_committed_product_whose_file_is_gone_is_made_again(pipeline: Pipeline
 
 def test_a_committed_product_that_is_gone_is_made_again(pipeline: Pipeline) -> None:
     pipeline.run("a")
-    pipeline.outputs.delete_many(found.key for found in pipeline.outputs.listing(f"ndvi/2026/11/{scene_id(2)}/"))
+    delete(pipeline.outputs, *(found.key for found in pipeline.outputs.listing(f"ndvi/2026/11/{scene_id(2)}/")))
 
     assert pipeline.decisions(pipeline.plan("b"))[scene_id(2)] == ("new", "its product is gone")
 
