@@ -24,6 +24,10 @@ from stacks.components.run_function import RUNTIME, RunFunction
 from stacks.components.s3_access import Location, read, write, write_expiring
 from stacks.names import backfill_name, job_prefix
 
+# MB that give a function one whole processor; 100,000 scenes take less than a third of it as memory
+# (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+_WHOLE_PROCESSOR = 1769
+
 
 class RunFunctions(Construct):
     """`plan` reads the source, `close` writes catalogue and report.
@@ -70,86 +74,14 @@ class RunFunctions(Construct):
             "log_retention": log_retention,
             "timeout": Duration.minutes(15),
         }
-        # As much as gives a function one whole processor; 100,000 scenes take less than a third of it as memory
-        # (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
-        whole = 1769
         itself = Location(asset.s3_bucket_name, asset.s3_object_key, exact=True)
-        self.plan = self._function(
-            "Plan",
-            "plan_run",
-            f"Plans a run of {definition.name}: which scenes, in which batches",
-            memory=whole,
-            # Items are kept aside there, and a table of them is read from there.
-            scratch=Size.gibibytes(4),
-        )
-        grant(
-            self.plan.own_role,
-            *read(itself, places.runs, places.output, *places.source, *_looked_at(definition, places)),
-            write(places.runs),
-            write_expiring(places.slices),
-            because="Scenes and runs are named at run time, all below the pipeline's own prefixes and its source.",
-        )
-        grant(
-            self.plan.own_role,
-            iam.PolicyStatement(
-                actions=["servicequotas:ListServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas"],
-                resources=["*"],
-            ),
-            because="Listing quotas knows no resources; it lets a run end before it begins where they are too low.",
-        )
-        grant(
-            self.plan.own_role,
-            *_see_runs(self, name),
-            because="Executions are named by whoever starts them; sagemaker:ListProcessingJobs knows no resources.",
-        )
-        if definition.pipeline.processing.hourly_rate is None:
-            grant(
-                self.plan.own_role,
-                iam.PolicyStatement(actions=["pricing:GetProducts"], resources=["*"]),
-                because="AWS's public price list knows no resources.",
-            )
+        self.plan = self._plan(definition, places, itself)
         self.write = self.reconcile = self.backfill = None
         if definition.pipeline.source.has_scenes:
-            self._look_after_batches(definition, places)
-            self.backfill = self._function(
-                "Backfill",
-                "plan_backfill",
-                f"Cuts a backfill of {definition.name} into windows",
-                memory=256,
-                environment={},
-                timeout=Duration.minutes(1),
-            )
-            grant(
-                self.backfill.own_role,
-                *_see_backfills(self, backfill_name(stage, definition.name)),
-                because="Executions are named by whoever starts them; what each was asked for its input tells.",
-            )
-        self.close = self._function(
-            "Close",
-            "close_run",
-            f"Closes a run of {definition.name}: catalogue, report",
-            memory=whole,
-            # What is merged lies on disk.
-            scratch=Size.gibibytes(4),
-        )
-        grant(
-            self.close.own_role,
-            *read(itself, places.runs, places.output),
-            # Catalogue and reports; scenes' products are the jobs' to write.
-            write(
-                places.output.object("collection.json"),
-                places.output.object("items.parquet"),
-                # Its claim is taken back.
-                places.runs.object("claims.json"),
-                Location(places.output.bucket, f"{places.output.prefix}runs/"),
-            ),
-            because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
-        )
-        grant(
-            self.close.own_role,
-            *_see_jobs(self, job_prefix(stage, definition.name)),
-            because="The pipeline's jobs are named at run time; sagemaker:ListProcessingJobs knows no resources.",
-        )
+            self.write = self._write(definition, places)
+            self.reconcile = self._reconcile(definition, places)
+            self.backfill = self._backfill(definition, backfill_name(stage, definition.name))
+        self.close = self._close(definition, places, itself, jobs=job_prefix(stage, definition.name))
 
     def _function(self, id: str, module: str, description: str, *, memory: int, **departures: Any) -> RunFunction:
         """The handler of a module of `run_functions`; `departures` from what all have in common."""
@@ -163,27 +95,113 @@ class RunFunctions(Construct):
             **self._common | departures,
         )
 
-    def _look_after_batches(self, definition: Definition, places: PipelinePlaces) -> None:
+    def _plan(self, definition: Definition, places: PipelinePlaces, itself: Location) -> RunFunction:
+        plan = self._function(
+            "Plan",
+            "plan_run",
+            f"Plans a run of {definition.name}: which scenes, in which batches",
+            memory=_WHOLE_PROCESSOR,
+            # Items are kept aside there, and a table of them is read from there.
+            scratch=Size.gibibytes(4),
+        )
+        grant(
+            plan.own_role,
+            *read(itself, places.runs, places.output, *places.source, *_looked_at(definition, places)),
+            write(places.runs),
+            write_expiring(places.slices),
+            because="Scenes and runs are named at run time, all below the pipeline's own prefixes and its source.",
+        )
+        grant(
+            plan.own_role,
+            iam.PolicyStatement(
+                actions=["servicequotas:ListServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas"],
+                resources=["*"],
+            ),
+            because="Listing quotas knows no resources; it lets a run end before it begins where they are too low.",
+        )
+        grant(
+            plan.own_role,
+            *_see_runs(self, self._name),
+            because="Executions are named by whoever starts them; sagemaker:ListProcessingJobs knows no resources.",
+        )
+        if definition.pipeline.processing.hourly_rate is None:
+            grant(
+                plan.own_role,
+                iam.PolicyStatement(actions=["pricing:GetProducts"], resources=["*"]),
+                because="AWS's public price list knows no resources.",
+            )
+        return plan
+
+    def _write(self, definition: Definition, places: PipelinePlaces) -> RunFunction:
         claims = places.runs.object("claims.json")
-        self.write = self._function(
+        write_batch = self._function(
             "Write", "write_batch", f"Writes a batch of {definition.name} for its job", memory=1024
         )
         grant(
-            self.write.own_role,
+            write_batch.own_role,
             *read(places.slices, claims),
             write(claims),
             write_expiring(places.batches),
             because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
         )
-        self.reconcile = self._function(
+        return write_batch
+
+    def _reconcile(self, definition: Definition, places: PipelinePlaces) -> RunFunction:
+        reconcile = self._function(
             "Reconcile", "reconcile_batch", f"Looks at what a job of {definition.name} left", memory=1024
         )
         grant(
-            self.reconcile.own_role,
+            reconcile.own_role,
             *read(places.slices, places.output),
             write_expiring(places.results),
             because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
         )
+        return reconcile
+
+    def _backfill(self, definition: Definition, machine: str) -> RunFunction:
+        backfill = self._function(
+            "Backfill",
+            "plan_backfill",
+            f"Cuts a backfill of {definition.name} into windows",
+            memory=256,
+            environment={},
+            timeout=Duration.minutes(1),
+        )
+        grant(
+            backfill.own_role,
+            *_see_backfills(self, machine),
+            because="Executions are named by whoever starts them; what each was asked for its input tells.",
+        )
+        return backfill
+
+    def _close(self, definition: Definition, places: PipelinePlaces, itself: Location, *, jobs: str) -> RunFunction:
+        close = self._function(
+            "Close",
+            "close_run",
+            f"Closes a run of {definition.name}: catalogue, report",
+            memory=_WHOLE_PROCESSOR,
+            # What is merged lies on disk.
+            scratch=Size.gibibytes(4),
+        )
+        grant(
+            close.own_role,
+            *read(itself, places.runs, places.output),
+            # Catalogue and reports; scenes' products are the jobs' to write.
+            write(
+                places.output.object("collection.json"),
+                places.output.object("items.parquet"),
+                # Its claim is taken back.
+                places.runs.object("claims.json"),
+                Location(places.output.bucket, f"{places.output.prefix}runs/"),
+            ),
+            because="Scenes and runs are named at run time, all below the pipeline's own prefixes.",
+        )
+        grant(
+            close.own_role,
+            *_see_jobs(self, jobs),
+            because="The pipeline's jobs are named at run time; sagemaker:ListProcessingJobs knows no resources.",
+        )
+        return close
 
 
 def _looked_at(definition: Definition, places: PipelinePlaces) -> tuple[Location, ...]:
