@@ -13,6 +13,7 @@ from geocadence.execution_input import MAX_SCENES
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout, runs_folder
 from geocadence.products import find_products
+from geocadence.source_kinds import has_scenes
 
 LOST = ("failed", "missing")
 # An execution's input has 256 KiB, and its first Task gets it with the run's names around it
@@ -36,7 +37,7 @@ def inputs_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> list
     planned_at = inputs.modified(run.plan)
     if plan is None or planned_at is None:
         raise NothingToRetry(f"run {run.run_id} has no plan: nothing was to be done yet (start a run instead)")
-    if plan["source"] not in ("stac", "items"):
+    if not has_scenes(plan["source"]):
         raise NothingToRetry(
             f"run {run.run_id} takes the objects of a {plan['source']}, not scenes (start a run instead)"
         )

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from geocadence.instants import format_instant, parse_instant
-from geocadence.scene_ids import MAX_LENGTH, is_safe_id
+from geocadence.scene_ids import SAFE_ID, is_safe_id
 
 MAX_SCENES = 2000
 MAX_INSTANCES = 100
@@ -132,13 +132,7 @@ def _scenes(value: Any) -> tuple[str, ...]:
     seen: set[str] = set()
     for n, scene in enumerate(value):
         if not isinstance(scene, str) or not is_safe_id(scene):
-            raise _Wrong(
-                (
-                    f"[{n}]",
-                    f"({_shown(scene)}) is no scene id (expected text of 1 to {MAX_LENGTH} letters, digits, "
-                    "dots, underscores and hyphens, the first a letter or digit)",
-                )
-            )
+            raise _Wrong((f"[{n}]", f"({_shown(scene)}) is no scene id (expected text of {SAFE_ID})"))
         if scene in seen:
             raise _Wrong((f"[{n}]", f"({scene}) is there twice (name each scene once)"))
         seen.add(scene)

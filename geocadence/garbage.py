@@ -13,6 +13,7 @@ _AT = 1_000_000
 
 @contextmanager
 def rarely_collected() -> Iterator[None]:
+    """Have Python's cyclic garbage collector run rarely, until the block is left."""
     before = gc.get_threshold()
     gc.set_threshold(_AT, *before[1:])
     try:

@@ -88,6 +88,7 @@ class RunLayout:
 
 
 def is_run_id(text: str) -> bool:
+    """Whether a text has the form of `run_id_of`."""
     return re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{8}", text) is not None
 
 
@@ -97,6 +98,7 @@ def run_id_of(execution_arn: str, started_at: datetime) -> str:
 
 
 def collection_key(pipeline: str) -> str:
+    """In the output bucket: the STAC collection of all committed products."""
     return f"{pipeline}/collection.json"
 
 
@@ -111,6 +113,7 @@ def claims_key(pipeline: str) -> str:
 
 
 def runs_folder(pipeline: str) -> str:
+    """What belongs to single runs; in the input bucket what they work by, in the output bucket what they report."""
     return f"{pipeline}/runs/"
 
 
@@ -120,10 +123,12 @@ def throughput_key(pipeline: str) -> str:
 
 
 def month_folder(pipeline: str, instant: datetime) -> str:
+    """In the output bucket: the products of the scenes of a month, in UTC."""
     return f"{pipeline}/{instant.astimezone(UTC):%Y/%m}/"
 
 
 def product_folder(pipeline: str, scene: str, instant: datetime) -> str:
+    """A product's Item and files; `instant` is the scene's, not the run's."""
     return f"{month_folder(pipeline, instant)}{scene}/"
 
 

@@ -20,6 +20,7 @@ from geocadence.close.jobs import read_jobs
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout, job_name_prefix, month_folder, product_item
 from geocadence.plan.slices import read_slice
+from geocadence.source_kinds import has_scenes
 from geocadence.target import Target
 from geocadence.waiting import WAITING_FOR_CAPACITY, Pause, pauses
 
@@ -101,13 +102,13 @@ class RunWatch:
         status = answer.get("status") or _status_by(jobs)
         if not plan["batches"]:
             return Progress(status, 0, 0), answer
-        has_scenes = plan["source"] in ("stac", "items")
+        is_of_scenes = has_scenes(plan["source"])
         record = target.outputs.read_head(self._layout.run_json) if status not in RUNNING else None
         if record is not None:
-            produced = record["produced"] if has_scenes else None
+            produced = record["produced"] if is_of_scenes else None
             return Progress(status, plan["planned"], produced, record["failed"], jobs, plan["batches"]), answer
         failed = sum(1 for _ in target.outputs.listing(self._layout.failures))
-        produced = self._produced({job["batch"] for job in jobs} - {None}) if has_scenes else None
+        produced = self._produced({job["batch"] for job in jobs} - {None}) if is_of_scenes else None
         waits = pauses(jobs, now=datetime.now(UTC)) if answer.get("status") in RUNNING else []
         return Progress(status, plan["planned"], produced, failed, jobs, plan["batches"], waits), answer
 

@@ -52,6 +52,7 @@ class Quota:
 
 
 def quota_name(instance_type: str) -> str:
+    """As Service Quotas calls the quota of an instance type; the console's search finds it by that name."""
     return f"{instance_type} for processing job usage"
 
 

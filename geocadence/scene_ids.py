@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 
-MAX_LENGTH = 181  # <id>_<index>.tif must stay below the 255 bytes that file systems allow
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,180}", re.ASCII)
+_MAX_LENGTH = 181  # <id>_<index>.tif must stay below the 255 bytes that file systems allow
+_SAFE = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_MAX_LENGTH - 1}}}", re.ASCII)
+# As messages say what would be right.
+SAFE_ID = f"1 to {_MAX_LENGTH} letters, digits, dots, underscores and hyphens, the first a letter or digit"
 
 
 def is_safe_id(text: str) -> bool:
+    """Whether an id can be part of a key and of a file's name."""
     return _SAFE.fullmatch(text) is not None

@@ -55,10 +55,12 @@ def without_uuids(kinds: dict[str, str]) -> dict[str, str]:
 
 
 def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
+    """A text as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
 
 

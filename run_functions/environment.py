@@ -57,6 +57,7 @@ def read_definition(uri: str) -> dict[str, Any]:
 
 
 def now() -> datetime:
+    """This instant, in UTC."""
     return datetime.now(UTC)
 
 

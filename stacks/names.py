@@ -12,6 +12,7 @@ PREFIX = "geocadence"
 
 
 def storage_stack_name(stage: str) -> str:
+    """The stack of a stage's buckets."""
     return f"{PREFIX}-{stage}-storage"
 
 

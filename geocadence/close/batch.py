@@ -95,8 +95,10 @@ def read_produced(inputs: Bucket, layout: RunLayout, batch: int) -> int:
 
 
 def packed_lines(entries: Iterable[Any]) -> bytes:
+    """JSON lines as gzip; the same bytes each time."""
     return gzip.compress(json_lines(entries), compresslevel=5, mtime=0)
 
 
 def json_lines(entries: Iterable[Any]) -> bytes:
+    """An entry a line, in UTF-8."""
     return "".join(compact(entry) + "\n" for entry in entries).encode()

@@ -26,6 +26,7 @@ from geocadence.long_json import read_entries, read_head, write_long
 from geocadence.plan.claims import ClaimGone, is_entered, leave
 from geocadence.plan.estimate import OBJECT, SCENE, Took, remember
 from geocadence.report.page import render_report
+from geocadence.source_kinds import has_scenes
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def close_run(
                 return _answer(closed, outputs, layout)
             superseded = str(ClaimGone(ending.run_id))
         jobs = list(read_jobs()) if ending.jobs else []
-        if plan["source"] in ("stac", "items"):
+        if has_scenes(plan["source"]):
             close = partial(
                 close_scenes,
                 layout,
@@ -143,7 +144,7 @@ def _failures(
 def _took(plan: dict[str, Any], made: Made, jobs: Sequence[dict[str, Any]], outcome: Outcome) -> Took | None:
     """What the run's jobs took for what they produced; None where that says nothing of the next run."""
     timed = [job for job in jobs if job["seconds"] and job["instance_count"]]
-    if plan["source"] in ("stac", "items"):
+    if has_scenes(plan["source"]):
         of, done = SCENE, len(made.sizes)
         size = sum(size or 0 for size in made.sizes) if all(made.sizes) else None
     else:

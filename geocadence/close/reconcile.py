@@ -16,6 +16,8 @@ from geocadence.products import Product
 
 @unique
 class Outcome(StrEnum):
+    """What a run comes to; `empty`: there was nothing to do."""
+
     COMPLETE = "complete"
     PARTIAL = "partial"
     EMPTY = "empty"
@@ -98,6 +100,7 @@ def as_failure(body: bytes, named_after: str) -> tuple[str, Failure]:
 
 
 def outcome_of_scenes(*, produced: int, lost: int) -> Outcome:
+    """By numbers of scenes; lost are those that were planned and have no product of this run."""
     if not produced and not lost:
         return Outcome.EMPTY
     if not lost:

@@ -16,10 +16,10 @@ from geocadence.definition.files import find_file
 from geocadence.definition.items import read_item_collection
 from geocadence.definition.model import Source
 from geocadence.definition.plain import Finding, at
+from geocadence.source_kinds import OF_SCENES
 
 # The stage of the local cloud.
 LOCAL_STAGE = "local"
-_OF_SCENES = ("stac", "items")
 
 
 def source_problems(data: dict[str, Any], *, folder: Path, root: Path) -> Iterator[Finding]:
@@ -28,7 +28,7 @@ def source_problems(data: dict[str, Any], *, folder: Path, root: Path) -> Iterat
     yield from _loopback_api(data)
     yield from _query(data)
     yield from _filter(data)
-    for kind in _OF_SCENES:
+    for kind in OF_SCENES:
         area = ("source", kind, "area")
         yield from _file(data, area, "a GeoJSON file", read=read_area, folder=folder, root=root)
     items = ("source", "items", "href")
@@ -69,7 +69,7 @@ def _loopback_api(data: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _query(data: dict[str, Any]) -> Iterator[Finding]:
-    for key in (("source", kind, "query") for kind in _OF_SCENES):
+    for key in (("source", kind, "query") for kind in OF_SCENES):
         for name, comparisons in (at(data, *key, kind=dict, default={}) or {}).items():
             for comparison in comparisons if isinstance(comparisons, dict) else {}:
                 if comparison not in OPERATORS:
@@ -77,7 +77,7 @@ def _query(data: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _filter(data: dict[str, Any]) -> Iterator[Finding]:
-    for key in (("source", kind, "filter") for kind in _OF_SCENES):
+    for key in (("source", kind, "filter") for kind in OF_SCENES):
         if expression := at(data, *key, kind=(str, dict)):
             try:
                 foreign = Filter(expression).foreign

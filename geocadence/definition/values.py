@@ -35,6 +35,7 @@ _EMAIL = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\".]+(\.[^\s@,;<>\".]+)+")
 
 
 def is_stage_name(text: str) -> bool:
+    """Whether a stage may be called so."""
     return re.fullmatch(STAGE_PATTERN.rstrip("$"), text) is not None
 
 

@@ -14,7 +14,7 @@ from geocadence.plan.fitness import beyond, left_out, without_data
 from geocadence.plan.identity import acquisition_of, baseline_of, changed_at
 from geocadence.plan.shelf import Shelf
 from geocadence.plan.weight import bytes_of
-from geocadence.scene_ids import MAX_LENGTH, is_safe_id
+from geocadence.scene_ids import SAFE_ID, is_safe_id
 
 Item = dict[str, Any]
 
@@ -107,10 +107,7 @@ def _where(item: Item) -> str:
 def _unfit(item: Item) -> str | None:
     scene = item.get("id")
     if not isinstance(scene, str) or not is_safe_id(scene):
-        return (
-            f"its id can be no folder's name (expected 1 to {MAX_LENGTH} letters, digits, dots, underscores "
-            "and hyphens, the first a letter or digit)"
-        )
+        return f"its id can be no folder's name (expected {SAFE_ID})"
     if not isinstance(item.get("assets"), dict) or not item["assets"]:
         if lost := left_out(item):
             return f"the table that lists it has no columns for its {lost} assets, which its Item has{_where(item)}"

@@ -47,6 +47,7 @@ class Claims:
 
 
 def read_claims(inputs: Bucket, pipeline: str) -> Claims:
+    """The file as it is now; no runs where there is none yet."""
     body, etag = inputs.read_with_etag(claims_key(pipeline))
     if body is None:
         return Claims((), 0, None)
@@ -94,6 +95,7 @@ class ClaimGone(Exception):
 
 
 def is_entered(inputs: Bucket, pipeline: str, run_id: str) -> bool:
+    """Whether a run still has its claim."""
     return any(claim.run_id == run_id for claim in read_claims(inputs, pipeline).runs)
 
 

@@ -20,6 +20,8 @@ from geocadence.table import LEFT_OUT
 
 @dataclass(frozen=True)
 class Draft:
+    """A plan that is not written yet; numbers are of scenes, or of objects where the source has none."""
+
     kind: str
     planned: int
     jobs: int
@@ -109,6 +111,8 @@ class Scenes:
 
 @dataclass(frozen=True)
 class Objects:
+    """What a prefix or manifest holds, handed over as it is; `bytes` is the sum of the objects' sizes."""
+
     kind: str
     uri: str
     count: int

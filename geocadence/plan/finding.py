@@ -17,6 +17,7 @@ from geocadence.execution_input import ExecutionInput, InvalidInput
 from geocadence.plan.candidates import keep_named, take_in
 from geocadence.plan.draft import Objects, Scenes
 from geocadence.plan.shelf import Shelf
+from geocadence.source_kinds import has_scenes
 
 Item = dict[str, Any]
 
@@ -45,7 +46,11 @@ def find(
     sources: Sources,
     shelf: Shelf,
 ) -> Scenes | Objects:
-    if kind not in ("stac", "items"):
+    """What the source has for the run, the Items of scenes on the shelf.
+
+    Raises CatalogueRefused where it can't be searched as asked, CatalogueUnavailable where it fails.
+    """
+    if not has_scenes(kind):
         return _find_objects(asked, kind, definition, sources)
     source = definition["source"][kind]
     if kind == "stac":

@@ -57,6 +57,8 @@ def write_slices(
     scene_format: str,
     shelf: Shelf,
 ) -> None:
+    """Write a slice for each batch; ValueError where a scene's Item was not kept on the shelf."""
+
     def write(batch: int) -> None:
         head = packed(dumps({"batch": batch, "recipe": recipe, "scene_format": scene_format}) + b"\n")
         lines = b"".join(
@@ -69,6 +71,7 @@ def write_slices(
 
 
 def read_slice(inputs: Bucket, layout: RunLayout, batch: int) -> Slice:
+    """A batch's slice; FileNotFoundError where PlanRun has not written it."""
     key = layout.plan_slice(batch)
     lines, planned_at = inputs.read(key), inputs.modified(key)
     if lines is None or planned_at is None:

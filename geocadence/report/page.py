@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from geocadence.instants import parse_instant
 from geocadence.report.charts import footprints, mean_chart
 from geocadence.report.digest import Digest, Trouble, listed_as_words
+from geocadence.source_kinds import has_scenes
 
 # From <pipeline>/runs/<run-id>/ to <pipeline>/.
 PIPELINE_FOLDER = "../../"
@@ -64,7 +65,7 @@ def _summary(record: dict[str, Any]) -> str:
 
 def _in_a_sentence(record: dict[str, Any]) -> str:
     planned, produced, failed = record["planned"], record["produced"], record["failed"]
-    things = "scene" if record["source"]["kind"] in ("stac", "items") else "object"
+    things = "scene" if has_scenes(record["source"]["kind"]) else "object"
     if record["dry_run"]:
         refused = f" A run would be refused: {record['refusal']}" if record.get("refusal") else ""
         return f"{_count(planned, things)} would be processed; nothing was started.{refused}"
@@ -113,10 +114,12 @@ def duration(seconds: float | None) -> str:
 
 
 def moment(text: str | None) -> str:
+    """An instant as people read it, to the minute in UTC; a dash for none."""
     return f"{parse_instant(text):%Y-%m-%d %H:%M} UTC" if text else "–"
 
 
 def day(text: str | None) -> str:
+    """The day of an instant, in UTC; a dash for none."""
     return f"{parse_instant(text):%Y-%m-%d}" if text else "–"
 
 

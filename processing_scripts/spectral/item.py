@@ -186,6 +186,7 @@ def file_fields(path: Path, sha256: str) -> dict[str, Any]:
 
 
 def projection(grid: Grid) -> dict[str, Any]:
+    """The projection extension's fields of a grid; bounds in units of its CRS, the centroid in degrees."""
     code = grid.crs.to_authority() if grid.crs else None
     west, south, east, north = grid.bounds
     centre = _centre(grid)
@@ -208,6 +209,7 @@ def _centre(grid: Grid) -> dict[str, float] | None:
 
 
 def carried_over(properties: dict[str, Any]) -> dict[str, Any]:
+    """The scene's properties that hold of its product as well, those of the wrong type left out."""
     return {name: properties[name] for name, holds in _CARRIED_OVER.items() if holds(properties.get(name))}
 
 

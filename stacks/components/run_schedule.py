@@ -53,7 +53,7 @@ class RunSchedule(Construct):
             "Schedule",
             name=name,
             description=f"Runs of {name}",
-            schedule_expression=_expression(schedule),
+            schedule_expression=schedule_expression(schedule),
             schedule_expression_timezone=schedule.timezone,
             flexible_time_window=_window(schedule.flexible_window),
             state="ENABLED" if schedule.enabled else "DISABLED",
@@ -77,7 +77,8 @@ class RunSchedule(Construct):
         resource.node.add_dependency(role)
 
 
-def _expression(schedule: Schedule) -> str:
+def schedule_expression(schedule: Schedule) -> str:
+    """Cron or rate as EventBridge Scheduler writes it, a rate in the largest unit that fits."""
     if schedule.cron is not None:
         return f"cron({schedule.cron})"
     minutes = int(schedule.rate.total_seconds() // 60)

@@ -98,9 +98,9 @@ def test_the_schedule_is_made_when_its_role_may_do_what_it_must(weekly: Stack) -
 )
 def test_rates_are_said_in_the_largest_unit_that_fits(rate: str, expression: str) -> None:
     from geocadence.definition.model import Schedule
-    from stacks.components.run_schedule import _expression
+    from stacks.components.run_schedule import schedule_expression
 
-    assert _expression(Schedule.model_validate({"rate": rate})) == expression
+    assert schedule_expression(Schedule.model_validate({"rate": rate})) == expression
 
 
 def test_without_a_schedule_there_is_none_nor_a_queue_nor_a_role_for_it(synthesis: Synthesis) -> None:
