@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.windows import Window
 
 from spectral.failures import InputFailure
+from spectral.gdal_errors import GDAL_ERRORS
 from spectral.grids import Grid
 
 _ROWS = 512
@@ -44,7 +45,7 @@ def read_raster(path: Path) -> Raster:
             with rasterio.Env(GDAL_CACHEMAX=_CACHE), rasterio.open(path) as dataset:
                 bands = [_band(dataset, number) for number in dataset.indexes]
                 return Raster(Grid.of(dataset) if dataset.crs else None, bands)
-    except (RasterioError, ValueError) as error:
+    except (ValueError, *GDAL_ERRORS) as error:
         raise InputFailure(f"The script's file {path.name} can't be read: {error}.") from error
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from spectral import codecs, pyramid, tiff
 from spectral.draft import FRAME, Draft, framed
+from spectral.gdal_errors import GDAL_ERRORS
 from spectral.grids import Grid
 from spectral.indices import Index
 from spectral.values import FLOAT_NODATA, PACKED_NODATA, SCALE
@@ -228,7 +228,7 @@ def has_compression(name: str) -> bool:
             transform=rasterio.Affine(1, 0, 0, 0, -1, 16), **level,
         ) as dataset:  # fmt: skip
             dataset.write(np.zeros((1, 16, 16), dtype=np.int16))
-    except RasterioError:
+    except GDAL_ERRORS:
         return False
     return True
 

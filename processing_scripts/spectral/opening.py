@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rasterio
-from rasterio.errors import RasterioError
 
 from spectral import codecs
+from spectral.gdal_errors import GDAL_ERRORS
 from spectral.hrefs import is_remote
 from spectral.ranges import LocalFile
 from spectral.reading import GdalSource, Source
@@ -52,5 +52,5 @@ def _local_layout(path: str) -> Layout | None:
     try:
         with Path(path).open("rb") as file, rasterio.open(path, driver="GTiff", sharing=False) as dataset:
             return Layout.of(dataset, file.read(4))
-    except (OSError, OverflowError, RasterioError):
+    except (OSError, OverflowError, *GDAL_ERRORS):
         return None

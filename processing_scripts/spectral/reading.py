@@ -11,10 +11,11 @@ from typing import Protocol
 
 import numpy as np
 import rasterio
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from spectral.failures import InputFailure, SceneFailure, TransientFailure
+from spectral.gdal_errors import GDAL_ERRORS
 from spectral.grids import Grid
 from spectral.hrefs import is_remote
 
@@ -85,7 +86,7 @@ class GdalSource:
         if dataset is None:
             try:
                 dataset = rasterio.open(self.path, driver=_driver(self.path), sharing=False)
-            except RasterioError as error:
+            except GDAL_ERRORS as error:
                 raise failure_of(self.path, self.name, "opened", error) from error
             self._of_thread.dataset = dataset
             with self._lock:

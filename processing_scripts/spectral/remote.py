@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
 from spectral.failures import InputFailure, TransientFailure
+from spectral.gdal_errors import GDAL_ERRORS
 from spectral.http_client import HttpClient, NoRanges
 from spectral.tiles import Layout, TileSource
 
@@ -150,7 +150,7 @@ def _layout(url: str, name: str, fetcher: Fetcher) -> Layout | None:
     try:
         with MemoryFile(header) as memory, memory.open(driver="GTiff", sharing=False) as dataset:
             layout = Layout.of(dataset, header[:4])
-    except (OverflowError, RasterioError, ValueError):
+    except (OverflowError, ValueError, *GDAL_ERRORS):
         return None
     # A tile left out looks as one whose entry lies beyond the header.
     return layout if layout and layout.places[..., 1].all() else None

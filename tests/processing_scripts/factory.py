@@ -60,15 +60,18 @@ class Folder:
 
     def run(self, indices: str = "NDVI", *, stream: io.StringIO | None = None, **settings: Any) -> str:
         """Work through the input folder, in this process; returns the summary."""
+        from spectral.cog import has_compression
         from spectral.indices import parse_indices
         from spectral.progress import Progress
         from spectral.settings import Settings
         from spectral.shard import work_through
 
+        # As the command line chooses.
+        compression = {} if has_compression("zstd") else {"compression": "deflate"}
         return work_through(
             input_folder=self.input,
             output_folder=self.output,
-            settings=Settings(tuple(parse_indices(indices)), **settings),
+            settings=Settings(tuple(parse_indices(indices)), **compression | settings),
             run_id=None,
             progress=Progress(stream or io.StringIO()),
             facts={},

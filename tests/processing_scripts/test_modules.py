@@ -26,3 +26,18 @@ def imported(path) -> set[str]:
         elif isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
     return found
+
+
+def test_what_rasterio_raises_is_caught_by_the_names_of_all_its_versions():
+    """`except RasterioError` would let pass what rasterio 1.3 raises for a file that is not there."""
+    named = {path.stem for path in SCRIPTS.rglob("*.py") if "RasterioError" in names(path)}
+    assert named == {"gdal_errors"}
+
+
+def names(path) -> set[str]:
+    return {
+        name.name
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        for name in node.names
+    }
