@@ -20,9 +20,10 @@ run:
 	@$(SETUP) run
 	@.venv/bin/python -m sample $(PIPELINE)
 
+# tests/processing_scripts once, by what jobs run with: tests/container/test_script_tests.py starts them
 test:
 	@$(SETUP) test
-	@.venv/bin/python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+	@.venv/bin/python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder --ignore tests/processing_scripts
 
 lint:
 	@$(SETUP) test

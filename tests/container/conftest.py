@@ -15,6 +15,9 @@ from typing import Any
 
 import pytest
 
+from geocadence.definition.images import BUILD_CONTEXT
+from stacks.components.uv import uv
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "processing_scripts"
 LAUNCHER = ROOT / "container/launcher/__main__.py"
@@ -113,3 +116,20 @@ def job(tmp_path: Path) -> Callable[..., Job]:
         return Job(tmp_path, {"main.py": script} if isinstance(script, str) else script, **settings)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that was made just now and holds the image's locked set, and nothing else.
+
+    It is the image's Python where this one is; where not, the set is what the same lock has for this one.
+    """
+    folder = tmp_path_factory.mktemp("fresh") / "environment"
+    made = uv("venv", "--quiet", "--python", sys.executable, str(folder))
+    assert made.returncode == 0, made.stderr
+    python = folder / "bin/python"
+    options = ("--quiet", "--require-hashes", "--only-binary", ":all:", "--link-mode", "symlink")
+    lock = str(BUILD_CONTEXT["requirements.txt"])
+    done = uv("pip", "install", *options, "--python", str(python), "--requirements", lock)
+    assert done.returncode == 0, done.stderr
+    return python

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -103,26 +102,15 @@ def test_the_local_clouds_jobs_run_with_the_very_same_set() -> None:
 
 
 def test_the_tests_of_the_built_in_script_run_with_the_very_same_versions() -> None:
-    """So what tests/processing_scripts holds, it holds for the image's set, as far as Pythons are the same."""
+    """Where they are called by themselves: `make test` has them run by the set itself (test_script_tests.py)."""
     lock = LOCK.read_text()
     for name in ("numpy", "rasterio", "affine", "imagecodecs", "llvmlite"):
         version = re.escape(importlib.metadata.version(name))
         assert re.search(rf"^{name}=={version}\b", lock, re.MULTILINE), f"{name} {version}"
 
 
-@pytest.fixture(scope="module")
-def alone(installed: Path) -> tuple[list[str], dict[str, str]]:
-    """How a Python is started that has the fresh set and nothing else, and in which environment.
-
-    Where this Python is not the image's, it is the local cloud's jobs' one, with the same lock's.
-    """
-    if HERE != BUILT_PYTHON:
-        return [str(PYTHON)], {}
-    return [sys.executable, "-S"], {"PYTHONPATH": str(installed)}
-
-
 def run(
-    alone: tuple[list[str], dict[str, str]],
+    python: Path,
     folder: Path,
     files: dict[str, str],
     *arguments: str,
@@ -131,7 +119,6 @@ def run(
     """Start a job of these files by the launcher, `/opt/ml/processing` in them being `folder`."""
     own = {"name": "requirements.txt", "required": True, "packages": [], "machine": "x86_64", "glibc": [2, 28]}
     travel = [own | {"zips": {HERE: "libraries.zip"}}] if libraries else []
-    command, environment = alone
     with zipfile.ZipFile(folder / "job.zip", "w") as packed:
         packed.write(LAUNCHER, "__main__.py")
         packed.writestr("start.json", json.dumps({"entry": next(iter(files)), "libraries": travel}))
@@ -140,11 +127,11 @@ def run(
         if libraries:
             packed.write(libraries, "libraries.zip")
     done = subprocess.run(
-        [*command, folder / "job.zip", *arguments],
+        [python, folder / "job.zip", *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": os.environ["PATH"], **environment},
+        env={"PATH": os.environ["PATH"]},
     )
     assert done.returncode == 0, done.stderr
 
@@ -154,21 +141,21 @@ def folders(folder: Path, *names: str) -> None:
         (folder / name).mkdir()
 
 
-def test_the_examples_script_in_awss_manner_works_with_the_fresh_set(alone: Any, tmp_path: Path) -> None:
+def test_the_examples_script_in_awss_manner_works_with_the_fresh_set(fresh: Path, tmp_path: Path) -> None:
     folders(tmp_path, "input_data", "output_data")
     for name, band in zip(("red", "nir"), bands(0), strict=True):
         (tmp_path / f"{name}.tif").write_bytes(tiff(band))
     hrefs = {name: {"Href": str(tmp_path / f"{name}.tif")} for name in ("red", "nir")}
     (tmp_path / "input_data/items.json").write_text(json.dumps([{"Id": "A", "Assets": hrefs}]))
 
-    run(alone, tmp_path, {"ndvi.py": (ROOT / "examples/ndvi/ndvi.py").read_text()})
+    run(fresh, tmp_path, {"ndvi.py": (ROOT / "examples/ndvi/ndvi.py").read_text()})
 
     found = np.ma.masked_invalid(read_tiff((tmp_path / "output_data/ndvi_A.tif").read_bytes()))
     red, nir = (np.ma.masked_equal(band, 0).astype("float64") for band in bands(0))
     np.testing.assert_allclose(found.compressed(), ((nir - red) / (nir + red)).compressed(), rtol=1e-6)
 
 
-def test_the_examples_script_with_a_library_of_its_own_works_with_the_fresh_set(alone: Any, tmp_path: Path) -> None:
+def test_the_examples_script_with_a_library_of_its_own_works_with_the_fresh_set(fresh: Path, tmp_path: Path) -> None:
     folders(tmp_path, "input_data", "output_data", "areas", "statistics")
     example = ROOT / "examples/zonal_statistics"
     shutil.copy(example / "areas.geojson", tmp_path / "areas")
@@ -176,36 +163,15 @@ def test_the_examples_script_with_a_library_of_its_own_works_with_the_fresh_set(
     zips = Libraries(example / "script/requirements.txt", provided=("numpy",)).zips((HERE,))
     files = {name: (example / "script" / name).read_text() for name in ("main.py", "zones.py")}
 
-    run(alone, tmp_path, files, "--column", "name", libraries=zips[HERE])
+    run(fresh, tmp_path, files, "--column", "name", libraries=zips[HERE])
 
     rows = csv.DictReader((tmp_path / "statistics/march.csv").open())
     assert {row["name"]: float(row["mean"]) for row in rows} == {"west": 10, "east": 30}
     assert (tmp_path / "output_data/march.geojson").is_file()
 
 
-# Of tests/processing_scripts those in which the script reads, computes and writes by each of its libraries. All of them
-# would take minutes, for the versions that they have anyway.
-BY_LIBRARIES = ("test_golden.py", "test_codecs.py", "test_mask.py")
-
-
-@pytest.mark.skipif(HERE != BUILT_PYTHON, reason="the fresh set is for the image's Python")
-def test_the_built_in_scripts_own_tests_pass_with_the_fresh_set(installed: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": str(installed)}
-    for name in ("PYTEST_XDIST_WORKER", "PYTEST_ADDOPTS"):
-        environment.pop(name, None)
-    modules = "numpy, rasterio, imagecodecs, llvmlite"
-    where = f"import {modules}\nfor module in ({modules}): print(module.__file__)"
-    told = subprocess.run([sys.executable, "-c", where], capture_output=True, text=True, check=True, env=environment)
-    assert all(line.startswith(str(installed)) for line in told.stdout.splitlines()), told.stdout
-
-    files = [ROOT / "tests/processing_scripts" / name for name in BY_LIBRARIES]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
-    assert done.returncode == 0, done.stdout[-4000:]
-
-
 def test_the_examples_script_that_interpolates_and_writes_cubes_works_with_the_fresh_set(
-    alone: Any, tmp_path: Path
+    fresh: Path, tmp_path: Path
 ) -> None:
     folders(tmp_path, "input", "input/objects", "input/scenes", "output")
     shutil.copy(ROOT / "examples/data_cube/fields.geojson", tmp_path / "input/objects")
@@ -216,7 +182,7 @@ def test_the_examples_script_that_interpolates_and_writes_cubes_works_with_the_f
     (tmp_path / "input/scenes/0.json").write_text(json.dumps([result]))
 
     files = {"data_cube.py": (ROOT / "examples/data_cube/data_cube.py").read_text()}
-    run(alone, tmp_path, files, "fields.geojson", "0.3")
+    run(fresh, tmp_path, files, "fields.geojson", "0.3")
 
     assert [path.name for path in (tmp_path / "output").iterdir()] == ["west-A.nc"]
     # xarray falls back to netCDF 3 where scipy alone is there.

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,8 @@ from spectral.kernel import Kernel
 from spectral.radiometry import Radiometry
 from spectral.sensors import SENTINEL2
 
+from tests.offline_validator import TOOLS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -29,7 +30,7 @@ def spyndex_indices() -> dict:
 
 
 def test_the_table_is_in_step_with_spyndex():
-    command = [sys.executable, ROOT / "tools" / "make_formulas.py", "--check"]
+    command = [TOOLS / "python", ROOT / "tools" / "make_formulas.py", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
