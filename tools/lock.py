@@ -22,6 +22,7 @@ SETS = (
     (FOLDER / "emulator.in", FOLDER / "emulator.txt", "3.11", False),
     (FOLDER / "codecs.in", FOLDER / "codecs.txt", "3.10", False),
     (FOLDER / "container.in", FOLDER / "container.txt", "3.10", False),
+    (FOLDER / "oldest.in", FOLDER / "oldest.txt", "3.10", False),
     (FOLDER / "bench.in", FOLDER / "bench.txt", "3.11", False),
     (FOLDER / "functions.in", FOLDER / "functions.txt", "3.11", False),
 )

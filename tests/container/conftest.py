@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from geocadence.definition.images import BUILD_CONTEXT
+from stacks.components.container_image import GEOSPATIAL_PYTHON
 from stacks.components.uv import uv
 
 ROOT = Path(__file__).parents[2]
@@ -118,6 +119,37 @@ def job(tmp_path: Path) -> Callable[..., Job]:
     return make
 
 
+# A Python's own libraries before these, and what it starts finds its own alone.
+BEGINNING = "import sys\nsys.path.append(sys.argv.pop(1))\n"
+TESTS = "import pytest\nsys.exit(pytest.main())\n"
+
+
+def by(python: Path, code: str, *arguments: str, behind: Path) -> subprocess.CompletedProcess[str]:
+    """`code` by this Python and its own libraries, with those of the folder `behind` them."""
+    # Neither what stands before a Python's own libraries, nor what the tests around this one were started with.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PYTEST"))}
+    command = [python, "-c", BEGINNING + code, behind, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
+
+
+def script_tests(python: Path, *files: str, behind: Path) -> None:
+    """Run these files of tests/processing_scripts; fails where one test does."""
+    paths = [f"tests/processing_scripts/{file}" for file in files]
+    done = by(python, TESTS, "-q", "-p", "no:cacheprovider", *paths, behind=behind)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+
+
+def environment_of(python: str, lock: Path, folder: Path) -> Path:
+    """The Python of a new environment in `folder` that holds what `lock` names, as wheels, and nothing else."""
+    made = uv("venv", "--quiet", "--python", python, str(folder))
+    assert made.returncode == 0, made.stderr
+    own = folder / "bin/python"
+    options = ("--quiet", "--require-hashes", "--only-binary", ":all:", "--link-mode", "symlink")
+    done = uv("pip", "install", *options, "--python", str(own), "--requirements", str(lock))
+    assert done.returncode == 0, done.stderr
+    return own
+
+
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment that was made just now and holds the image's locked set, and nothing else.
@@ -125,11 +157,19 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     It is the image's Python where this one is; where not, the set is what the same lock has for this one.
     """
     folder = tmp_path_factory.mktemp("fresh") / "environment"
-    made = uv("venv", "--quiet", "--python", sys.executable, str(folder))
-    assert made.returncode == 0, made.stderr
-    python = folder / "bin/python"
-    options = ("--quiet", "--require-hashes", "--only-binary", ":all:", "--link-mode", "symlink")
-    lock = str(BUILD_CONTEXT["requirements.txt"])
-    done = uv("pip", "install", *options, "--python", str(python), "--requirements", lock)
-    assert done.returncode == 0, done.stderr
-    return python
+    return environment_of(sys.executable, BUILD_CONTEXT["requirements.txt"], folder)
+
+
+@pytest.fixture(scope="session")
+def oldest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Python as the geospatial image has it, with the oldest libraries that a job takes without a warning."""
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        pytest.skip("the oldest libraries have wheels for Linux on x86_64, as the image is, and not for this machine")
+    with pytest.MonkeyPatch.context() as patched:
+        # Where pyenv is, its programs are on PATH whether or not they lead anywhere.
+        patched.setenv("PYENV_VERSION", GEOSPATIAL_PYTHON)
+        found = uv("python", "find", "--no-project", "--system", GEOSPATIAL_PYTHON)
+    if found.returncode:
+        pytest.skip(f"uv finds no Python {GEOSPATIAL_PYTHON}, the geospatial image's, on this machine")
+    folder = tmp_path_factory.mktemp("oldest") / "environment"
+    return environment_of(found.stdout.strip(), ROOT / "requirements/oldest.txt", folder)

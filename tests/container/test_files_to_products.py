@@ -55,6 +55,13 @@ def _left(folder: Path) -> set[str]:
     return {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
 
 
+def test_so_they_do_with_the_oldest_libraries_that_a_job_takes(guide, oldest, tmp_path):
+    ended = guide(python=oldest)
+    assert ended.code == 0, ended.err
+    assert "too old" not in ended.events
+    assert {f"2026/03/{scene}/{scene}.json" for scene in SCENES} <= _left(tmp_path)
+
+
 def test_files_become_products_wherever_the_definition_has_scenes_come_in_and_files_left(guide, tmp_path):
     script = GUIDE.replace("input_data", "input/scenes").replace("output_data", "output")
     moved = {"input": "/opt/ml/processing/input/scenes", "output": "/opt/ml/processing/output"}
