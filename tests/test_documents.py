@@ -11,15 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from geocadence.cli.main import _parse, _parser
+from geocadence.cli.main import parse, parsers
 from geocadence.definition import load_pipeline
 from geocadence.execution_input import read_execution_input
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "local_cloud/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "local_cloud/README.md", "benchmarks/README.md", "examples/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 ROOMS = ("container", "geocadence", "processing_scripts", "run_functions", "sample", "stacks")
+FOLDERS = (*ROOMS, "benchmarks", "docs", "examples", "local_cloud", "pipelines", "requirements", "tests", "tools")
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -40,12 +44,12 @@ def told(program: str) -> list[str]:
 
 @pytest.mark.parametrize("command", told(".venv/bin/geocadence"))
 def test_the_command_line_knows_every_command_that_is_told(command: str) -> None:
-    assert _parse(shlex.split(command.partition(" > ")[0])).run
+    assert parse(shlex.split(command.partition(" > ")[0])).run
 
 
 def test_every_command_in_a_message_can_be_typed_as_it_stands() -> None:
     """The clone is not installed as a package: nobody's PATH has a `geocadence`."""
-    verbs = "|".join(_parser()[1])
+    verbs = "|".join(parsers()[1])
     command = re.compile(rf"(\S*)geocadence (?:{verbs})\b")
     found = {}
     for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
@@ -75,6 +79,16 @@ def test_make_knows_every_target_that_is_told() -> None:
 def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    found = {
+        (page.name, name)
+        for page in PAGES
+        for name in re.findall(rf"`((?:{'|'.join(FOLDERS)})/[\w./-]+)`", page.read_text())
+    }
+    assert len(found) > 30
+    assert [(page, name) for page, name in sorted(found) if not (ROOT / name).exists()] == []
 
 
 def test_the_definition_in_the_readme_is_valid(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from geocadence.again import NothingToRetry, drift, inputs_for_retry, latest_fai
 from geocadence.backfill import cut_windows
 from geocadence.cli import runs
 from geocadence.cli.cloud import target as target_of
+from geocadence.cli.exit_codes import DETACHED, USAGE
 from geocadence.cli.screen import Screen
 from geocadence.follow import find_run
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout
 from geocadence.report.page import moment
-
-USAGE = 2
+from geocadence.source_kinds import has_scenes
 
 
 def retry(options: argparse.Namespace, screen: Screen) -> int:
@@ -34,7 +34,7 @@ def retry(options: argparse.Namespace, screen: Screen) -> int:
             screen.err.print(f"run {n} of {len(parts)}: {len(asked['scenes'])} scenes", markup=False)
         ends.append(runs.start_and_follow(target, before.pipeline, asked, options, screen))
         left = sum(len(part["scenes"]) for part in parts[n:])
-        if left and (options.no_wait or ends[-1] == runs.DETACHED):
+        if left and (options.no_wait or ends[-1] == DETACHED):
             again = f".venv/bin/geocadence retry {before.run_id}{target.flags}"
             screen.err.print(f"{left} scenes are left; once this run has ended: {again}", markup=False)
             break
@@ -71,7 +71,7 @@ def reconcile(options: argparse.Namespace, screen: Screen) -> int:
         plan = target.inputs.read_json(layout.plan)
         if not finished.is_good or plan is None:
             return screen.fail(finished.cause or f"the dry run ended as {finished.status.lower()}")
-        if plan["source"] not in ("stac", "items"):
+        if not has_scenes(plan["source"]):
             return screen.fail(
                 f"{options.reconcile} takes the objects of a {plan['source']}, not scenes: there is nothing to "
                 "compare, as nobody knows which product is of which object"

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from geocadence.backfill import read_backfill
-from geocadence.backfills import BackfillHandle, BackfillProgress, BackfillWatch, Totals, start_backfill, totals
+from geocadence.backfill_progress import BackfillHandle, BackfillProgress, BackfillWatch, Totals, start_backfill, totals
+from geocadence.cli.amounts import amounts
+from geocadence.cli.asking import note_differences, pipeline_name
 from geocadence.cli.backfill_lines import backfill_facts, tell_backfill
 from geocadence.cli.bar import ProgressBar
 from geocadence.cli.cloud import target as target_of
-from geocadence.cli.runs import DETACHED, USAGE, note_differences, pipeline_name
+from geocadence.cli.exit_codes import DETACHED, USAGE
 from geocadence.cli.screen import Screen
 from geocadence.execution_input import InvalidInput
 from geocadence.target import Target
@@ -118,8 +120,6 @@ def _told_refused(found: Totals) -> str:
 
 
 def _told(found: Totals) -> str:
-    size = f"{found.bytes / 1e9:.1f} GB of assets, " if found.bytes else ""
-    money = f"about {found.cost_usd:.2f} USD" if found.cost_usd is not None else "no price known"
     counted = ", ".join(f"{number} {verdict}" for verdict, number in found.counts.items())
-    hours = f"about {found.instance_hours:.1f} instance-hours"
-    return f"together: {found.scenes} scenes to process ({counted}), {size}{hours}, {money}"
+    taken = amounts(bytes_=found.bytes, instance_hours=found.instance_hours, cost_usd=found.cost_usd)
+    return f"together: {found.scenes} scenes to process ({counted}), {taken}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from geocadence.backfills import BackfillHandle, BackfillProgress, WindowState
+from geocadence.backfill_progress import BackfillHandle, BackfillProgress, WindowState
 from geocadence.cli.screen import Screen
 
 

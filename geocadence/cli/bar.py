@@ -7,7 +7,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from geocadence.backfills import DONE, BackfillProgress
+from geocadence.backfill_progress import DONE, BackfillProgress
 from geocadence.progress import Progress as RunProgress
 
 

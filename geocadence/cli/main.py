@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from geocadence.backfill import DEFAULT_STEP
-from geocadence.cli import again, backfill, checkup, cloud, definitions, jobs, runs
+from geocadence.cli import again, backfill, cloud, definitions, doctor, runs, submit
 from geocadence.cli.screen import Screen
 from geocadence.target import DEFAULT_REGION, TargetError
 
@@ -17,7 +17,7 @@ _RUN = "a run's id, the name of one of its jobs, or an execution's ARN"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parse(arguments)
+    options = parse(arguments)
     screen = Screen(as_json=getattr(options, "json", False))
     try:
         return options.run(options, screen)
@@ -27,8 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return screen.fail(f"AWS said no: {error}")
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser, verbs = _parser()
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options, with the verb's function as `run`; ends with 2 where they are wrong."""
+    parser, verbs = parsers()
     options, unknown = parser.parse_known_args(arguments)
     if options.verb is None:
         parser.print_help(sys.stderr)
@@ -38,7 +39,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     """The parser, and that of each verb."""
     parser = argparse.ArgumentParser(prog="geocadence", description="Scheduled geospatial pipelines on SageMaker.")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
@@ -54,71 +55,86 @@ def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
     verb.set_defaults(run=definitions.schema)
 
-    verb = _verb(verbs, "plan", runs.plan, "what a run would take, and why: an execution as a dry run", on_target=True)
+    verb = _verb(verbs, "plan", runs.plan, "show what a run would take, and why (by a dry run)", on_target=True)
     _pipeline_arguments(verb)
 
     verb = _verb(verbs, "run", runs.run, "start a run and follow it to its end", on_target=True)
     _pipeline_arguments(verb)
-    verb.add_argument("--dry-run", action="store_true", help="plan only, start no job")
+    verb.add_argument("--dry-run", action="store_true", help="only plan; start no job")
     _following_arguments(verb)
 
-    verb = _verb(verbs, "status", _status, "the latest runs, one run in detail, or what is missing", on_target=True)
+    verb = _verb(
+        verbs, "status", _status, "list the latest runs, show one run, or compare with the source", on_target=True
+    )
     verb.add_argument("of", nargs="?", metavar="RUN", help=f"{_RUN}; or a backfill's name")
     verb.add_argument(
-        "--reconcile", metavar="NAME", help="compare the source's catalogue with ours, from --start to --end"
+        "--reconcile", metavar="NAME", help="compare the source with the catalogue, from --start to --end"
     )
-    verb.add_argument("--start", metavar="TIME", help="with --reconcile: from when")
-    verb.add_argument("--end", metavar="TIME", help="with --reconcile: until when (default: now)")
+    verb.add_argument("--start", metavar="TIME", help="with --reconcile: the start of the span")
+    verb.add_argument("--end", metavar="TIME", help="with --reconcile: the end of the span (default: now)")
     verb.add_argument(
         "--step",
         metavar="PERIOD",
         default=DEFAULT_STEP,
-        help=f"with --reconcile: compare so much at once ({DEFAULT_STEP})",
+        help=f"with --reconcile: how much to compare at a time (default: {DEFAULT_STEP})",
     )
 
-    text = "a long span, window by window: each one a run; again to follow it, or to do what is missing"
+    text = "run a long span, window by window; repeat the command to follow it, or to continue it"
     verb = _verb(verbs, "backfill", backfill.backfill, text, on_target=True)
     _naming_arguments(verb)
-    verb.add_argument("--start", metavar="TIME", required=True, help="from when, e.g. 2025-01-01")
-    verb.add_argument("--end", metavar="TIME", help="until when (default: now)")
-    verb.add_argument("--step", metavar="PERIOD", help=f"how long a window is, e.g. P1M, P7D (default: {DEFAULT_STEP})")
-    text = "take scenes that have a product, too; again: those that an attempt which did not succeed has not made anew"
+    verb.add_argument("--start", metavar="TIME", required=True, help="the start of the span, e.g. 2025-01-01")
+    verb.add_argument("--end", metavar="TIME", help="the end of the span (default: now)")
+    verb.add_argument(
+        "--step", metavar="PERIOD", help=f"the length of a window, e.g. P1M or P7D (default: {DEFAULT_STEP})"
+    )
+    text = "also take scenes that have a product; when repeated after a failure, only those not remade yet"
     verb.add_argument("--recompute", action="store_true", help=text)
     verb.add_argument("--instance-count", type=int, metavar="N", help="instances of a job (default: the definition's)")
-    verb.add_argument("--dry-run", action="store_true", help="plan every window, start no job: what it would take")
     verb.add_argument(
-        "--max-cost-usd", type=float, metavar="USD", help="plan every window first; above this sum start nothing"
+        "--dry-run", action="store_true", help="plan every window and say what it would take; start no job"
     )
-    verb.add_argument("--no-wait", action="store_true", help="start, print the backfill's name, do not follow")
+    verb.add_argument(
+        "--max-cost-usd",
+        type=float,
+        metavar="USD",
+        help="plan every window first, and start nothing if the sum is above this",
+    )
+    verb.add_argument("--no-wait", action="store_true", help="print the backfill's name, and do not follow it")
 
-    verb = _verb(verbs, "retry", again.retry, "what a run was to produce and did not, once more", on_target=True)
+    verb = _verb(verbs, "retry", again.retry, "run again what a run was to produce and did not", on_target=True)
     verb.add_argument("of", metavar="RUN", help=_RUN)
     _following_arguments(verb)
 
-    verb = _verb(verbs, "recompute", again.recompute, "make the products of a window's scenes anew", on_target=True)
+    verb = _verb(verbs, "recompute", again.recompute, "remake the products of all scenes of a window", on_target=True)
     _pipeline_arguments(verb, recompute=False)
     _following_arguments(verb)
 
-    verb = _verb(verbs, "logs", runs.logs, "what a run's processing jobs wrote", on_target=True)
+    verb = _verb(verbs, "logs", runs.logs, "print what the processing jobs of a run wrote", on_target=True)
     verb.add_argument("of", metavar="RUN", help=_RUN)
 
-    text = "one job by the SageMaker SDK's ScriptProcessor, past the state machine"
-    verb = _verb(verbs, "submit", jobs.submit_job, text, on_target=True)
+    text = "start one job with the SageMaker SDK's ScriptProcessor, without the state machine"
+    verb = _verb(verbs, "submit", submit.submit, text, on_target=True)
     _pipeline_arguments(verb)
     verb.add_argument(
         "--wait",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="follow the job's status and logs; --no-wait prints its run's id",
+        help="follow the job's status and logs; --no-wait only prints the id of its run",
     )
 
     verb = _verb(
-        verbs, "doctor", checkup.doctor, "region, bootstrap, image, quotas, deployment, schedule", on_target=True
+        verbs,
+        "doctor",
+        doctor.doctor,
+        "check region, bootstrap, image, quotas, deployment and schedule",
+        on_target=True,
     )
-    verb.add_argument("name", nargs="?", metavar="NAME", help="this pipeline only (default: all under pipelines)")
-    verb.add_argument("--definition", metavar="FILE", help="the pipeline of this definition, instead of NAME")
+    verb.add_argument("name", nargs="?", metavar="NAME", help="only this pipeline (default: all under pipelines)")
+    verb.add_argument("--definition", metavar="FILE", help="the pipeline of this definition file, instead of NAME")
 
-    verb = _verb(verbs, "local", cloud.local, "the local cloud: AWS on this machine")
+    verb = _verb(
+        verbs, "local", cloud.local, "start or stop the local cloud, an AWS on this machine, or show whether it runs"
+    )
     verb.add_argument("action", choices=("up", "down", "status"))
     return parser, verbs.choices
 
@@ -139,20 +155,20 @@ def _verb(verbs, name, function, text, *, on_target: bool = False) -> argparse.A
 
 
 def _following_arguments(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--out", metavar="DIR", help="fetch what the run made into DIR/<run-id>/")
-    verb.add_argument("--no-wait", action="store_true", help="start, print the run's id, do not follow")
+    verb.add_argument("--out", metavar="DIR", help="download the results of the run to DIR/<run-id>/")
+    verb.add_argument("--no-wait", action="store_true", help="print the run's id, and do not follow it")
 
 
 def _naming_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("name", nargs="?", metavar="NAME", help="the pipeline's name")
-    verb.add_argument("--definition", metavar="FILE", help="the pipeline of this definition, instead of NAME")
+    verb.add_argument("--definition", metavar="FILE", help="the pipeline of this definition file, instead of NAME")
 
 
 def _pipeline_arguments(verb: argparse.ArgumentParser, *, recompute: bool = True) -> None:
     _naming_arguments(verb)
     verb.add_argument("--start", metavar="TIME", help="the window's start, e.g. 2026-11-01 or 2026-11-01T06:00:00Z")
     verb.add_argument("--end", metavar="TIME", help="the window's end (default: now)")
-    verb.add_argument("--scene", action="append", metavar="ID", help="this scene only; may be given several times")
+    verb.add_argument("--scene", action="append", metavar="ID", help="only this scene; may be given several times")
     if recompute:
-        verb.add_argument("--recompute", action="store_true", help="take scenes that have a product, too")
+        verb.add_argument("--recompute", action="store_true", help="also take scenes that have a product")
     verb.add_argument("--instance-count", type=int, metavar="N", help="instances of a job (default: the definition's)")

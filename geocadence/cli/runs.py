@@ -7,15 +7,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from geocadence.backfills import BackfillWatch, find_backfill
+from geocadence.backfill_progress import BackfillWatch, find_backfill
+from geocadence.cli.amounts import amounts
+from geocadence.cli.asking import execution_input, note_differences, pipeline_name
 from geocadence.cli.backfill_lines import tell_backfill
 from geocadence.cli.bar import ProgressBar
 from geocadence.cli.cloud import target as target_of
+from geocadence.cli.exit_codes import DETACHED, USAGE
 from geocadence.cli.job_lines import tell_jobs, with_phases
 from geocadence.cli.screen import Screen
-from geocadence.definition import DefinitionErrors, load_pipeline
-from geocadence.definition.files import pipelines_folder
-from geocadence.deployed_definition import noted_differences
 from geocadence.follow import Finished, fetch_run, find_run, follow, start
 from geocadence.instants import format_instant
 from geocadence.layout import RunLayout
@@ -23,11 +23,8 @@ from geocadence.progress import RunHandle, RunWatch
 from geocadence.recent import recent_runs
 from geocadence.report.page import duration, moment
 from geocadence.run_logs import read_logs
+from geocadence.source_kinds import has_scenes
 from geocadence.target import Target, TargetError
-from geocadence.undeployed import deploying
-
-DETACHED = 130
-USAGE = 2
 
 
 def plan(options: argparse.Namespace, screen: Screen) -> int:
@@ -56,7 +53,7 @@ def plan(options: argparse.Namespace, screen: Screen) -> int:
     window = document["window"]
     screen.say(f"window {moment(window['start'])} to {moment(window['end'])}")
     counts = ", ".join(f"{number} {verdict}" for verdict, number in document["counts"].items())
-    is_scenes = document["source"] in ("stac", "items")
+    is_scenes = has_scenes(document["source"])
     screen.say(f"{document['planned']} {'scenes' if is_scenes else 'objects'} to process" + f" ({counts})" * is_scenes)
     if is_scenes and not document["decisions"]:
         screen.say("the source has no scene in this window (--start and --end name another)")
@@ -187,51 +184,9 @@ def logs(options: argparse.Namespace, screen: Screen) -> int:
     return 0
 
 
-def pipeline_name(options: argparse.Namespace, screen: Screen) -> str | int:
-    """The pipeline that is meant, or the exit code of not knowing."""
-    if (options.name is None) == (options.definition is None):
-        screen.fail("name a pipeline, or give its --definition FILE (one of the two)")
-        return USAGE
-    if options.name is not None:
-        return options.name
-    try:
-        return load_pipeline(Path(options.definition)).name
-    except DefinitionErrors as errors:
-        screen.err.print(str(errors), markup=False)
-        return 1
-
-
-def note_differences(target: Target, name: str, options: argparse.Namespace, screen: Screen) -> None:
-    """Say on stderr where the file here is not what is deployed, by which everything runs."""
-    path = Path(options.definition) if options.definition else pipelines_folder() / f"{name}.yaml"
-    try:
-        found = noted_differences(target, load_pipeline(path))
-    except DefinitionErrors:  # of a pipeline that is deployed there need be no good file here
-        return
-    if found:
-        told = (
-            f"{path} is not what is deployed ({', '.join(found)}), and what is deployed runs; {deploying(target, name)}"
-        )
-        screen.err.print(told, markup=False)
-
-
-def execution_input(options: argparse.Namespace, *, dry_run: bool) -> dict[str, Any]:
-    """Only what was asked for: the state machine knows the defaults, and checks the values."""
-    window = {key: value for key in ("start", "end") if (value := getattr(options, key)) is not None}
-    given = {
-        "window": window or None,
-        "scenes": options.scene,
-        "recompute": options.recompute or None,
-        "instance_count": options.instance_count,
-        "dry_run": dry_run or None,
-    }
-    return {key: value for key, value in given.items() if value is not None}
-
-
 def _expected(expected: dict[str, Any]) -> str:
-    size = f"{expected['bytes'] / 1e9:.1f} GB of assets, " if expected["bytes"] else ""
-    money = f", about {expected['cost_usd']:.2f} USD" if expected["cost_usd"] is not None else ", no price known"
-    return f"{size}about {expected['instance_hours']:.1f} instance-hours{money} ({expected['basis']})"
+    hours, cost = expected["instance_hours"], expected["cost_usd"]
+    return f"{amounts(bytes_=expected['bytes'], instance_hours=hours, cost_usd=cost)} ({expected['basis']})"
 
 
 def follow_quietly(target: Target, name: str, asked: dict[str, Any], screen: Screen) -> Finished | int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from geocadence.backfills import BackfillHandle, BackfillProgress, Totals, WindowState, totals
+from geocadence.backfill_progress import BackfillHandle, BackfillProgress, Totals, WindowState, totals
 from geocadence.cli import backfill as verb
 from geocadence.cli import main
 from geocadence.follow import RunHandle

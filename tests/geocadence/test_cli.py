@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from geocadence.cli import main
+from geocadence.cli import asking, main
 from geocadence.cli import runs as run_verbs
 from geocadence.follow import Finished, Progress, RunHandle
 from geocadence.instants import parse_instant
@@ -50,7 +50,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return told["finished"]
 
     monkeypatch.setattr(run_verbs, "target_of", lambda options: FakeTarget())
-    monkeypatch.setattr(run_verbs, "noted_differences", lambda target, definition: told.get("differences", []))
+    monkeypatch.setattr(asking, "noted_differences", lambda target, definition: told.get("differences", []))
     monkeypatch.setattr(run_verbs, "start", start)
     monkeypatch.setattr(run_verbs, "follow", follow)
     return told

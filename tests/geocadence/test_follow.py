@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from geocadence import progress as progress_module
-from geocadence.backfills import find_backfill, start_backfill
+from geocadence.backfill_progress import find_backfill, start_backfill
 from geocadence.close.closing import Ending, close_run
 from geocadence.follow import fetch_run, find_run, follow, start
 from geocadence.layout import job_name_prefix, run_id_of

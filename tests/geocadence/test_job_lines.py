@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from geocadence.cli import jobs as submit_verb
 from geocadence.cli import main
 from geocadence.cli import runs as run_verbs
+from geocadence.cli import submit as submit_verb
 from geocadence.cli.job_lines import tell_jobs, with_phases
 from geocadence.cli.screen import Screen
 from geocadence.instants import format_instant, parse_instant

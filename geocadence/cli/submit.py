@@ -6,9 +6,10 @@ import argparse
 import time
 from typing import Any
 
+from geocadence.cli.asking import execution_input, note_differences, pipeline_name
 from geocadence.cli.cloud import target as target_of
+from geocadence.cli.exit_codes import DETACHED
 from geocadence.cli.job_lines import tell_jobs, with_phases
-from geocadence.cli.runs import DETACHED, execution_input, note_differences, pipeline_name
 from geocadence.cli.screen import Screen
 from geocadence.close.jobs import describe
 from geocadence.job_log import JobLog
@@ -18,7 +19,7 @@ from geocadence.target import Target
 _ENDED = ("Completed", "Failed", "Stopped")
 
 
-def submit_job(options: argparse.Namespace, screen: Screen) -> int:
+def submit(options: argparse.Namespace, screen: Screen) -> int:
     pipeline = pipeline_name(options, screen)
     if isinstance(pipeline, int):
         return pipeline

@@ -51,6 +51,8 @@ class WindowState:
 
 @dataclass(frozen=True)
 class BackfillProgress:
+    """How far a backfill is, window by window; `cause` is the sentence that it failed with."""
+
     status: str  # of the execution: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED
     windows: list[WindowState]
     cause: str = ""
@@ -105,6 +107,7 @@ def start_backfill(target: Target, pipeline: str, asked: dict[str, Any]) -> tupl
 
 
 def backfill_handle(target: Target, execution_arn: str) -> BackfillHandle:
+    """The backfill of an execution; botocore's ClientError where there is none."""
     answer = target.client("stepfunctions").describe_execution(executionArn=execution_arn)
     return BackfillHandle(
         target.pipeline_of(execution_arn),
