@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from geocadence.bucket import PARALLEL, Bucket
 from geocadence.sessions import new_session
 
+NO_LOCAL_CLOUD = "the local cloud is not running; start it with `.venv/bin/geocadence local up`"
 DEFAULT_REGION = "us-west-2"
 _OF_BACKFILLS = "_backfill"
 
@@ -63,7 +64,7 @@ class Target:
     def on_local_cloud(cls, cloud: LocalCloud | None, *, stage: str = "local") -> Target:
         """The stage on a running local cloud; nothing of the user's AWS set-up is read."""
         if cloud is None:
-            raise TargetError("the local cloud is not running; start it with `.venv/bin/geocadence local up`")
+            raise TargetError(NO_LOCAL_CLOUD)
         environment = cloud.environment()
         core = botocore.session.Session()
         core.set_config_variable("config_file", environment["AWS_CONFIG_FILE"])

@@ -8,7 +8,7 @@ from typing import Any
 
 from geocadence.cli.screen import Screen
 from geocadence.definition import LOCAL_STAGE, is_stage_name
-from geocadence.target import Target, TargetError
+from geocadence.target import NO_LOCAL_CLOUD, Target, TargetError
 
 
 def target(options: argparse.Namespace) -> Target:
@@ -46,7 +46,7 @@ def _tell(found: Any, screen: Screen) -> None:
         facts = {"endpoint": found.endpoint, "environment": found.environment()} if found is not None else {}
         screen.facts({"running": found is not None, **facts})
     elif found is None:
-        screen.say("the local cloud is not running; start it with `.venv/bin/geocadence local up`")
+        screen.say(NO_LOCAL_CLOUD)
     else:
         # Only the exports go to stdout, so that `eval "$(geocadence local up)"` points a shell at the cloud.
         screen.err.print(f"the local cloud runs at {found.endpoint}; for the AWS CLI and other tools:", markup=False)
