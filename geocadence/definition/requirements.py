@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ _ADDRESS = re.compile(r"(?:[\w.-]+\s*(?:\[[^]]*\])?\s*@\s*|(?=[a-z][a-z0-9+.-]*:
 _PATH = re.compile(
     r"-e\b|--editable\b|\.|/|file:|(?!-)[^\s;@]+(?:/|\.(?:whl|zip|tgz|tar\.\w+)(?:\s|;|$))", re.IGNORECASE
 )
+# As pip and uv have them: https://pip.pypa.io/en/stable/reference/requirements-file-format/#using-environment-variables
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 
 
@@ -27,11 +30,15 @@ class UnusableRequirements(Exception):
 
 @dataclass(frozen=True)
 class Line:
-    """A line that says something, and the file that it stands in."""
+    """A line that says something, and the file that it stands in.
+
+    `start` is where paths of wheels begin, for uv: the folder of the file that includes all others.
+    """
 
     file: Path
     number: int
     text: str
+    start: Path
 
     @property
     def place(self) -> str:
@@ -58,9 +65,10 @@ class Line:
         """The wheels on this machine that the line names, or may choose from."""
         if self.folder_of_wheels:
             return sorted(self.folder_of_wheels.glob("*.whl"))
-        address = urlsplit(_address(self.text))
-        place = Path(unquote(address.path))
-        return [place] if address.scheme == "file" and place.is_file() else []
+        address = _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), _address(self.text))
+        parts = urlsplit(address)
+        place = self.start / (unquote(parts.path) if parts.scheme else address)
+        return [place] if parts.scheme in ("", "file") and place.is_file() else []
 
 
 def read_requirements(file: Path) -> list[Line]:
@@ -69,7 +77,7 @@ def read_requirements(file: Path) -> list[Line]:
     Raises:
         UnusableRequirements: one is not there, includes itself, is no text, or names what is no wheel.
     """
-    return list(_lines(file))
+    return list(_lines(file, start=file.parent))
 
 
 def requirements_digest(file: Path) -> str:
@@ -101,7 +109,7 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _lines(file: Path, within: tuple[Path, ...] = ()) -> Iterator[Line]:
+def _lines(file: Path, *, start: Path, within: tuple[Path, ...] = ()) -> Iterator[Line]:
     try:
         content = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -112,7 +120,7 @@ def _lines(file: Path, within: tuple[Path, ...] = ()) -> Iterator[Line]:
             continue
         if why := _why_unusable(text):
             raise UnusableRequirements(f"{file}:{number}: {text} {why}")
-        line = Line(file, number, text)
+        line = Line(file, number, text, start)
         yield line
         if line.included:
             name = _INCLUDE.match(text)["file"]
@@ -120,7 +128,7 @@ def _lines(file: Path, within: tuple[Path, ...] = ()) -> Iterator[Line]:
                 raise UnusableRequirements(f"{line.place}: {name} is not there")
             if line.included.resolve() in (*within, file.resolve()):
                 raise UnusableRequirements(f"{line.place}: {name} includes itself (take the line out)")
-            yield from _lines(line.included, (*within, file.resolve()))
+            yield from _lines(line.included, start=start, within=(*within, file.resolve()))
 
 
 def _address(text: str) -> str:
@@ -140,7 +148,7 @@ def _why_unusable(text: str) -> str:
             "folder by --find-links)"
         )
     if not address and not text.startswith("-") and re.search(r"\.whl\b", text, re.IGNORECASE):
-        return "is a wheel by its path (name it as package @ file:///path/to/it.whl, or its folder by --find-links)"
+        return "is a wheel by its path (name it as package @ ./path/to/it.whl, or its folder by --find-links)"
     if not address and _PATH.match(text):
         return "is no package of an index (only wheels travel: put modules of your own into the script's folder)"
     return ""

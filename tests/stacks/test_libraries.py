@@ -406,6 +406,28 @@ def test_a_wheel_in_a_folder_with_a_blank_in_its_name_travels_and_another_in_its
     assert requirements_digest(asked) != before
 
 
+@pytest.mark.parametrize(
+    "address", ["./index/{}", "index/{}", "file:index/{}", "{folder}/index/{}", "${{WHEELS_OF_OURS}}/{}"]
+)
+def test_a_wheel_built_again_is_a_change_however_its_path_is_written(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, address: str
+) -> None:
+    monkeypatch.setenv("WHEELS_OF_OURS", str(project / "index"))
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    (project / "more").mkdir()
+    line = f"bands @ {address.format('bands-1.0-cp310-cp310-manylinux_2_17_x86_64.whl', folder=project)}\n"
+    # Paths begin beside the file that includes the others, as uv has it.
+    (project / "more/included.txt").write_text(line)
+    asked = Libraries(requirements(project, "-r more/included.txt\n"))
+    asked.zips(("3.10",))
+    before = requirements_digest(asked.requirements)
+
+    wheel(project, "bands", "cp310-cp310-manylinux_2_17_x86_64", "PYTHON = 'again'")
+    assert requirements_digest(asked.requirements) != before
+    with zipfile.ZipFile(asked.zips(("3.10",))["3.10"]) as packed:
+        assert packed.read("bands/__init__.py") == b"PYTHON = 'again'"
+
+
 def test_an_included_file_that_is_not_there_is_named(project: Path) -> None:
     with pytest.raises(NoWheels, match=r"requirements\.txt:3: gone\.txt is not there"):
         Libraries(requirements(project, "-c gone.txt\n")).zips(("3.10",))
