@@ -3,7 +3,8 @@
 Longitudes go round: a ring whose neighbours are more than half a turn apart crosses the antimeridian (GeoJSON wants
 it cut there, https://www.rfc-editor.org/rfc/rfc7946#section-3.1.9, and catalogues often don't). Such rings are
 unrolled to longitudes beyond 180, and the area is looked for one turn to either side too. A ring that goes all the way
-round ends a turn from where it began: it holds the pole that it lies nearer to.
+round ends a turn from where it began: it holds the pole that it lies nearer to. 180 and -180 are one meridian: from the
+one to the other an edge leads over the globe only where it is drawn so, as of its box.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import Any
 import shapely
 from shapely.affinity import translate
 from shapely.errors import ShapelyError
-from shapely.geometry import box, shape
+from shapely.geometry import GeometryCollection, MultiLineString, MultiPolygon, Polygon, box, shape
 from shapely.geometry.base import BaseGeometry
 
-_TURN = 360.0
+_TURN, _POLE = 360.0, 90.0
+
+Line = list[tuple[float, float]]
 
 
 class Area:
@@ -47,11 +50,13 @@ class Area:
 def cut_at_antimeridian(geometry: dict[str, Any]) -> list[dict[str, Any]]:
     """The same ground as simple geometries within -180 to 180, as GeoJSON wants it and APIs read it.
 
-    Plane geometry takes a ring over the antimeridian for all of the globe but what it means.
+    Plane geometry takes a ring over the antimeridian for all of the globe but what it means, and one round a pole for
+    a line.
     """
-    unrolled = shape(_unrolled(geometry))
+    unrolled = _unrolled(geometry)
     west, _, east, _ = unrolled.bounds
-    if west >= -_TURN / 2 and east <= _TURN / 2:
+    is_within = west >= -_TURN / 2 and east <= _TURN / 2
+    if is_within and (geometry["type"] != "Polygon" or unrolled.normalize() == shape(geometry).normalize()):
         return [geometry]
     made, globe = shapely.make_valid(unrolled), box(-_TURN / 2, -90, _TURN / 2, 90)
     pieces = [translate(made, n * _TURN).intersection(globe) for n in (-1, 0, 1)]
@@ -62,12 +67,12 @@ def cut_at_antimeridian(geometry: dict[str, Any]) -> list[dict[str, Any]]:
     return [json.loads(shapely.to_geojson(part)) for part in whole]
 
 
-def as_valid(polygons: dict[str, Any]) -> dict[str, Any]:
-    """A MultiPolygon whose parts do not overlap, which APIs refuse or read as they like; valid ones as they are."""
-    made = shape(polygons)
+def as_valid(geometry: dict[str, Any]) -> dict[str, Any]:
+    """Without edges that cross or parts that overlap, which APIs refuse or read as they like; else as it is."""
+    made = shape(geometry)
     if made.is_valid:
-        return polygons
-    ground = shapely.union_all([shapely.make_valid(part) for part in made.geoms])
+        return geometry
+    ground = shapely.union_all([shapely.make_valid(part) for part in shapely.get_parts(made)])
     return json.loads(shapely.to_geojson(ground))
 
 
@@ -91,7 +96,7 @@ def _shape(geometry: Any) -> BaseGeometry | None:
     if not isinstance(geometry, dict):
         return None
     try:
-        made = shape(_unrolled(geometry))
+        made = _unrolled(geometry)
         return None if made.is_empty else shapely.make_valid(made)
     except (ShapelyError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None  # footprints are other people's: what can't be read decides nothing
@@ -116,46 +121,90 @@ def _box(bbox: Any) -> BaseGeometry | None:
     return box(west, south, east if east >= west else east + _TURN, north)
 
 
-def _unrolled(geometry: dict[str, Any]) -> dict[str, Any]:
+def _unrolled(geometry: dict[str, Any]) -> BaseGeometry:
     if geometry["type"] == "GeometryCollection":
-        return {"type": geometry["type"], "geometries": [_unrolled(part) for part in geometry["geometries"]]}
+        return GeometryCollection([_unrolled(part) for part in geometry["geometries"]])
     if geometry["type"] in ("Point", "MultiPoint"):
-        return geometry
+        return shape(geometry)
     if geometry["type"] == "Polygon":
-        return {"type": "Polygon", "coordinates": _rings(geometry["coordinates"])}
+        return _polygon(geometry["coordinates"])
     if geometry["type"] == "MultiPolygon":
-        return {"type": "MultiPolygon", "coordinates": [_rings(rings) for rings in geometry["coordinates"]]}
+        polygons = [_polygon(rings) for rings in geometry["coordinates"]]
+        return MultiPolygon([part for polygon in polygons for part in shapely.get_parts(polygon)])
     lines = geometry["coordinates"] if geometry["type"] == "MultiLineString" else [geometry["coordinates"]]
-    return {"type": "MultiLineString", "coordinates": [_line(line) for line in lines]}
+    return MultiLineString([_line(line) for line in lines])
 
 
-def _rings(rings: Sequence[Any]) -> list[Any]:
+def _polygon(rings: Sequence[Any]) -> BaseGeometry:
     """Holes go where their outer ring is."""
-    outer, *holes = [_over_the_pole(_line(ring)) for ring in rings]
+    outer, *holes = [_ring(ring) for ring in rings]
+    if _goes_round(outer):
+        return _round_a_pole(outer, holes)
     middle = (min(x for x, _ in outer) + max(x for x, _ in outer)) / 2
-    return [outer, *([(x + _turns(hole[0][0], middle), y) for x, y in hole] for hole in holes)]
+    return Polygon(outer, [[(x + _turns(hole[0][0], middle), y) for x, y in hole] for hole in holes])
 
 
-def _over_the_pole(ring: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """A ring round a pole closed along it, where its meridians meet."""
-    (first, south), (last, _) = ring[0], ring[-1]
+def _round_a_pole(outer: Line, holes: Sequence[Line]) -> BaseGeometry:
+    """Its seam lies where the ring begins, which a hole may cross, or begin elsewhere itself."""
+    ground, *cut = [Polygon(_over_the_pole(ring)) for ring in (outer, *holes)]
+    if not cut:
+        return ground
+    gone = [translate(shapely.make_valid(hole), turn) for hole in cut for turn in (-_TURN, 0, _TURN)]
+    left = shapely.make_valid(ground).difference(shapely.union_all(gone))
+    return MultiPolygon([part for part in shapely.get_parts(left) if isinstance(part, Polygon)])
+
+
+def _goes_round(ring: Line) -> bool:
     # What was added up step by step is a whole turn but for rounding.
-    if not math.isclose(abs(last - first), _TURN, abs_tol=1e-6):
+    return math.isclose(abs(ring[-1][0] - ring[0][0]), _TURN, abs_tol=1e-6)
+
+
+def _over_the_pole(ring: Line) -> Line:
+    """A ring round a pole closed along it, where its meridians meet."""
+    if not _goes_round(ring):
         return ring
-    pole = math.copysign(90.0, sum(y for _, y in ring))
+    (first, south), (last, _) = ring[0], ring[-1]
+    pole = math.copysign(_POLE, sum(y for _, y in ring))
     return [*ring, (last, pole), (first, pole), (first, south)]
 
 
-def _line(positions: Sequence[Any]) -> list[tuple[float, float]]:
-    """Each position at most half a turn from the one before; a whole turn is the globe's own width."""
-    line: list[tuple[float, float]] = []
+def _ring(positions: Sequence[Any]) -> Line:
+    """Along a pole any longitude is next to any other: a ring that leads there is unrolled from behind it on."""
+    ring = positions if positions[0] == positions[-1] else [*positions, positions[0]]
+    along = [n for n in range(1, len(ring)) if abs(ring[n][1]) == abs(ring[n - 1][1]) == _POLE]
+    if not along:
+        return _line(ring)
+    line = _line([*ring[along[-1] :], *ring[1 : along[-1]]])
+    return [*line, line[0]]
+
+
+def _line(positions: Sequence[Any]) -> Line:
+    """Each position at most half a turn from the one before, but where an edge is as wide as the globe."""
+    line: Line = []
     turns, before = 0.0, None
-    for x, y, *_ in positions:
-        if before is not None and abs(x - before) != _TURN:
+    for n, (x, y, *_) in enumerate(positions):
+        if before is not None and not is_as_wide_as_the_globe(positions, n):
             turns += _turns(x, before)
         line.append((x + turns, y))
         before = x
     return line
+
+
+def is_as_wide_as_the_globe(positions: Sequence[Any], n: int) -> bool:
+    """Whether the edge that ends at position `n` leads from the globe's one side to the other.
+
+    The globe's box has such, between its sides or along a pole. Elsewhere 180 and -180 follow each other where a line
+    comes to the antimeridian and goes on behind it.
+    """
+    (west, south, *_), (east, north, *_) = positions[n - 1], positions[n]
+    if abs(east - west) != _TURN:
+        return False
+    if abs(south) == abs(north) == _POLE:
+        return True
+    is_ring = positions[0] == positions[-1]
+    before = positions[n - 2] if n > 1 else positions[-2] if is_ring else None
+    after = positions[n + 1] if n + 1 < len(positions) else positions[1] if is_ring else None
+    return (before is not None and before[0] == west) or (after is not None and after[0] == east)
 
 
 def _turns(longitude: float, near: float) -> float:

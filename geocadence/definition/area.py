@@ -11,7 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from geocadence.catalogue.area import as_valid, cut_at_antimeridian
+from shapely.geometry import shape
+
+from geocadence.catalogue.area import as_valid, cut_at_antimeridian, is_as_wide_as_the_globe
 
 Geometry = dict[str, Any]
 
@@ -45,7 +47,7 @@ def one_geometry(data: Any) -> Geometry:
     if not parts:
         raise ValueError("holds no geometry (expected at least one)")
     if len(parts) == 1:
-        return parts[0]
+        return as_valid(parts[0])
     if all(part["type"] == "Polygon" for part in parts):
         return as_valid({"type": "MultiPolygon", "coordinates": [part["coordinates"] for part in parts]})
     return {"type": "GeometryCollection", "geometries": parts}
@@ -81,13 +83,19 @@ def _checked(geometry: dict[str, Any]) -> Geometry:
     if kind == "Polygon" and any(len(ring) < 4 or ring[0] != ring[-1] for ring in coordinates):
         raise ValueError("has a ring that is not closed (a ring's last position repeats its first, 4 at least)")
     for line in _lines(kind, coordinates):
-        for (longitude, _), (following, _) in pairwise(line):
-            if _HALF_TURN < abs(following - longitude) < _SURELY_OVER:
+        for n, ((longitude, _), (following, _)) in enumerate(pairwise(line), start=1):
+            if _HALF_TURN < abs(following - longitude) < _SURELY_OVER or _is_in_doubt(kind, coordinates, line, n):
                 raise ValueError(
                     f"has an edge from longitude {longitude} to {following}, which may go either way round the globe "
                     "(put a position between the two, or cut the geometry at the antimeridian)"
                 )
     return {"type": kind, "coordinates": coordinates}
+
+
+def _is_in_doubt(kind: str, coordinates: Any, line: Any, n: int) -> bool:
+    """Whether an edge between the two names of the antimeridian makes sense in the plane as well, as a side of it."""
+    is_turn = abs(line[n][0] - line[n - 1][0]) == 2 * _HALF_TURN and not is_as_wide_as_the_globe(line, n)
+    return is_turn and kind == "Polygon" and shape({"type": kind, "coordinates": coordinates}).is_valid
 
 
 def _lines(kind: str, coordinates: Any) -> list[Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from shapely import get_parts
-from shapely.geometry import shape
+from shapely.geometry import Point, Polygon, shape
 
 from geocadence.catalogue.area import Area
 from geocadence.definition.area import one_geometry
@@ -165,14 +168,126 @@ def test_a_box_over_the_antimeridian() -> None:
     assert not Area(square(0, -17, 1, -16)).intersects(footprint(None, [179.9, -17, -179.9, -16]))
 
 
-@pytest.mark.parametrize("first", [0, 170.2, 179.987654, -170.2])
-def test_an_area_round_a_pole_holds_it(first: float) -> None:
-    longitudes = [(first + turn + 180) % 360 - 180 for turn in (0, 90, 180, 270)]
-    cut = shape(one_geometry({"type": "Polygon", "coordinates": [[[x, 80] for x in (*longitudes, longitudes[0])]]}))
+def parallel(latitude: float, *, first: float = 0.0, corners: int = 8, eastward: int = 1) -> list[list[float]]:
+    """A ring along a parallel, from a longitude on."""
+    turned = [(first + eastward * n * 360 / corners + 180) % 360 - 180 for n in range(corners)]
+    return [[x, latitude] for x in (first, *turned[1:], first)]
+
+
+@pytest.mark.parametrize("eastward", [1, -1])
+@pytest.mark.parametrize("first", [0, 170.2, 179.987654, -170.2, -180, 180])
+def test_an_area_round_a_pole_holds_it(first: float, eastward: int) -> None:
+    """Which is what an API is asked for: in the plane the ring is a line, and no scene is in it."""
+    ring = parallel(80, first=first, corners=4, eastward=eastward)
+    cut = shape(one_geometry({"type": "Polygon", "coordinates": [ring]}))
 
     assert cut.is_valid
     assert cut.bounds == pytest.approx((-180, 80, 180, 90))
     assert cut.area == pytest.approx(3600)
+
+
+@pytest.mark.parametrize(
+    "hole", [parallel(80), parallel(80, first=175), parallel(80, first=100, eastward=-1), parallel(80, first=-180)]
+)
+def test_a_hole_round_a_pole_is_none_of_the_area(hole: list[list[float]]) -> None:
+    belt = {"type": "Polygon", "coordinates": [parallel(60, first=13.7), hole]}
+
+    assert shape(one_geometry(belt)).area == pytest.approx(20 * 360)
+    for area in (Area(belt), Area(one_geometry(belt))):
+        assert area.intersects(footprint(square(100, 70, 101, 71)))
+        assert not area.intersects(footprint(square(100, 85, 101, 86)))
+
+
+@pytest.mark.parametrize("west", [-5, 8, 175])
+@pytest.mark.parametrize("first", [0, -180, 13.7])
+def test_a_hole_over_the_seam_of_a_ring_round_a_pole_is_cut_out_on_both_sides(first: float, west: float) -> None:
+    east = west + 10 if west < 170 else west - 350
+    hole = [[west, 70], [east, 70], [east, 71], [west, 71], [west, 70]]
+    cap = {"type": "Polygon", "coordinates": [parallel(60, first=first), hole]}
+
+    assert shape(one_geometry(cap)).area == pytest.approx(30 * 360 - 10)
+    assert not any(Area(cap).intersects(footprint(square(x, 70.4, x + 0.1, 70.5))) for x in (west + 1, east - 1))
+
+
+@pytest.mark.parametrize("latitude", [-17, 81])
+def test_the_antimeridian_has_two_names(latitude: float) -> None:
+    """A ring that comes to 180 and goes on from -180 has not been to the globe's other side in between."""
+    south, north = latitude, latitude + 1
+    over = [[179, south], [180, south], [-180, south], [-179, south]]
+    back = [[-179, north], [-180, north], [180, north], [179, north], [179, south]]
+    ring = {"type": "Polygon", "coordinates": [over + back]}
+
+    assert shape(one_geometry(ring)).area == pytest.approx(2)
+    assert Area(ring).intersects(footprint(square(-179.6, south + 0.4, -179.5, south + 0.5)))
+    assert not Area(ring).intersects(footprint(square(0, south + 0.4, 1, south + 0.5)))
+
+
+def test_a_ring_round_a_pole_may_end_by_the_other_name_of_where_it_began() -> None:
+    ring = [[-180, 80], [-90, 80], [0, 80], [90, 80], [180, 80], [-180, 80]]
+
+    assert shape(one_geometry({"type": "Polygon", "coordinates": [ring]})).area == pytest.approx(3600)
+
+
+def test_an_edge_from_one_side_to_the_other_that_makes_sense_in_the_plane_as_well_is_refused() -> None:
+    triangle = {"type": "Polygon", "coordinates": [[[-180, 60], [0, 70], [180, 60], [-180, 60]]]}
+    with pytest.raises(ValueError, match=r"has an edge from longitude 180 to -180, which may go either way round"):
+        one_geometry(triangle)
+
+
+@pytest.mark.parametrize(
+    ("ring", "degrees"),
+    [
+        ([[-180, 60], [180, 60], [180, 70], [-180, 70], [-180, 60]], 3600),
+        ([[-180, -90], [-180, -80], [0, -70], [180, -80], [180, -90], [-180, -90]], 15 * 360),  # as on maps
+        ([[180, 90], [180, 80], [0, 80], [-180, 80], [-180, 90], [0, 90], [180, 90]], 3600),
+        ([[170, 80], [-170, 80], [-170, 90], [170, 90], [170, 80]], 200),
+        ([[0, 80], [90, 80], [180, 80], [-160, 80], [-160, 90], [0, 90], [0, 80]], 2000),
+    ],
+)
+def test_what_is_drawn_along_the_globes_sides_and_poles_is_what_it_is_in_the_plane(
+    ring: list[list[float]], degrees: float
+) -> None:
+    cut = one_geometry({"type": "Polygon", "coordinates": [ring]})
+
+    assert shape(cut).area == pytest.approx(degrees)
+    assert one_geometry(cut) == cut
+
+
+def test_rings_round_a_pole_hold_what_they_do_on_a_polar_map() -> None:
+    """Held against the rings on a map with the pole in its middle, where nothing is cut."""
+    chance = random.Random(1)  # noqa: S311
+
+    def on_map(longitude: float, latitude: float) -> tuple[float, float]:
+        far, angle = 90 - abs(latitude), math.radians(longitude)
+        return far * math.cos(angle), far * math.sin(angle)
+
+    def densely(path: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        steps = [n / 50 for n in range(50)]
+        return [(x + (u - x) * t, y + (v - y) * t) for (x, y), (u, v) in pairwise(path) for t in steps]
+
+    for _ in range(60):
+        side, way, first = chance.choice((1, -1)), chance.choice((1, -1)), chance.choice((-180, 180, 0, 77.7))
+        corners = chance.randint(4, 9)
+        path = [(first + way * n * 360 / corners, side * chance.uniform(55, 88)) for n in range(corners)]
+        path.append((first + way * 360, path[0][1]))
+        ring = [[first, path[0][1]], *([(x + 180) % 360 - 180, y] for x, y in path[1:-1]), [first, path[0][1]]]
+        there = Polygon([on_map(*each) for each in densely(path)])
+        areas = [{"type": "Polygon", "coordinates": [ring]}]
+        areas.append(one_geometry(areas[0]))
+        for _ in range(20):
+            x, y = chance.uniform(-180, 180), side * chance.uniform(50, 89)
+            if there.exterior.distance(place := Point(on_map(x, y))) > 0.1:
+                scene = footprint(square(x, y, x + 1e-6, y + 1e-6))
+                assert [Area(area).intersects(scene) for area in areas] == [there.contains(place)] * 2
+                assert shape(areas[1]).contains(Point(x, y)) is there.contains(place)
+
+
+def test_a_bow_tie_of_an_area_is_asked_for_as_valid_geometry() -> None:
+    bow_tie = {"type": "Polygon", "coordinates": [[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]}
+    asked = shape(one_geometry(bow_tie))
+
+    assert asked.is_valid
+    assert asked.area == pytest.approx(2)
 
 
 def test_features_that_overlap_are_asked_for_as_one_valid_geometry() -> None:
