@@ -10,7 +10,7 @@ from geocadence.bucket import Bucket
 from geocadence.close.reconcile import Status, reconcile
 from geocadence.committed import read_committed
 from geocadence.execution_input import MAX_SCENES
-from geocadence.instants import parse_instant
+from geocadence.instants import format_instant, parse_instant
 from geocadence.layout import RunLayout, runs_folder
 from geocadence.products import find_products
 from geocadence.source_kinds import has_scenes
@@ -29,9 +29,10 @@ def inputs_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> list
     """The execution inputs that ask for what a run was to produce and nobody has since, and for nothing else.
 
     What was written since its plan is done, whoever wrote it: so a retry of a recompute, which skips nothing, pays for
-    no scene twice. What is done and not in the catalogue (a run was aborted before its close) is asked for as well, and
-    without recompute, as the plan takes it as it is; so is what the run was to commit for another. There are as many
-    inputs as it takes to name all scenes.
+    no scene twice, also where a second one is started beside it: it asks for what was made before. What is done and not
+    in the catalogue (a run was aborted before its close) is asked for as well, and without recompute, as the plan takes
+    it as it is; so is what the run was to commit for another. There are as many inputs as it takes to
+    name all scenes.
     """
     record, plan = outputs.read_json(run.run_json), inputs.read_json(run.plan)
     planned_at = inputs.modified(run.plan)
@@ -41,8 +42,10 @@ def inputs_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> list
         raise NothingToRetry(
             f"run {run.run_id} takes the objects of a {plan['source']}, not scenes (start a run instead)"
         )
+    if plan["dry_run"]:
+        raise NothingToRetry(f"run {run.run_id} was a dry run, which makes nothing (start a run instead)")
     wanted = [decision for decision in plan["decisions"] if decision["batch"] is not None]
-    adopted = [decision for decision in plan["decisions"] if decision.get("adopted") and not plan["dry_run"]]
+    adopted = [decision for decision in plan["decisions"] if decision.get("adopted")]
     if record is not None:
         lost = {scene["id"] for scene in record["scenes"] if scene["status"] in LOST}
         wanted = [decision for decision in wanted if decision["id"] in lost]
@@ -55,8 +58,9 @@ def inputs_for_retry(run: RunLayout, *, inputs: Bucket, outputs: Bucket) -> list
     done = [result.scene for result in results if result.status is Status.PRODUCED]
     done += [decision["id"] for decision in adopted if decision["id"] in products]
     loose = [s for s in done if s not in committed or committed[s].etag != products[s].etag]
+    anew = {"recompute": format_instant(planned_at)} if plan["recompute"] else {}
     asked = [
-        *({"scenes": part} | ({"recompute": True} if plan["recompute"] else {}) for part in _parts(missing)),
+        *({"scenes": part} | anew for part in _parts(missing)),
         *({"scenes": part} for part in _parts(loose)),
     ]
     if not asked:

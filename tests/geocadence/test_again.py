@@ -17,6 +17,7 @@ from geocadence.cli import again as verbs
 from geocadence.cli import main
 from geocadence.cli import runs as run_verbs
 from geocadence.follow import Finished, Progress, RunHandle
+from geocadence.instants import format_instant
 from geocadence.layout import RunLayout
 from tests.geocadence.pipeline import Pipeline, table
 from tests.geocadence.scenes import definition, item, scene_id
@@ -29,6 +30,12 @@ def pipeline(inputs: Bucket, outputs: Bucket) -> Pipeline:
 
 def parts(pipeline: Pipeline, planned: dict[str, Any]) -> list[dict[str, Any]]:
     return inputs_for_retry(RunLayout("ndvi", planned["run_id"]), inputs=pipeline.inputs, outputs=pipeline.outputs)
+
+
+def anew(pipeline: Pipeline, planned: dict[str, Any]) -> dict[str, str]:
+    """What asks for products that were made before a run was planned."""
+    planned_at = pipeline.inputs.modified(RunLayout("ndvi", planned["run_id"]).plan)
+    return {"recompute": format_instant(planned_at)} if planned_at else {}
 
 
 def ask(pipeline: Pipeline, planned: dict[str, Any]) -> dict[str, Any]:
@@ -88,7 +95,8 @@ def test_a_retry_of_a_recompute_computes_again(pipeline: Pipeline) -> None:
     planned = pipeline.plan("b", {"recompute": True})
     pipeline.close(planned)
 
-    assert ask(pipeline, planned) == {"scenes": [scene_id(n) for n in range(5)], "recompute": True}
+    assert ask(pipeline, planned) == {"scenes": [scene_id(n) for n in range(5)]} | anew(pipeline, planned)
+    assert pipeline.run("c", ask(pipeline, planned))["produced"] == 5
 
 
 def test_a_retry_of_an_aborted_recompute_leaves_what_it_finished(pipeline: Pipeline) -> None:
@@ -97,7 +105,7 @@ def test_a_retry_of_an_aborted_recompute_leaves_what_it_finished(pipeline: Pipel
     pipeline.work(planned, but=(scene_id(1),))
     pipeline.abort(planned)
 
-    assert ask(pipeline, planned) == {"scenes": [scene_id(1)], "recompute": True}
+    assert ask(pipeline, planned) == {"scenes": [scene_id(1)]} | anew(pipeline, planned)
     assert pipeline.run("c", ask(pipeline, planned))["produced"] == 1
     assert sorted(pipeline.jobs) == sorted([scene_id(n) for n in range(5)] * 2)
 
@@ -111,12 +119,31 @@ def test_a_retry_of_a_recompute_pays_for_no_scene_twice(pipeline: Pipeline) -> N
     first = pipeline.plan("c", ask(pipeline, planned))
     pipeline.work(first, but=(scene_id(4),))
     pipeline.close(first)
-    assert ask(pipeline, planned) == {"scenes": [scene_id(4)], "recompute": True}
+    assert ask(pipeline, planned) == {"scenes": [scene_id(4)]} | anew(pipeline, planned)
     pipeline.run("d", ask(pipeline, planned))
 
     with pytest.raises(NothingToRetry, match="or a run since has"):
         ask(pipeline, planned)
     assert Counter(pipeline.jobs) == {scene_id(n): 2 for n in range(5)}
+
+
+def test_two_people_who_retry_a_recompute_at_the_same_time_pay_for_it_once(pipeline: Pipeline) -> None:
+    pipeline.run("a")
+    planned = pipeline.plan("b", {"recompute": True})
+    pipeline.close(planned)
+    mine, yours = ask(pipeline, planned), ask(pipeline, planned)
+
+    assert pipeline.run("c", mine)["produced"] == 5
+    assert pipeline.run("d", yours)["outcome"] == "empty"
+    assert Counter(pipeline.jobs) == {scene_id(n): 2 for n in range(5)}
+
+
+def test_a_dry_run_is_not_said_to_have_produced_what_it_planned(pipeline: Pipeline) -> None:
+    planned = pipeline.plan("a", {"dry_run": True})
+    pipeline.close(planned)
+
+    with pytest.raises(NothingToRetry, match="was a dry run, which makes nothing"):
+        ask(pipeline, planned)
 
 
 def test_more_scenes_than_an_input_may_name_are_asked_for_in_several(
@@ -134,7 +161,7 @@ def test_more_scenes_than_an_input_may_name_are_asked_for_in_several(
         [scene_id(2), scene_id(3)],
         [scene_id(4)],
     ]
-    assert asked == [{"recompute": True}] * 3
+    assert asked == [anew(pipeline, planned)] * 3
 
 
 def test_long_ids_do_not_make_an_input_that_step_functions_refuses(
