@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from zoneinfo import ZoneInfo
 
 from geocadence.definition.problems import KeyPath
@@ -19,7 +19,7 @@ from local_cloud.gateway.schedule_expressions import Cron, InvalidExpression, pa
 # Clocks change by the same rules every year; these years hold both changes, a leap day, and a month of each length.
 _FROM, _YEARS = date(2027, 9, 1), range(2027, 2032)
 _DAY = timedelta(days=1)
-# Four years of daily runs, or a month of hourly ones from before the changes of autumn on.
+# Four years of daily runs, a month of half-hourly ones. Those around the changes of the clocks are looked at besides.
 _LOOKED_AT = 1500
 
 
@@ -55,23 +55,34 @@ def timing_problems(
 
 def _day_without_run(schedule: Cron) -> date | None:
     """A day of the schedule on which the clocks skip all of its times."""
-    for day in _days_that_lose_an_hour(schedule.zone):
-        if schedule.is_on(day) and next(schedule.times_on(day), None) is None:
+    for day, length in _days_of_other_lengths(schedule.zone):
+        if length < _DAY and schedule.is_on(day) and next(schedule.times_on(day), None) is None:
             return day
     return None
 
 
-def _days_that_lose_an_hour(zone: ZoneInfo) -> Iterator[date]:
+def _days_of_other_lengths(zone: ZoneInfo) -> Iterator[tuple[date, timedelta]]:
+    """The days on which the clocks change, and how long they are."""
     for year in _YEARS:
         day = date(year, 1, 1)
         while day.year == year:
             start, end = (datetime(each.year, each.month, each.day, tzinfo=zone) for each in (day, day + _DAY))
-            if end.astimezone(UTC) - start.astimezone(UTC) < _DAY:
-                yield day
+            length = end.astimezone(UTC) - start.astimezone(UTC)
+            if length != _DAY:
+                yield day, length
             day += _DAY
 
 
 def _longest_interval(schedule: Cron) -> timedelta | None:
     """Between two runs that follow each other; None where there are not two."""
-    runs = islice(schedule.from_day(_FROM), _LOOKED_AT)
-    return max((later - earlier for earlier, later in pairwise(runs)), default=None)
+    # Of frequent runs the long look ends before the clocks change.
+    changes = (_runs_around(day, schedule) for day, _ in _days_of_other_lengths(schedule.zone))
+    looks = chain([islice(schedule.from_day(_FROM), _LOOKED_AT)], changes)
+    return max((later - earlier for runs in looks for earlier, later in pairwise(runs)), default=None)
+
+
+def _runs_around(day: date, schedule: Cron) -> Iterator[datetime]:
+    """Those of a day, the one before and the one after."""
+    for each in (day - _DAY, day, day + _DAY):
+        if schedule.is_on(each):
+            yield from schedule.times_on(each)

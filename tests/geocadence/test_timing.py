@@ -67,6 +67,11 @@ def test_what_has_its_runs_or_is_said_elsewhere_is_no_problem_here(cron: str, zo
         ("0 6 ? * MON *", "Europe/Lisbon", "P7D", "P7DT1H"),
         ("0 0 1 * ? *", "UTC", "P30D", "P31D"),
         ("0 0 * * ? *", "Australia/Lord_Howe", "P1D", "P1DT30M"),
+        # An hour that comes twice in autumn has its runs once, however late in the year and however many.
+        ("0 * * * ? *", "Europe/Lisbon", "PT1H", "PT2H"),
+        ("0 * * * ? *", "America/New_York", "PT1H", "PT2H"),
+        ("0 * * * ? *", "Australia/Sydney", "PT1H", "PT2H"),
+        ("0/5 * * * ? *", "Europe/Lisbon", "PT10M", "PT1H5M"),
     ],
 )
 def test_a_window_shorter_than_the_longest_time_between_two_runs_is_refused(
