@@ -148,17 +148,19 @@ def _item_assets(connection: duckdb.DuckDBPyConnection, kinds: dict[str, str]) -
     names = [name for name, *_ in connection.execute("DESCRIBE SELECT unnest(assets) FROM items").fetchall()]
     asset = [f"assets.{quoted(name)}" for name in names]
     firsts = _one_row(connection, [f"to_json(first({each}) FILTER ({each} IS NOT NULL))" for each in asset])
-    told = {name: _description(json.loads(first)) for name, first in zip(names, firsts, strict=True) if first}
+    told = {name: _description(name, json.loads(first)) for name, first in zip(names, firsts, strict=True) if first}
     return {name: description for name, description in told.items() if description}
 
 
-def _description(asset: Any) -> dict[str, Any]:
+def _description(name: str, asset: Any) -> dict[str, Any]:
+    """Two fields at least, as the standard wants it; of one field the name of the asset is its title."""
     if not isinstance(asset, dict):
         return {}
     roles = asset.get("roles")
     is_list = isinstance(roles, list) and all(isinstance(role, str) for role in roles)
     texts = {field: asset[field] for field in _TEXTS if isinstance(asset.get(field), str)}
-    return texts | ({"roles": roles} if is_list else {})
+    told = texts | ({"roles": roles} if is_list else {})
+    return {"title": name} | told if told.keys() - {"title"} else {}
 
 
 def _one_row(connection: duckdb.DuckDBPyConnection, expressions: Iterable[str]) -> tuple[Any, ...]:

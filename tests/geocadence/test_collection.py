@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pystac
 import pytest
 
 from geocadence.bucket import Bucket
@@ -96,6 +97,29 @@ def test_a_box_over_the_antimeridian_makes_the_whole_belt_and_a_scene_without_on
     pipeline.run("a")
 
     assert pipeline.outputs.read_json(KEY)["extent"]["spatial"]["bbox"] == [[-180.0, -18.0, 180.0, -17.0]]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"type": "text/csv"}, {"title": "values", "type": "text/csv"}),
+        ({"roles": ["data"]}, {"title": "values", "roles": ["data"]}),
+        ({"title": "A table", "type": "text/csv"}, {"title": "A table", "type": "text/csv"}),
+        ({"title": "A table"}, None),
+        ({}, None),
+    ],
+)
+def test_an_asset_of_which_its_item_says_little_makes_no_invalid_collection(
+    pipeline: Pipeline, said: dict[str, Any], told: dict[str, Any] | None
+) -> None:
+    """STAC wants two fields of each in `item_assets`; an asset by itself needs none but its href."""
+    pipeline.items = [item(0)]
+    pipeline.says = {"assets": {"values": {"href": f"./{scene_id(0)}_ndvi.tif"} | said}}
+    pipeline.run("a")
+
+    collection = pipeline.outputs.read_json(KEY)
+    assert collection["item_assets"].get("values") == told
+    pystac.Collection.from_dict(collection).validate()
 
 
 def both_worked(pipeline: Pipeline) -> tuple[Any, Any]:
