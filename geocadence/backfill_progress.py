@@ -22,6 +22,8 @@ from geocadence.undeployed import not_deployed
 
 _MISSING = ("StateMachineDoesNotExist", "ExecutionDoesNotExist", "InvalidArn")
 DONE = ("complete", "partial", "empty", "failed")  # what a window can end as
+# Of a run that ended without saying why.
+_WHY = {"ABORTED": "its run was aborted", "TIMED_OUT": "its run took too long"}
 
 
 @dataclass(frozen=True)
@@ -189,8 +191,12 @@ class BackfillWatch:
         answer = self._target.client("stepfunctions").describe_execution(executionArn=run.execution_arn)
         output = output_of(self._target, run, answer)
         numbers = {key: output.get(key, 0) for key in ("planned", "produced", "failed")}
+        if "outcome" not in output:  # it came to no close, and what it made is there all the same
+            at, _ = RunWatch(self._target, run).look()
+            numbers = {"planned": at.planned or 0, "produced": at.produced or 0, "failed": at.failed}
         state = output.get("outcome", "failed") if status == "SUCCEEDED" else "failed"
-        return WindowState(**window, state=state, run=run, reason=answer.get("cause", ""), **numbers)
+        reason = answer.get("cause") or _WHY.get(status, "")
+        return WindowState(**window, state=state, run=run, reason=reason, **numbers)
 
     def _runs(self) -> dict[str, dict[str, Any]]:
         """The executions of the backfill's runs, by their names without the count of redrives: the latest counts."""

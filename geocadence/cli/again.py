@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from geocadence.again import NothingToRetry, drift, inputs_for_retry, latest_failures
-from geocadence.backfill import cut_windows
+from geocadence.backfill import DEFAULT_STEP, cut_windows
 from geocadence.cli import runs
 from geocadence.cli.cloud import target as target_of
 from geocadence.cli.exit_codes import DETACHED, USAGE
@@ -15,6 +15,7 @@ from geocadence.cli.screen import Screen
 from geocadence.follow import find_run
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout
+from geocadence.progress import RUNNING, RunWatch
 from geocadence.report.page import moment
 from geocadence.source_kinds import has_scenes
 
@@ -24,6 +25,9 @@ def retry(options: argparse.Namespace, screen: Screen) -> int:
     target = target_of(options)
     before = find_run(target, options.of)
     layout = RunLayout(before.pipeline, before.run_id)
+    if RunWatch(target, before).look()[0].status in RUNNING:
+        far = f".venv/bin/geocadence status {before.run_id}{target.flags}"
+        return screen.fail(f"run {before.run_id} is still at work: what is missing at its end can be retried ({far})")
     try:
         parts = inputs_for_retry(layout, inputs=target.inputs, outputs=target.outputs)
     except NothingToRetry as error:
@@ -52,7 +56,7 @@ def reconcile(options: argparse.Namespace, screen: Screen) -> int:
     try:
         start = parse_instant(options.start or "")
         end = parse_instant(options.end) if options.end else datetime.now(UTC)
-        windows = list(cut_windows(start, end, options.step))
+        windows = list(cut_windows(start, end, options.step or DEFAULT_STEP))
     except ValueError as error:
         screen.fail(f"--start, --end or --step {error}")
         return USAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 
@@ -75,7 +76,6 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     verb.add_argument(
         "--step",
         metavar="PERIOD",
-        default=DEFAULT_STEP,
         help=f"with --reconcile: how much to compare at a time (default: {DEFAULT_STEP})",
     )
 
@@ -95,7 +95,7 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
     )
     verb.add_argument(
         "--max-cost-usd",
-        type=float,
+        type=_amount,
         metavar="USD",
         help="plan every window first, and start nothing if the sum is above this",
     )
@@ -140,7 +140,26 @@ def parsers() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParse
 
 
 def _status(options: argparse.Namespace, screen: Screen) -> int:
-    return again.reconcile(options, screen) if options.reconcile else runs.status(options, screen)
+    if not options.reconcile:
+        if options.start or options.end or options.step:
+            screen.fail("--start, --end and --step go with --reconcile NAME")
+            return USAGE
+        return runs.status(options, screen)
+    if options.of:
+        screen.fail(f"--reconcile looks at a whole pipeline, not at {options.of} (take one of the two)")
+        return USAGE
+    return again.reconcile(options, screen)
+
+
+def _amount(text: str) -> float:
+    """`nan` would hold nothing, as no sum is above it."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not (math.isfinite(number) and number >= 0):
+        raise argparse.ArgumentTypeError(f"{text} is no amount of money (expected e.g. 50)")
+    return number
 
 
 def _verb(verbs, name, function, text, *, on_target: bool = False) -> argparse.ArgumentParser:

@@ -152,7 +152,7 @@ def status(options: argparse.Namespace, screen: Screen) -> int:
     if answer.get("cause"):
         screen.say(answer["cause"])
     if record is not None:
-        screen.say(_numbers(record))
+        screen.say(_numbers(record) + " (a dry run)" * bool(record.get("dry_run")))
     elif progress.planned is not None:
         done = (
             f"{progress.planned} planned"

@@ -253,11 +253,16 @@ def cloud(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[
     def find(target: Any, of: str) -> RunHandle:
         return RunHandle("ndvi", of, "arn", pipeline.clock)
 
+    class Watch:
+        def look(self) -> tuple[Progress, dict[str, Any]]:
+            return Progress("RUNNING" if pipeline.at_work else "SUCCEEDED"), {}
+
     for module in (run_verbs, verbs):
         monkeypatch.setattr(module, "target_of", lambda options: Target())
     monkeypatch.setattr(run_verbs, "start", start)
     monkeypatch.setattr(run_verbs, "follow", follow)
     monkeypatch.setattr(verbs, "find_run", find)
+    monkeypatch.setattr(verbs, "RunWatch", lambda target, run: Watch())
     yield asked
 
 
@@ -270,6 +275,14 @@ def test_retry_starts_a_run_of_what_is_missing(pipeline: Pipeline, cloud: Any, c
     assert cloud == [{"scenes": [scene_id(3)]}]
     assert "complete: 1 planned, 1 produced" in capsys.readouterr().out
     assert main(["retry", planned["run_id"][:-1] + "x"]) == 1
+
+
+def test_retry_leaves_a_run_that_is_at_work(pipeline: Pipeline, cloud: Any, capsys: Any) -> None:
+    planned = pipeline.plan("a")
+
+    assert main(["retry", planned["run_id"]]) == 1
+    assert f"run {planned['run_id']} is still at work: what is missing at its end" in capsys.readouterr().err
+    assert cloud == []
 
 
 def test_retry_starts_run_after_run_where_one_may_not_name_all(

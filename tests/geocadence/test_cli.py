@@ -165,6 +165,22 @@ def test_status_tells_of_each_lost_scene_why_and_of_each_why_once_what_to_do(
     ]
 
 
+def test_status_says_of_a_dry_run_that_it_was_one(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    record = OUTPUT | {"outcome": "empty", "produced": 0, "dry_run": True, "scenes": []}
+    monkeypatch.setattr(
+        run_verbs, "target_of", lambda options: SimpleNamespace(outputs=SimpleNamespace(read_json=lambda key: record))
+    )
+    monkeypatch.setattr(run_verbs, "find_backfill", lambda target, run: None)
+    monkeypatch.setattr(run_verbs, "find_run", lambda target, run: RUN)
+    watch = SimpleNamespace(look=lambda: (Progress("SUCCEEDED", 2, 0), {}))
+    monkeypatch.setattr(run_verbs, "RunWatch", lambda target, run: watch)
+
+    assert main(["status", RUN.run_id]) == 0
+
+    told = "empty: 2 planned, 0 produced, 1 skipped, 0 failed (a dry run)"
+    assert capsys.readouterr().out.splitlines()[1] == told
+
+
 @pytest.mark.parametrize(
     ("finished", "code"),
     [
@@ -225,7 +241,18 @@ def test_a_definition_names_its_pipeline(cloud: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["run"], ["run", "a", "--definition", "b"], ["run", "a", "--instance-count", "x"], [], ["x"]]
+    "arguments",
+    [
+        ["run"],
+        ["run", "a", "--definition", "b"],
+        ["run", "a", "--instance-count", "x"],
+        ["status", "--start", "2026-11-01"],
+        ["status", "run", "--step", "P1D"],
+        ["status", "run", "--reconcile", "a", "--start", "2026-11-01"],
+        *(["backfill", "a", "--start", "2026-11-01", "--max-cost-usd", cost] for cost in ("nan", "inf", "-1", "much")),
+        [],
+        ["x"],
+    ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str]) -> None:
     try:
