@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import math
 import os
 import re
 import socket
 import ssl
 import threading
+import time
 import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -28,12 +30,15 @@ _FINAL = {400, 401, 403, 404, 410}
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 5
 _MOST_RETRY_AFTER = 30
+# Of an answer that is none a page of words is read, so that the connection can be used again; more is left where it is.
+_PAGE = 1 << 16
+_PIECE = 1 << 18
 
 
 class Ranged(NamedTuple):
     """A range of bytes, and the size of the whole file."""
 
-    content: bytes
+    content: bytes | bytearray
     total: int
 
 
@@ -48,14 +53,14 @@ class HttpClient:
         """
         Args:
             environment: GDAL's variables count here too: GDAL_HTTP_MAX_RETRY, GDAL_HTTP_RETRY_DELAY,
-                GDAL_HTTP_CONNECTTIMEOUT, GDAL_HTTP_LOW_SPEED_TIME; and where certificates are.
+                GDAL_HTTP_CONNECTTIMEOUT, GDAL_HTTP_LOW_SPEED_TIME, GDAL_HTTP_LOW_SPEED_LIMIT; and where certificates
+                are.
         """
-        self._attempts = 1 + int(environment.get("GDAL_HTTP_MAX_RETRY", 4))
-        self._delay = float(environment.get("GDAL_HTTP_RETRY_DELAY", 1))
-        self._timeout = max(
-            float(environment.get("GDAL_HTTP_CONNECTTIMEOUT", 20)),
-            float(environment.get("GDAL_HTTP_LOW_SPEED_TIME", 60)),
-        )
+        self._attempts = 1 + int(_number(environment, "GDAL_HTTP_MAX_RETRY", 4))
+        self._delay = _number(environment, "GDAL_HTTP_RETRY_DELAY", 1)
+        self._patience = _number(environment, "GDAL_HTTP_LOW_SPEED_TIME", 60)
+        self._slowest = _number(environment, "GDAL_HTTP_LOW_SPEED_LIMIT", 1000)
+        self._timeout = max(_number(environment, "GDAL_HTTP_CONNECTTIMEOUT", 20), self._patience)
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
         self._special = any(_GDALS_OWN.fullmatch(name) for name in environment)
@@ -85,15 +90,19 @@ class HttpClient:
                 raise TransientFailure("given up")
             pause = self._delay * 2 ** (attempt - 1) if attempt else 0
             try:
-                status, headers, content = self._ask(url, f"bytes={start}-{start + size - 1}")
+                status, headers, content = self._ask(url, start, size)
             except (OSError, http.client.HTTPException) as error:
                 problem = str(error) or type(error).__name__
             else:
                 if status == 206:
                     found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", headers.get("Content-Range", ""))
-                    if found and int(found[1]) == start and len(content) == int(found[2]) - start + 1:
-                        return Ranged(content, int(found[3]))
-                    problem = f"other bytes than asked for ({headers.get('Content-Range')})"
+                    if found and int(found[1]) == start:
+                        expected = min(size, int(found[2]) - start + 1)
+                        if len(content) == expected:
+                            return Ranged(content, int(found[3]))
+                        problem = f"the answer ended after {len(content)} of {expected} bytes"
+                    else:
+                        problem = f"other bytes than asked for ({headers.get('Content-Range')})"
                 elif status == 416:
                     return Ranged(b"", 0)
                 elif status == 200:
@@ -124,19 +133,43 @@ class HttpClient:
                     connection.close()
             self._idle.clear()
 
-    def _ask(self, url: str, span: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+    def _ask(self, url: str, start: int, size: int) -> tuple[int, http.client.HTTPMessage, bytearray]:
+        span = f"bytes={start}-{start + size - 1}"
         for _ in range(_MOST_REDIRECTS):
             parts = urlsplit(url)
             with self._connection(parts) as connection:
                 response = _respond(connection, parts, span, self._stopped)
-                # A whole file is not what was asked for: leave it where it is.
-                content = b"" if response.status == 200 else response.read()
-                if response.status == 200:
+                # Whatever a server sends, no more of it is taken than was asked for; a whole file was not.
+                most = {206: size, 200: 0}.get(response.status, _PAGE)
+                content, ended = self._read(response, most)
+                response.close()
+                if not ended:
                     connection.close()
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 return response.status, response.headers, content
             url = _joined(url, response.headers["Location"])
         raise InputFailure(f"redirected more than {_MOST_REDIRECTS} times")
+
+    def _read(self, response: http.client.HTTPResponse, most: int) -> tuple[bytearray, bool]:
+        """The body, `most` bytes of it at most, and whether that is all of it.
+
+        Raises:
+            TimeoutError: it comes by drops, of which each is in time.
+        """
+        length, content = response.length, bytearray()
+        since, before = time.monotonic(), 0
+        while len(content) < most and len(content) != length:
+            left = most if length is None else min(most, length)
+            piece = response.read1(min(left - len(content), _PIECE))
+            if not piece:
+                return content, length is None
+            content += piece
+            now = time.monotonic()
+            if now - since >= self._patience:
+                if len(content) - before < self._slowest * (now - since):
+                    raise TimeoutError(f"fewer than {self._slowest:g} bytes a second for {now - since:.0f} s")
+                since, before = now, len(content)
+        return content, len(content) == length
 
     def _knows_certificates(self) -> bool:
         """Python uses the system's, and some containers have none; rasterio brings its own to GDAL."""
@@ -200,6 +233,15 @@ def _respond(
             if last or stopped.is_set():
                 raise
     raise AssertionError("unreachable")
+
+
+def _number(environment: Mapping[str, str], name: str, usual: float) -> float:
+    """The variable's number, or the usual one for what is none."""
+    try:
+        value = float(environment.get(name, usual))
+    except ValueError:
+        return usual
+    return value if 0 <= value < math.inf else usual
 
 
 def _retry_after(headers: http.client.HTTPMessage) -> float:

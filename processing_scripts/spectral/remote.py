@@ -117,7 +117,7 @@ class RemoteFile:
             self._of_start[start] = last
         return requests
 
-    def _fetch(self, start: int, end: int) -> bytes:
+    def _fetch(self, start: int, end: int) -> bytes | bytearray:
         try:
             return self._fetcher.client.get(self._url, start, end - start).content
         except (InputFailure, TransientFailure) as error:
@@ -142,7 +142,7 @@ def open_remote(url: str, path: str, name: str, fetcher: Fetcher) -> TileSource 
 def _layout(url: str, name: str, fetcher: Fetcher) -> Layout | None:
     """That of a far file, whose first bytes GDAL gets to see."""
     try:
-        header = fetcher.client.get(url, 0, _HEADER).content
+        header = bytes(fetcher.client.get(url, 0, _HEADER).content)
     except NoRanges:
         return None
     except (InputFailure, TransientFailure) as error:
