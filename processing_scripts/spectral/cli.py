@@ -30,6 +30,9 @@ from spectral.failures import UnfitInstance
 from spectral.gdal_options import gdal_options
 from spectral.progress import Progress
 
+# What libraries that don't fit together end their import with: built against another numpy (ValueError, RuntimeError,
+# AttributeError, SystemError), without a library of the system (OSError), or for another Python.
+_MISFITS = (ImportError, AttributeError, OSError, RuntimeError, SystemError, TypeError, ValueError)
 _STOPPED = "Stopped before the shard was worked through; the products in place are complete."
 
 
@@ -110,6 +113,8 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _stop)
     made = parser()
     given = made.parse_args(_with_negative_offset(arguments))
+    if sys.version_info < (3, 10):
+        return _unfit(f"Python 3.10 or newer is needed: this is {platform.python_version()}.")
     os.environ.update(gdal_options(os.environ))
     # Nothing here is work for OpenBLAS, whose threads would spin while they wait for some. It looks here when numpy is
     # imported: nothing above may do that.
@@ -124,8 +129,10 @@ def main(arguments: list[str] | None = None) -> int:
             from spectral.resources import SMALLEST_MEMORY
             from spectral.settings import Settings
             from spectral.shard import work_through
-    except ImportError as error:
-        return _unfit(f"numpy and rasterio are needed: {error}.")
+    except _MISFITS as error:
+        # Without numpy or rasterio that is what the message says; else it may say anything.
+        details = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        return _unfit(f"numpy and rasterio are needed: {details.rstrip('.')}.")
     try:
         offset = _offset(given.offset)
         indices = tuple(parse_indices(given.indices, parse_constants(given.constants)))
@@ -136,10 +143,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"--resolution {given.resolution:g} is no pixel size: expected for example 20")
         if not given.check and not given.input.is_dir():
             raise ValueError(f"--input {given.input} is no folder")
-        if not given.check and given.input.resolve() == given.output.resolve():
-            raise ValueError(
-                f"--input and --output are both {given.input}: the next run would take products for scenes"
-            )
+        if not given.check:
+            _check_apart(given.input, given.output)
         if given.threads < 1:
             raise ValueError(f"--threads {given.threads} is below 1")
         if given.memory is not None and given.memory << 20 < SMALLEST_MEMORY:
@@ -241,6 +246,20 @@ def _with_negative_offset(arguments: list[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
+
+
+def _check_apart(scenes: Path, products: Path) -> None:
+    """
+    Raises:
+        ValueError: products would lie among the scenes, or the scenes among products, which are not looked at.
+    """
+    if scenes.resolve() == products.resolve():
+        raise ValueError(f"--input and --output are both {scenes}: the next run would take products for scenes")
+    if products.resolve() in scenes.resolve().parents:
+        raise ValueError(
+            f"--input {scenes} lies below --output {products}, where nothing is taken for a scene: expected a folder "
+            "beside it, or one below the input"
+        )
 
 
 def _offset(text: str) -> float | None:

@@ -62,8 +62,8 @@ class Grid:
         # Of a scene of few pixels a coarser band has pixels that are larger than all of it.
         if across > max(self.width, _FINEST) + 0.5 and down > max(self.height, _FINEST) + 0.5:
             raise InputFailure(
-                f"Pixels of {size:g} are larger than the scene, which is {self.width * self.transform.a:g} × "
-                f"{self.height * -self.transform.e:g}: --resolution is in the units of its coordinate system."
+                f"Pixels of {size:.10g} are larger than the scene, which is {self.width * self.transform.a:.10g} × "
+                f"{self.height * -self.transform.e:.10g}: --resolution is in the units of its coordinate system."
             )
         larger = round(across), round(down)
         smaller = round(self.transform.a / size), round(-self.transform.e / size)
@@ -74,7 +74,7 @@ class Grid:
         if max(smaller) <= _FINEST and _fits(size, parts, (1, 1)):
             return Grid(self.width * smaller[0], self.height * smaller[1], parts, self.crs)
         raise InputFailure(
-            f"Pixels of {size:g} don't fit the scene's, which are {self.transform.a:g} × {-self.transform.e:g}: "
+            f"Pixels of {size:.10g} don't fit the scene's, which are {_pixels(self.transform)}: "
             f"--resolution takes whole multiples of these, or whole parts down to 1/{_FINEST}."
         )
 
@@ -123,8 +123,8 @@ def check_aligned(grid: Grid, other: Grid, *, name: str) -> None:
     ratio = coarse.transform.a / fine.transform.a, coarse.transform.e / fine.transform.e
     if any(abs(value - round(ratio[0])) > _TOLERANCE for value in ratio):
         raise InputFailure(
-            f"{name} has pixels of {other.transform.a:g} × {-other.transform.e:g}, which are no whole multiple and no "
-            f"whole part of {grid.transform.a:g} × {-grid.transform.e:g}."
+            f"{name} has pixels of {_pixels(other.transform)}, which are no whole multiple and no "
+            f"whole part of {_pixels(grid.transform)}."
         )
     shift = (
         (other.transform.c - grid.transform.c) / fine.transform.a,
@@ -132,8 +132,8 @@ def check_aligned(grid: Grid, other: Grid, *, name: str) -> None:
     )
     if any(abs(value) > _TOLERANCE for value in shift):
         raise InputFailure(
-            f"{name} begins at {other.transform.c:g}, {other.transform.f:g}, the other bands at "
-            f"{grid.transform.c:g}, {grid.transform.f:g}: the grids don't match."
+            f"{name} begins at {_corner(other.transform)}, the other bands at "
+            f"{_corner(grid.transform)}: the grids don't match."
         )
     size = coarse.width * ratio[0] - fine.width, coarse.height * ratio[1] - fine.height
     if abs(size[0]) >= ratio[0] or abs(size[1]) >= ratio[1]:
@@ -194,6 +194,15 @@ def _fits(size: float, transform: Affine, times: tuple[int, int]) -> bool:
     """Whether pixels of `size` are so many times those of `transform`, all over a large grid."""
     sides = transform.a * times[0], -transform.e * times[1]
     return all(side > 0 and abs(size / side - 1) < _SLACK for side in sides)
+
+
+def _pixels(transform: Affine) -> str:
+    return f"{transform.a:.10g} × {-transform.e:.10g}"
+
+
+def _corner(transform: Affine) -> str:
+    """All of its digits: grids that differ by a metre are to look as if they did."""
+    return f"{transform.c:.10g}, {transform.f:.10g}"
 
 
 def _shown(crs: CRS | None) -> str:

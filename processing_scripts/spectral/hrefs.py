@@ -32,13 +32,21 @@ def gdal_path(href: object, base: Path) -> str:
     scheme = scheme.lower()
     if scheme in ("http", "https") and is_address(href):
         return f"/vsicurl/{href}"
-    if scheme in _STORES and rest.strip("/"):
+    if scheme in _STORES and not rest.startswith("/") and rest:
         return f"{_STORES[scheme]}{rest}"
     if scheme == "file":
-        return unquote(urlsplit(href).path)
+        return _local(href, rest)
     if scheme in ("http", "https", *_STORES):
         raise InputFailure(f"The href {href!r} is no address: expected {scheme}://, a host or bucket, and a path.")
     raise InputFailure(f"The href {href!r} has the unknown scheme {scheme!r}: expected s3, https or a file.")
+
+
+def _local(href: str, rest: str) -> str:
+    """The path of a `file://` address: of this machine, hence without a host or with `localhost`."""
+    path = unquote(rest.removeprefix("localhost"))
+    if not path.startswith("/") or "\x00" in path:
+        raise InputFailure(f"The href {href!r} names no file of this machine: expected file:/// and a path.")
+    return path
 
 
 def is_remote(path: str) -> bool:

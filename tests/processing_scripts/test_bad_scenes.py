@@ -101,7 +101,13 @@ def test_a_missing_band(good: Folder):
     assert record["reason"] == "The scene has no band N (looked for nir or b8 or b08 among red)."
 
 
-@pytest.mark.parametrize("href", [None, "", 5, "ftp://example.com/red.tif", "/vsizip/x.zip/red.tif", "a\x00b"])
+@pytest.mark.parametrize(
+    "href",
+    [
+        None, "", 5, "ftp://example.com/red.tif", "/vsizip/x.zip/red.tif", "a\x00b", "file:///a%00b", "file://", "file://a/b",
+        "s3:///x",
+    ],
+)  # fmt: skip
 def test_an_unusable_href(good: Folder, href):
     item = good.scene("BAD", **bands(), add=False)
     item["assets"]["red"]["href"] = href
@@ -113,6 +119,14 @@ def test_bands_of_different_tiles(good: Folder):
     good.scene("BAD", **bands())
     write(good.root / "imagery/BAD/nir.tif", random_dn((300, 300)), west=609_600)
     assert "grids don't match" in only_failure(good)["reason"]
+
+
+def test_grids_a_few_metres_apart_are_told_with_all_digits(good: Folder):
+    good.scene("BAD", **bands())
+    write(good.root / "imagery/BAD/nir.tif", random_dn((300, 300)), north=NORTH + 4)
+    reason = only_failure(good)["reason"]
+    assert f"{WEST}, {NORTH}" in reason
+    assert f"{WEST}, {NORTH + 4}" in reason
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,10 @@ def test_an_empty_shard_ends_well(folder: Folder, ml: Path):
         (["--offset", "nan"], "--offset nan is neither"),
         (["--input", "/nowhere"], "--input /nowhere is no folder"),
         (["--input", "/", "--output", "/usr/.."], "--input and --output are both /: "),
+        (
+            ["--input", "/usr/bin", "--output", "/usr"],
+            "--input /usr/bin lies below --output /usr, where nothing is taken",
+        ),
         (["--mask", "none,cloud"], "'none,cloud' asks for no mask and for classes"),
         (["--threads", "0"], "--threads 0 is below 1"),
         (["--indicies", "NDVI"], "unrecognized arguments"),
@@ -175,6 +179,34 @@ def test_without_rasterio_it_says_what_is_missing(filled: Folder, ml: Path, tmp_
     done = run(*arguments(filled), SAGEMAKER_BASE_DIR=str(ml), PYTHONPATH=str(tmp_path))
     assert done.returncode == 1
     assert "libgdal is missing" in (ml / "output/message").read_text()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "ValueError('numpy.dtype size changed, may indicate binary incompatibility')",
+        "OSError('libexpat.so.1: cannot open shared object file')",
+        "RuntimeError('module compiled against ABI version 0x1000009')",
+    ],
+)
+def test_libraries_that_do_not_fit_make_the_instance_unfit(filled: Folder, ml: Path, tmp_path: Path, broken):
+    """A rasterio built against another numpy says so by a ValueError; nobody heard of it."""
+    (tmp_path / "rasterio.py").write_text(f"raise {broken}")
+    done = run(*arguments(filled), SAGEMAKER_BASE_DIR=str(ml), PYTHONPATH=str(tmp_path))
+    assert done.returncode == 1
+    kind, words = broken.removesuffix("')").split("('")
+    expected = f"The instance is unfit: numpy and rasterio are needed: {kind}: {words}.\n"
+    assert (ml / "output/message").read_text() == expected
+    assert "Traceback" not in done.stderr
+
+
+def test_an_older_python_is_told_so(filled: Folder, ml: Path, monkeypatch):
+    from spectral import cli, container
+
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
+    monkeypatch.setattr(container.leave_message, "__defaults__", (ml,))
+    assert cli.main([str(argument) for argument in arguments(filled)]) == 1
+    assert (ml / "output/message").read_text().startswith("The instance is unfit: Python 3.10 or newer is needed")
 
 
 def test_what_nobody_foresaw_is_told_too(filled: Folder, ml: Path, monkeypatch):
