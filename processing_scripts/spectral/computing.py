@@ -18,10 +18,9 @@ from spectral.cog import CogWriter
 from spectral.engine import Band, Job, common_grid, in_order, units
 from spectral.failures import InputFailure
 from spectral.grids import Grid
-from spectral.hrefs import gdal_path
 from spectral.indices import Index
 from spectral.item import Written
-from spectral.opening import open_source
+from spectral.opening import open_asset
 from spectral.preview import write_preview
 from spectral.reading import Source
 from spectral.resources import Resources
@@ -138,7 +137,7 @@ def _sources(
     """The bands that the indices need and the mask, open for reading until `opened` is closed."""
 
     def source(key: str, asset: dict[str, Any]) -> Source:
-        found = open_source(gdal_path(asset.get("href"), scene.base), f"Asset {key}", resources.fetcher)
+        found = open_asset(asset, scene.base, f"Asset {key}", resources.fetcher)
         opened.callback(found.close)
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from spectral.failures import InputFailure
@@ -10,6 +11,18 @@ from spectral.json_values import is_text
 
 # Object stores that GDAL reads by itself, by the scheme of their URIs.
 _STORES = {"s3": "/vsis3/", "gs": "/vsigs/", "az": "/vsiaz/", "abfs": "/vsiadls/"}
+
+
+# Nobody offers more, and each may have to be waited for.
+_MOST_ALTERNATES = 4
+
+
+def hrefs_of(asset: dict[str, Any]) -> list[object]:
+    """The asset's href, then those of its alternates: https://github.com/stac-extensions/alternate-assets."""
+    alternate = asset.get("alternate")
+    listed = list(alternate.values())[:_MOST_ALTERNATES] if isinstance(alternate, dict) else []
+    others = (one.get("href") for one in listed if isinstance(one, dict))
+    return [asset.get("href"), *dict.fromkeys(href for href in others if is_text(href))]
 
 
 def gdal_path(href: object, base: Path) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rasterio
 
 from spectral import codecs
+from spectral.failures import InputFailure, SceneFailure, TransientFailure
 from spectral.gdal_errors import GDAL_ERRORS
-from spectral.hrefs import is_remote
+from spectral.hrefs import gdal_path, hrefs_of, is_remote
 from spectral.ranges import LocalFile
 from spectral.reading import GdalSource, Source
 from spectral.tiles import Layout, TileSource
@@ -19,6 +20,33 @@ if TYPE_CHECKING:
     from spectral.remote import Fetcher
 
 _HTTP = "/vsicurl/"
+
+
+def open_asset(asset: dict[str, Any], base: Path, name: str, fetcher: Callable[[], Fetcher]) -> Source:
+    """Open an asset at its href, or where that fails at the first of its alternates that opens.
+
+    Landsat's hrefs lead to a login; what a program can read are their alternates in S3.
+
+    Args:
+        base: the folder that relative hrefs are relative to.
+        name, fetcher: as of `open_source`.
+
+    Raises:
+        InputFailure: it can be had nowhere.
+        TransientFailure: nowhere for the moment.
+    """
+    failures: list[SceneFailure] = []
+    for href in hrefs_of(asset):
+        try:
+            return open_source(gdal_path(href, base), name, fetcher)
+        except SceneFailure as error:
+            failures.append(error)
+    first, *others = failures
+    if not others:
+        raise first
+    may_pass = any(isinstance(error, TransientFailure) for error in failures)
+    told = " ".join(f"Its alternate: {str(error).rstrip('.')}." for error in others)
+    raise (TransientFailure if may_pass else InputFailure)(f"{str(first).rstrip('.')}. {told}") from others[-1]
 
 
 def open_source(path: str, name: str, fetcher: Callable[[], Fetcher]) -> Source:

@@ -220,6 +220,64 @@ def test_buckets_whose_requester_pays_are_read_where_the_environment_says_so(
     assert (other.returncode == 0) == ("AWS_REQUEST_PAYER" in environment), other.stderr
 
 
+LANDSAT = "LC08_L2SP_204033_20230612_20230614_02_T1"
+
+
+def test_landsats_items_are_read_where_a_program_can(folder: Folder, server: Server):
+    """USGS's, as they are: hrefs lead to a page where people log in, alternates to a bucket whose requester pays."""
+    server.payer = "requester"
+    server.root.mkdir()
+    (server.root / "login").write_text("<html>Sign in</html>")
+    keys = {"red": "SR_B4", "nir08": "SR_B5", "qa_pixel": "QA_PIXEL"}
+    item = folder.scene(LANDSAT, **{key: random_dn((60, 50), low=7300, high=20_000) for key in keys}, add=False)
+    for key, asset in item["assets"].items():
+        path = f"collection02/level-2/{LANDSAT}/{LANDSAT}_{keys[key]}.TIF"
+        (server.root / f"usgs-landsat/{path}").parent.mkdir(parents=True, exist_ok=True)
+        Path(asset["href"]).rename(server.root / f"usgs-landsat/{path}")
+        asset["href"] = f"{server.url}/data/{path}"
+        asset["alternate"] = {
+            "s3": {"storage:platform": "AWS", "storage:requester_pays": True, "href": f"s3://usgs-landsat/{path}"}
+        }
+        server.redirects[f"/data/{path}"] = "/login"
+    folder.add(item)
+    paying = {"AWS_REQUEST_PAYER": "requester", "AWS_ENDPOINT_URL": server.url} | dict.fromkeys(SIGNED, "x")
+    folders = ["--input", folder.input, "--output", folder.output]
+    script = [sys.executable, SCRIPTS / "spectral_index.py", "--indices", "NDVI", "--mask", "none", *folders]
+    done = subprocess.run(script, env=os.environ | paying, capture_output=True, text=True, check=True)
+    assert folder.products() == {LANDSAT}, done.stderr
+    assert folder.item(LANDSAT)["properties"]["geocadence:offset"]["value"] == -0.2
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        ("/nowhere/red.tif", "/nowhere/too.tif", "input"),
+        ("http://127.0.0.1:9/red.tif", "/nowhere/too.tif", "transient"),
+        ("/nowhere/red.tif", "http://127.0.0.1:9/red.tif", "transient"),
+    ],
+)
+def test_an_asset_that_is_nowhere_to_be_had_says_what_was_tried(folder: Folder, server: Server, first, second, kind):
+    item = folder.scene("BAD", red=random_dn((9, 9)), nir=random_dn((9, 9)), add=False)
+    item["assets"]["red"] = {"href": first, "alternate": {"s3": {"href": second}, "odd": 5}}
+    folder.add(item)
+    folder.run()
+    failure = folder.failures()["BAD"]
+    assert failure["class"] == kind
+    assert failure["reason"].startswith(f"Asset red ({first}) can't be opened: ")
+    assert f" Its alternate: Asset red ({second}) can't be opened: " in failure["reason"]
+
+
+def test_an_alternate_is_read_where_the_href_fails_for_a_moment_too(remote: Folder, server: Server):
+    item = json.loads((remote.input / "FAR.json").read_text())
+    red = item["assets"]["red"]
+    item["assets"]["red"] = {"href": "http://127.0.0.1:9/red.tif", "alternate": {"mirror": {"href": red["href"]}}}
+    remote.add(item)
+    log = io.StringIO()
+    remote.run(stream=log)
+    assert remote.products() == {"FAR"}
+    assert "retry" not in log.getvalue()
+
+
 def test_a_truncated_far_file_is_the_inputs_fault(remote: Folder, server: Server):
     path = server.root / "FAR/nir.tif"
     path.write_bytes(path.read_bytes()[:-1000])
