@@ -230,8 +230,10 @@ def common_grid(bands: Mapping[str, Band], mask: Source | None, resolution: floa
     finest = min(sources, key=lambda source: source.grid.pixel_size)
     check_aligned(finest.grid, finest.grid, name=finest.name)
     grid = finest.grid if resolution is None else finest.grid.at(resolution)
-    for source in [*sources, *([mask] if mask else [])]:
+    for source in sources:
         check_aligned(grid, source.grid, name=source.name)
+    if mask:
+        check_aligned(grid, mask.grid, name=mask.name, any_size=True)
     return grid
 
 

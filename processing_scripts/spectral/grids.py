@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from rasterio.crs import CRS
@@ -16,6 +17,8 @@ from spectral.failures import InputFailure
 _TOLERANCE = 0.01
 # Ten times finer than any band is a hundred copies of each pixel: a slip rather than a wish.
 _FINEST = 10
+# Of the ratio of two pixel sizes, the largest number that it is made of.
+_LARGEST_PART = 1000
 # Sizes in degrees are written down with few digits; the grid itself is made of whole numbers of pixels.
 _SLACK = 1e-5
 
@@ -104,8 +107,11 @@ def moved(transform: Affine, columns: int, rows: int) -> Affine:
     return Affine(transform.a, transform.b, west, transform.d, transform.e, north)
 
 
-def check_aligned(grid: Grid, other: Grid, *, name: str) -> None:
+def check_aligned(grid: Grid, other: Grid, *, name: str, any_size: bool = False) -> None:
     """That `other` shows the same ground as `grid`, in pixels that are whole multiples or whole parts of its own.
+
+    Args:
+        any_size: pixels may be of any size: of class codes, of which one is picked.
 
     Raises:
         InputFailure: another CRS, a grid that lies nowhere, a rotated grid, a pixel size or origin that doesn't fit, or
@@ -121,7 +127,8 @@ def check_aligned(grid: Grid, other: Grid, *, name: str) -> None:
             raise InputFailure(f"{name} is not on a north-up grid.")
     fine, coarse = (grid, other) if grid.pixel_size <= other.pixel_size else (other, grid)
     ratio = coarse.transform.a / fine.transform.a, coarse.transform.e / fine.transform.e
-    if any(abs(value - round(ratio[0])) > _TOLERANCE for value in ratio):
+    expected = ratio[0] if any_size else round(ratio[0])
+    if any(abs(value - expected) > _TOLERANCE for value in ratio):
         raise InputFailure(
             f"{name} has pixels of {_pixels(other.transform)}, which are no whole multiple and no "
             f"whole part of {_pixels(grid.transform)}."
@@ -156,10 +163,11 @@ def nearest(grid: Grid, other: Grid, window: Window) -> tuple[np.ndarray, np.nda
     that all touch the centre it takes the lower right one. Where `other` ends a pixel early, the index is its size:
     one past its last pixel.
     """
-    larger, smaller = factor(grid, other), factor(other, grid)
+    ratio = Fraction(other.pixel_size / grid.pixel_size).limit_denominator(_LARGEST_PART)
     rows = window.row_off + np.arange(window.height)
     columns = window.col_off + np.arange(window.width)
-    rows, columns = (places // larger * smaller + smaller // 2 for places in (rows, columns))
+    # The centre of pixel i is at (2i + 1) / 2 of its own size: in whole numbers, so that no rounding decides.
+    rows, columns = ((2 * places + 1) * ratio.denominator // (2 * ratio.numerator) for places in (rows, columns))
     return np.minimum(rows, other.height), np.minimum(columns, other.width)
 
 

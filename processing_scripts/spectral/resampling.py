@@ -11,6 +11,7 @@ Class codes can't be averaged. Reflectance of coarse pixels is not interpolated:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -30,6 +31,8 @@ class OnGrid:
         self._grid = grid
         self._same = source.grid == grid
         self._finer = factor(source.grid, grid)  # 1 where it is not finer
+        # Of a mask, whose codes are picked, pixels may be of any size.
+        self._whole = math.isclose(self._finer * source.grid.pixel_size, grid.pixel_size, rel_tol=1e-3)
         self._turns: list[int] = []
 
     @property
@@ -37,8 +40,8 @@ class OnGrid:
         """What becomes of a band's pixels, for people; None where nothing does."""
         if self._finer > 1:
             return f"average of {self._finer} × {self._finer}"
-        coarser = factor(self._grid, self.source.grid)
-        return f"nearest of {coarser} times the size" if coarser > 1 else None
+        size = self.source.grid.pixel_size / self._grid.pixel_size
+        return None if math.isclose(size, 1, rel_tol=1e-3) else f"nearest of {size:.4g} times the size"
 
     @property
     def dtype(self) -> np.dtype:
@@ -103,7 +106,7 @@ class OnGrid:
         if self._same:
             return window
         grid, side = self.source.grid, self._finer
-        if side > 1:
+        if side > 1 and self._whole:
             top, left = window.row_off * side, window.col_off * side
             bottom, right = top + window.height * side - 1, left + window.width * side - 1
         else:

@@ -36,8 +36,8 @@ PLACES = [
     ("links", 0, "rel"), ("geometry",), ("geometry", "type"), ("geometry", "coordinates"), ("bbox",), ("assets",),
     ("assets", "red"), ("assets", "scl"), ("assets", "red_\ud800"),
     *[("assets", key, name) for key in ("red", "scl") for name in
-      ("href", "alternate", "type", "gsd", "proj:transform", "eo:bands", "bands", "raster:bands", "raster:scale", "nodata",
-       "classification:classes", "classification:bitfields")],
+      ("href", "alternate", "type", "gsd", "proj:transform", "eo:bands", "bands", "raster:bands", "raster:scale",
+       "nodata", "classification:classes", "classification:bitfields")],
     *[("properties", name) for name in
       ("datetime", "start_datetime", "end_datetime", "updated", "created", "platform", "constellation", "instruments",
        "mission", "gsd", "eo:cloud_cover", "grid:code", "s2:processing_baseline", "processing:version",

@@ -6,6 +6,7 @@ Expected values are plain float64 numpy over the stored DN, never the project's 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +110,38 @@ def test_at_60_m_the_mask_is_the_code_at_the_centre(folder: Folder, shape):
     expected = np.where(clear, normalized(nir, coastal), np.nan)
     np.testing.assert_allclose(folder.values(part="x"), expected, rtol=1e-6)
     assert folder.item()["properties"]["geocadence:resampling"] == {"nir": "average of 6 × 6", "scl": "nearest"}
+
+
+@pytest.mark.parametrize("shape", [(2311, 2105), (16, 14)])
+@pytest.mark.parametrize("size", [30, 70])
+def test_a_mask_fits_any_size(folder: Folder, shape, size):
+    """Landsat's 30 m, say, into which the classification's 20 m do not go: its code at the centre all the same."""
+    pixels = add_scene(folder, shape)
+    folder.run("X=N", resolution=float(size))
+    values = averaged(reflectance(pixels["nir"]), size // 10)
+    rows, columns = (np.floor((np.arange(count) + 0.5) * size / 20).astype(int) for count in values.shape)
+    scl = np.zeros((rows[-1] + 1, columns[-1] + 1), int)  # past its end: no data
+    height, width = (min(pair) for pair in zip(scl.shape, pixels["scl"].shape, strict=True))
+    scl[:height, :width] = pixels["scl"][:height, :width]
+    expected = np.where((scl[np.ix_(rows, columns)] == CLEAR) & (values > 0), values, np.nan)
+    np.testing.assert_allclose(folder.values(part="x"), expected, rtol=1e-6)
+    assert folder.item()["properties"]["geocadence:resampling"]["scl"] == "nearest"
+
+
+@pytest.mark.parametrize("size", [20, 25])
+def test_a_coarser_mask_fits_any_size_too(folder: Folder, size):
+    codes = np.random.default_rng(5).choice([CLEAR, CLOUD], (200, 240)).astype(np.uint8)
+    nir = random_dn((600, 720), low=1500)
+    item = folder.scene(nir=nir, add=False)
+    item["assets"]["scl"] = {"href": str(write(folder.root / "scl.tif", codes, pixel_size=size))}
+    nir = nir[: 200 * size // 10, : 240 * size // 10]
+    write(Path(item["assets"]["nir"]["href"]), nir)
+    folder.add(item)
+    folder.run("X=N")
+    rows, columns = ((np.arange(count) * 10 + 5) // size for count in nir.shape)
+    expected = np.where(codes[np.ix_(rows, columns)] == CLEAR, nir * 1e-4 - 0.1, np.nan)
+    np.testing.assert_allclose(folder.values(part="x"), expected, rtol=1e-6)
+    assert folder.item()["properties"]["geocadence:resampling"] == {"scl": "nearest"}
 
 
 def test_bands_coarser_than_the_mask_only_are_no_reason_to_fail(folder: Folder):
