@@ -6,6 +6,8 @@ and a peer's meaning share (the formula and the pixels that both keep) is thereb
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum, unique
 from pathlib import Path
@@ -21,13 +23,26 @@ from benchmarks.scene import BLOCK, OFFSET_DN, Scene
 # Half a step of int16 × 0.0001 and what rounding adds; float32 near 1.
 PACKED_TOLERANCE = 5.1e-5
 FLOAT_TOLERANCE = 1e-6
+# What int16 × 0.0001 holds: values beyond are clipped.
+_LARGEST_PACKED = 3.2767
+# By index its bands and its published formula.
+_FORMULAS = {
+    "NDVI": (("nir", "red"), lambda n, r: (n - r) / (n + r)),
+    "GNDVI": (("nir", "green"), lambda n, g: (n - g) / (n + g)),
+    "NDWI": (("green", "nir"), lambda g, n: (g - n) / (g + n)),
+    "SAVI": (("nir", "red"), lambda n, r: 1.5 * (n - r) / (n + r + 0.5)),
+    "OSAVI": (("nir", "red"), lambda n, r: (n - r) / (n + r + 0.16)),
+    "MSAVI": (("nir", "red"), lambda n, r: (2 * n + 1 - np.sqrt((2 * n + 1) ** 2 - 8 * (n - r))) / 2),
+    "EVI": (("nir", "red", "blue"), lambda n, r, b: 2.5 * (n - r) / (n + 6 * r - 7.5 * b + 1)),
+    "EVI2": (("nir", "red"), lambda n, r: 2.5 * (n - r) / (n + 2.4 * r + 1)),
+}
 
 
 @unique
 class Meaning(StrEnum):
-    """What a method's NDVI is of."""
+    """What a method's index is of."""
 
-    RAW = "raw"  # (nir − red) / (nir + red) of the DN; without value where both are nodata
+    RAW = "raw"  # of the DN, which for NDVI is that of reflectance; without value where both bands are nodata
     CLOUDLESS = "cloudless"  # the same, without SCL's shadow, clouds and cirrus
     PRODUCT = "product"  # of reflectance above 0, offset applied, without SCL 0, 1, 3, 8, 9, 10
 
@@ -48,12 +63,18 @@ class Agreement:
 
 
 def check(
-    path: Path, scene: Scene, meaning: Meaning, *, loses_zeros: bool = False, area: dict[str, Any] | None = None
+    path: Path,
+    scene: Scene,
+    meaning: Meaning,
+    *,
+    index: str = "NDVI",
+    loses_zeros: bool = False,
+    area: dict[str, Any] | None = None,
 ) -> Agreement:
-    """Compare the raster at `path` with NDVI computed independently, pixel by pixel.
+    """Compare the raster at `path` with its index computed independently, pixel by pixel.
 
     The raster may reach beyond the scene on its right and lower side (odc-geo pads to whole blocks): there it must
-    be empty. With `loses_zeros` pixels whose NDVI is exactly 0 must be empty too, with `area` (a GeoJSON polygon in
+    be empty. With `loses_zeros` pixels whose index is exactly 0 must be empty too, with `area` (a GeoJSON polygon in
     degrees) those whose centre is outside of it.
 
     Raises:
@@ -61,9 +82,11 @@ def check(
             and none in the other.
     """
     pixels, largest = 0, 0.0
-    with rasterio.open(path) as found, rasterio.open(scene.band("red")) as red, rasterio.open(
-        scene.band("nir")
-    ) as nir, rasterio.open(scene.band("scl")) as scl:  # fmt: skip
+    with ExitStack() as opened:
+        found = opened.enter_context(rasterio.open(path))
+        keys = {"red", "scl", *_FORMULAS[index][0]}
+        bands = {key: opened.enter_context(rasterio.open(scene.band(key))) for key in keys}
+        red = bands["red"]
         if found.crs != red.crs or not found.transform.almost_equals(red.transform, 1e-6):
             raise Disagreement(f"{path.name} lies elsewhere: {found.transform!r} in {found.crs}")
         if found.width < red.width or found.height < red.height:
@@ -74,12 +97,14 @@ def check(
             expected = np.full((bottom - top, found.width), np.nan)
             if top < scene.size:
                 rows = (top, min(bottom, scene.size))
-                expected[: rows[1] - top, : scene.size] = _expected(red, nir, scl, rows, meaning)
+                expected[: rows[1] - top, : scene.size] = _expected(bands, rows, meaning, index)
             if area:
                 place = found.transform @ rasterio.Affine.translation(0, top)
                 expected[geometry_mask([transform_geom("EPSG:4326", found.crs, area)], expected.shape, place)] = np.nan
             if loses_zeros:
                 expected[expected == 0] = np.nan
+            if found.dtypes[0] == "int16":
+                expected = np.clip(expected, -_LARGEST_PACKED, _LARGEST_PACKED)
             values = _values(found, (top, bottom))
             if np.any(np.isnan(values) != np.isnan(expected)):
                 more = np.count_nonzero(~np.isnan(values) & np.isnan(expected))
@@ -101,16 +126,20 @@ def _values(dataset: rasterio.DatasetReader, rows: tuple[int, int]) -> np.ndarra
     return values
 
 
-def _expected(red, nir, scl, rows: tuple[int, int], meaning: Meaning) -> np.ndarray:
-    window = (rows, (0, red.width))
-    dn = {"red": red.read(1, window=window), "nir": nir.read(1, window=window)}
+def _expected(
+    bands: Mapping[str, rasterio.DatasetReader], rows: tuple[int, int], meaning: Meaning, index: str
+) -> np.ndarray:
+    keys, formula = _FORMULAS[index]
+    width, scl = bands["red"].width, bands["scl"]
     offset = OFFSET_DN if meaning is Meaning.PRODUCT else 0
-    reflectance = {key: (numbers.astype(np.float64) - offset) / 10_000 for key, numbers in dn.items()}
+    dn = [bands[key].read(1, window=(rows, (0, width))).astype(np.float64) for key in keys]
+    reflectances = [(numbers - offset) / 10_000 for numbers in dn]
     with np.errstate(invalid="ignore", divide="ignore"):
-        ndvi = (reflectance["nir"] - reflectance["red"]) / (reflectance["nir"] + reflectance["red"])
+        values = formula(*reflectances)
+    values[~np.isfinite(values) | np.all([numbers == 0 for numbers in dn], axis=0)] = np.nan
     if meaning is Meaning.PRODUCT:
-        ndvi[(reflectance["red"] <= 0) | (reflectance["nir"] <= 0)] = np.nan
+        values[np.any([reflectance <= 0 for reflectance in reflectances], axis=0)] = np.nan
     codes = scl.read(1, window=((rows[0] // 2, -(-rows[1] // 2)), (0, scl.width)))
-    at_10_m = codes.repeat(2, axis=0)[: rows[1] - rows[0]].repeat(2, axis=1)[:, : red.width]
-    ndvi[np.isin(at_10_m, _MASKED[meaning])] = np.nan
-    return ndvi
+    at_10_m = codes.repeat(2, axis=0)[: rows[1] - rows[0]].repeat(2, axis=1)[:, :width]
+    values[np.isin(at_10_m, _MASKED[meaning])] = np.nan
+    return values

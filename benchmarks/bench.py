@@ -39,18 +39,30 @@ class Bench:
         """That one scene, on local disk."""
         return task_of("one", [self.scene.item()])
 
-    def verify(self, method: Method, task: Task, run: Run, *, area: dict[str, Any] | None = None) -> Agreement:
+    def verify(
+        self,
+        method: Method,
+        task: Task,
+        run: Run,
+        *,
+        indices: Sequence[str] = ("NDVI",),
+        area: dict[str, Any] | None = None,
+    ) -> Agreement:
         """Run it once, untimed, and compare its pixels with an independent computation. This also warms every cache.
 
-        `area`: what the output is cut to.
+        Args:
+            indices: all that the run leaves; of several, what is returned is that of the last.
+            area: what the output is cut to.
 
         Raises:
             Disagreement, CommandFailed: its time would mean nothing.
         """
         cost = measure(run)
-        (found,) = output_folder(run.key).glob(method.result)
-        seen = check(found, self.scene, method.meaning, loses_zeros=method.loses_zeros, area=area)
-        self.say(f"{run.key}: agrees on {seen.pixels} pixels within {seen.largest_error:.2g} ({cost.wall:.1f} s)")
+        for index in indices:
+            (found,) = output_folder(run.key).glob(method.result.replace("ndvi", index.lower()))
+            seen = check(found, self.scene, method.meaning, index=index, loses_zeros=method.loses_zeros, area=area)
+            told = f"agrees on {seen.pixels} pixels within {seen.largest_error:.2g}"
+            self.say(f"{run.key}: {index} {told} ({cost.wall:.1f} s)")
         shutil.rmtree(output_folder(run.key))
         return seen
 

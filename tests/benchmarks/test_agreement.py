@@ -90,6 +90,15 @@ def test_lost_zeros_are_excused_only_where_they_are_known_of(small_scene, ndvi, 
         check(path, small_scene, Meaning.RAW)
 
 
+def test_another_index_is_held_to_its_own_formula(small_scene, ndvi, written):
+    with rasterio.open(small_scene.band("red")) as red, rasterio.open(small_scene.band("nir")) as nir:
+        total = (red.read(1).astype(np.float64) + nir.read(1)) / 10_000
+    savi = (1.5 * ndvi * total / (total + 0.5)).astype(np.float32)
+    assert check(written(savi), small_scene, Meaning.RAW, index="SAVI").pixels == np.count_nonzero(~np.isnan(ndvi))
+    with pytest.raises(Disagreement, match="is off by up to"):
+        check(written(savi), small_scene, Meaning.RAW, index="OSAVI")
+
+
 def test_an_area_must_be_cut_to_the_pixel(small_scene, ndvi, written):
     area = area_of(small_scene, 1)
     with pytest.raises(Disagreement, match="too many"):
