@@ -85,6 +85,8 @@ def _decisions(settings: Settings, sensor: Sensor, computed: Computed) -> tuple[
         decisions["geocadence:resampling"] = resampled
     if computed.inside is not None:
         decisions["geocadence:area_percent"] = round(100 * computed.inside / computed.pixels, 4)
+        if not computed.inside:
+            warnings.append("No pixel has its centre in the area: all of the product is nodata.")
     if settings.mask and hidden is None:
         warnings.append(f"{decisions['geocadence:mask']['reason'].removesuffix('.')}: nothing was masked.")
     elif hidden and hidden.unknown:

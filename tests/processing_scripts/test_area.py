@@ -58,6 +58,15 @@ def unpacked(monkeypatch) -> list[np.ndarray]:
     return seen
 
 
+def test_an_area_between_the_centres_of_pixels_is_told_of(folder: Folder, imagery, log):
+    """A field of four metres, or the sliver that an area takes of a scene: an empty product, not in silence."""
+    folder.add({**imagery[1], "geocadence:area": box(100.1, 100.1, 100.4, 100.4)})
+    folder.run(stream=log)
+    assert np.isnan(folder.values()).all()
+    (line,) = (line for line in map(json.loads, log.getvalue().splitlines()) if line["event"] == "scene")
+    assert "No pixel has its centre in the area: all of the product is nodata." in line["warnings"]
+
+
 def test_what_is_inside_is_unchanged_and_the_rest_is_nodata(folder: Folder, imagery):
     folder.add(imagery[1])
     folder.run()

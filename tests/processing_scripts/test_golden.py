@@ -154,6 +154,16 @@ def test_several_indices_equal_gdal_calc(folder: Folder):
         assert inside.mean() > 0.9
 
 
+def test_a_reflectance_of_zero_is_none_also_where_rounding_leaves_something_of_it(folder: Folder):
+    """3000 × 0.0001 − 0.3 is 5.6e-17 in float64: SR would be 5e15 there."""
+    item = folder.scene(nir=np.full((1, 3), 6000), red=np.array([[2999, 3000, 3001]]), add=False)
+    for asset in item["assets"].values():
+        asset["raster:bands"] = [{"scale": 1e-4, "offset": -0.3}]
+    folder.add(item)
+    folder.run("SR")
+    np.testing.assert_allclose(folder.values(part="sr"), [[np.nan, np.nan, 3000]], rtol=1e-6)
+
+
 def test_values_beyond_int16_are_clipped_and_counted(folder: Folder):
     # EVI's denominator N + 6R - 7.5B + 1 is 0.00075 for N = 0.5, R = 0.2495, B = 0.3995.
     bands = {"nir": 6000, "red": 3495, "blue": 4995}

@@ -43,6 +43,9 @@ def baseline(version):
         # The flag beats raster:bands, which real items of Earth Search contradict.
         (APPLIED, IN_ASSET, None, 0.0, "boa_offset_applied"),
         ({**APPLIED, **baseline("05.09")}, {}, None, 0.0, "boa_offset_applied"),
+        # As Earth Search's first version called them.
+        ({"sentinel:boa_offset_applied": True}, IN_ASSET, None, 0.0, "boa_offset_applied"),
+        ({"sentinel:processing_baseline": "04.00"}, {}, None, -0.1, "processing_baseline"),
         # The flag when false says nothing by itself.
         (NOT_APPLIED, IN_ASSET, None, -0.1, "raster:bands"),
         (NOT_APPLIED, {}, None, 0.0, "unknown"),
