@@ -64,8 +64,7 @@ class HttpClient:
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
         self._special = any(_GDALS_OWN.fullmatch(name) for name in environment)
-        named = ("AWS_CA_BUNDLE", "GDAL_CURL_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-        self._secure = ssl.create_default_context(cafile=next(filter(None, map(environment.get, named)), None))
+        self._secure = _certificates(environment)
         self._idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = defaultdict(list)
         self._busy: set[http.client.HTTPConnection] = set()
         self._lock = threading.Lock()
@@ -173,6 +172,8 @@ class HttpClient:
 
     def _knows_certificates(self) -> bool:
         """Python uses the system's, and some containers have none; rasterio brings its own to GDAL."""
+        if self._secure is None:
+            return False
         folder = ssl.get_default_verify_paths().capath
         return bool(self._secure.cert_store_stats()["x509_ca"]) or bool(folder and any(Path(folder).iterdir()))
 
@@ -233,6 +234,14 @@ def _respond(
             if last or stopped.is_set():
                 raise
     raise AssertionError("unreachable")
+
+
+def _certificates(environment: Mapping[str, str]) -> ssl.SSLContext | None:
+    """Those that the environment names, or the system's; None for a file that is none, which GDAL has words for."""
+    named = ("AWS_CA_BUNDLE", "GDAL_CURL_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+    with contextlib.suppress(OSError):
+        return ssl.create_default_context(cafile=next(filter(None, map(environment.get, named)), None))
+    return None
 
 
 def _number(environment: Mapping[str, str], name: str, usual: float) -> float:

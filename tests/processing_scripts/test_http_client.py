@@ -108,3 +108,17 @@ def test_a_server_is_given_the_time_that_it_asks_for_up_to_half_a_minute(odd_ser
         client.get(f"{odd_server.url}/busy/{asked}", 0, 1000)
     assert found == waited
     client.close()
+
+
+@pytest.mark.parametrize("content", [None, "nonsense"], ids=["missing", "nonsense"])
+def test_certificates_that_are_none_leave_the_asking_to_gdal(tmp_path, monkeypatch, content):
+    """It names the file, and the scene's failure is no bug."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "certificates.pem"
+    if content:
+        path.write_text(content)
+    client = HttpClient({"AWS_CA_BUNDLE": str(path)})
+    assert not client.can_ask("https://example.com/x.tif")
+    assert client.can_ask("http://example.com/x.tif")
+    client.close()
