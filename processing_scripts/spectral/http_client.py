@@ -23,8 +23,8 @@ from spectral.hrefs import is_address
 
 # Settings of GDAL that change what it asks for: where one is given, GDAL does the asking.
 _GDALS_OWN = re.compile(
-    r"GDAL_HTTP_(AUTH|USERPWD|HEADERS|HEADER_FILE|BEARER|COOKIE|COOKIEFILE|NETRC|PROXY|PROXYUSERPWD|SSLCERT|UNSAFESSL)|"
-    r"GDAL_HTTPS_PROXY"
+    r"GDAL_HTTP_(AUTH|USERPWD|HEADERS|HEADER_FILE|BEARER|COOKIE|COOKIEFILE|COOKIEJAR|NETRC|NETRC_FILE|PROXY|PROXYUSERPWD|"
+    r"CAPATH|SSLCERT|UNSAFESSL|USERAGENT)|GDAL_HTTPS_PROXY"
 )
 _FINAL = {400, 401, 403, 404, 410}
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -73,7 +73,8 @@ class HttpClient:
         """Whether a plain request is all it takes: no proxy, no credentials that only GDAL has been told."""
         parts = urlsplit(url)
         proxied = parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.hostname or "")
-        return not (self._special or proxied or (parts.scheme == "https" and not self._knows_certificates()))
+        named = self._special or parts.username is not None
+        return not (named or proxied or (parts.scheme == "https" and not self._knows_certificates()))
 
     def get(self, url: str, start: int, size: int) -> Ranged:
         """Bytes `start` to `start + size` of what is at `url`, fewer where the file ends before.

@@ -322,8 +322,11 @@ def test_settings_that_only_gdal_knows_leave_the_asking_to_gdal(monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
     assert HttpClient({}).can_ask("http://example.com/x.tif")
+    assert not HttpClient({}).can_ask("http://name:password@example.com/x.tif")
     assert not HttpClient({"GDAL_HTTP_BEARER": "x"}).can_ask("http://example.com/x.tif")
     assert not HttpClient({"GDAL_HTTP_HEADERS": "x: y"}).can_ask("http://example.com/x.tif")
+    assert not HttpClient({"GDAL_HTTP_NETRC_FILE": "/home/me/earthdata"}).can_ask("http://example.com/x.tif")
+    assert not HttpClient({"GDAL_HTTP_COOKIEJAR": "cookies.txt"}).can_ask("http://example.com/x.tif")
     monkeypatch.setenv("http_proxy", "http://proxy:3128")
     assert not HttpClient({}).can_ask("http://example.com/x.tif")
 
