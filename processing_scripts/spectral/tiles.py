@@ -23,6 +23,8 @@ from spectral.ranges import Ranges
 _DTYPES = ("uint8", "uint16", "int16")
 # A block cut into many tiny tiles, or one of which a tile would fill the memory, is GDAL's.
 _SIDES = range(128, 4097)
+# Deflate makes nothing much larger than it is: a tile that claims to be would fill the memory, and is GDAL's to refuse.
+_LARGEST_GROWTH, _SPARE = 2, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,12 @@ class Layout:
                 for what, name in enumerate(("OFFSET", "SIZE")):
                     value = dataset.get_tag_item(f"BLOCK_{name}_{column}_{row}", "TIFF", bidx=1)
                     places[row, column, what] = int(value or 0)
+        dtype = np.dtype(dataset.dtypes[0])
+        if places[..., 1].max() > _LARGEST_GROWTH * down * across * dtype.itemsize + _SPARE:
+            return None
         return cls(
             grid=Grid.of(dataset),
-            dtype=np.dtype(dataset.dtypes[0]),
+            dtype=dtype,
             tile=(down, across),
             places=places,
             differences=structure.get("PREDICTOR") == "2",

@@ -136,3 +136,13 @@ def test_a_directory_that_names_more_than_any_memory_holds_is_that_scenes_failur
     assert folder.products() == {"GOOD"}
     assert folder.failures()["BAD"]["class"] == "input"
     assert "Asset nir" in folder.failures()["BAD"]["reason"]
+
+
+def test_a_tile_that_claims_to_be_larger_than_unpacked_is_gdals_to_refuse(tmp_path: Path):
+    """As large as the file is, or as a server says it is: so much memory would be asked for."""
+    path = write(tmp_path / "x.tif", random_dn((600, 600)), BIGTIFF="YES")
+    assert isinstance(open_source(str(path), "Asset red", nobody), TileSource)
+    with_first_number(path, 325, 300 << 20)
+    with path.open("r+b") as file:
+        file.truncate(400 << 20)
+    assert isinstance(open_source(str(path), "Asset red", nobody), GdalSource)
