@@ -26,13 +26,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from spectral import __version__, container
-from spectral.failures import UnfitInstance
+from spectral.failures import MISFITS, UnfitInstance
 from spectral.gdal_options import gdal_options
 from spectral.progress import Progress
 
-# What libraries that don't fit together end their import with: built against another numpy (ValueError, RuntimeError,
-# AttributeError, SystemError), without a library of the system (OSError), or for another Python.
-_MISFITS = (ImportError, AttributeError, OSError, RuntimeError, SystemError, TypeError, ValueError)
 _STOPPED = "Stopped before the shard was worked through; the products in place are complete."
 
 
@@ -129,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
             from spectral.resources import SMALLEST_MEMORY
             from spectral.settings import Settings
             from spectral.shard import work_through
-    except _MISFITS as error:
+    except MISFITS as error:
         # Without numpy or rasterio that is what the message says; else it may say anything.
         details = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         return _unfit(f"numpy and rasterio are needed: {details.rstrip('.')}.")

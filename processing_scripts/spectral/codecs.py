@@ -14,12 +14,13 @@ from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
 from spectral import loops
+from spectral.failures import MISFITS
 
 try:
     import imagecodecs
 
     FAST = all(codec.available for codec in (imagecodecs.DEFLATE, imagecodecs.ZSTD, imagecodecs.DELTA))
-except ImportError:
+except MISFITS:
     FAST = False
 
 # TIFF's numbers of the compressions (https://www.awaresystems.be/imaging/tiff/tifftags/compression.html).

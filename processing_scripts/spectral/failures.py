@@ -13,6 +13,9 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,180}", re.ASCII)
 _USER = re.compile(r"(?<=://)[^/@\s?#]+@")
 _SIGNED = re.compile(r"(?<=[^\s?])\?(?=[^\s=&]*=)[^\s)'\"<>]*")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+# What a library that doesn't fit ends its import with: built against another numpy (ValueError, RuntimeError,
+# AttributeError, SystemError), without a library of the system (OSError), or for another Python.
+MISFITS = (ImportError, AttributeError, OSError, RuntimeError, SystemError, TypeError, ValueError)
 
 
 class SceneFailure(Exception):

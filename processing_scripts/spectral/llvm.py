@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spectral.failures import MISFITS
+
 
 def _runs_what_it_wrote() -> bool:
     """Whether this process may execute memory that it has written to, which LLVM takes for granted.
@@ -48,7 +50,7 @@ try:
         REASON = f"llvmlite {llvmlite.__version__} is older than 0.45"
     elif not _runs_what_it_wrote():
         REASON = "this system lets no process execute memory that it wrote (W^X), so llvmlite can't compile"
-except (ImportError, OSError) as error:
+except MISFITS as error:
     REASON = f"llvmlite doesn't load ({error})"
 FAST = REASON is None
 

@@ -200,6 +200,16 @@ def test_libraries_that_do_not_fit_make_the_instance_unfit(filled: Folder, ml: P
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("library", ["imagecodecs", "llvmlite"])
+def test_a_fast_library_that_does_not_fit_is_gone_without(filled: Folder, tmp_path: Path, library):
+    """It travels with the code, and the image's numpy may be another than it was built against."""
+    (tmp_path / f"{library}.py").write_text("raise ValueError('numpy.dtype size changed')")
+    done = run(*arguments(filled), PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert filled.products() == {"A"}
+    assert any(line["event"] == "fallback" and library in line["reason"] for line in log_lines(done))
+
+
 def test_an_older_python_is_told_so(filled: Folder, ml: Path, monkeypatch):
     from spectral import cli, container
 
