@@ -27,6 +27,7 @@ _GDALS_OWN = re.compile(
     r"CAPATH|SSLCERT|UNSAFESSL|USERAGENT)|GDAL_HTTPS_PROXY"
 )
 _FINAL = {400, 401, 403, 404, 410}
+_TIFF = (b"II", b"MM")
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 5
 _MOST_RETRY_AFTER = 30
@@ -94,6 +95,9 @@ class HttpClient:
             except (OSError, http.client.HTTPException) as error:
                 problem = str(error) or type(error).__name__
             else:
+                is_page = headers.get_content_type() == "text/html" and content[:2] not in _TIFF
+                if is_page and start == 0 and status in (200, 206):
+                    raise InputFailure("a web page came in its place, as where a login is asked for")
                 if status == 206:
                     found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", headers.get("Content-Range", ""))
                     if found and int(found[1]) == start:

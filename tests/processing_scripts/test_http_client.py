@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from spectral.failures import TransientFailure
+from spectral.failures import InputFailure, TransientFailure
 from spectral.http_client import HttpClient, Ranged
 
 
@@ -27,12 +27,15 @@ class Answers(BaseHTTPRequestHandler):
             "/words": (503, 200 << 20, 200 << 20),
             "/short": (206, 1000, 400),
             "/drops": (206, 1000, 1000),
+            "/login": (200, 1000, 1000),
+            "/login/in/part": (206, 1000, 1000),
             "/busy/3": (429, 0, 0),
             "/busy/3600": (429, 0, 0),
         }[self.path]
         self.send_response(status)
         if self.path.startswith("/busy/"):
             self.send_header("Retry-After", self.path.removeprefix("/busy/"))
+        self.send_header("Content-Type", "text/html" if self.path.startswith("/login") else "image/tiff")
         self.send_header("Content-Length", str(told))
         self.send_header("Content-Range", f"bytes 0-{told - 1}/{told}")
         self.end_headers()
@@ -85,6 +88,15 @@ def test_an_answer_that_does_not_come_to_its_end_is_given_up(odd_server, path, w
     with pytest.raises(TransientFailure, match=why):
         client.get(f"{odd_server.url}{path}", 0, 1000)
     assert time.monotonic() - begun < 10
+    client.close()
+
+
+@pytest.mark.parametrize("path", ["/login", "/login/in/part"])
+def test_a_page_in_the_files_place_is_told_as_such(odd_server, path):
+    """GDAL would be asked in vain, and say that a format is not recognized."""
+    client = HttpClient(IMPATIENT, sleep=lambda seconds: None)
+    with pytest.raises(InputFailure, match="a web page came in its place, as where a login is asked for"):
+        client.get(f"{odd_server.url}{path}", 0, 1000)
     client.close()
 
 
