@@ -153,7 +153,8 @@ def _polygons(document: Any) -> Iterator[list[np.ndarray]]:
         except (TypeError, KeyError, IndexError, ValueError, OverflowError) as error:
             raise ValueError(f"a {kind} with unusable coordinates ({error})") from error
     else:
-        raise ValueError(f"{kind!r} is no area")
+        found = repr(document if kind is None else kind)
+        raise ValueError(f"{found[:60]} is no area: expected GeoJSON with a Polygon or MultiPolygon")
 
 
 def _ring(ring: Iterable) -> np.ndarray:

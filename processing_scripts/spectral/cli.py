@@ -145,7 +145,8 @@ def main(arguments: list[str] | None = None) -> int:
         if given.threads < 1:
             raise ValueError(f"--threads {given.threads} is below 1")
         if given.memory is not None and given.memory << 20 < SMALLEST_MEMORY:
-            raise ValueError(f"--memory {given.memory} is below {SMALLEST_MEMORY >> 20}")
+            least = SMALLEST_MEMORY >> 20
+            raise ValueError(f"--memory {given.memory} is below {least} (MB), without which nothing can be computed")
         # Where the arguments are looked at beforehand, the job's files are not there.
         area = Area.read(given.area) if given.area and not given.check else None
     except ValueError as error:

@@ -136,13 +136,16 @@ def test_it_comes_with_items_of_searchrasterdatacollection_too(folder: Folder, i
     ("area", "reason"),
     [
         (box(0.0, 5000.0, 10.0, 5010.0), "outside of the scene"),
-        ({"type": "Point", "coordinates": [0, 0]}, "is no area"),
+        (
+            {"type": "Point", "coordinates": [0, 0]},
+            "'Point' is no area: expected GeoJSON with a Polygon or MultiPolygon",
+        ),
         ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, "unusable coordinates"),
         ({"type": "Polygon", "coordinates": [[[0, 0], [600_000, 0], [600_000, 1], [0, 0]]]}, "degrees"),
         ({"type": "Polygon", "coordinates": 7}, "unusable coordinates"),
         ({"type": "Polygon", "coordinates": []}, "unusable coordinates"),
         ({"type": "FeatureCollection", "features": []}, "expected GeoJSON"),
-        ("everywhere", "is no area"),
+        ("everywhere", "'everywhere' is no area"),
     ],
 )
 def test_an_area_that_cannot_be_used_is_the_inputs_fault(folder: Folder, imagery, area, reason):
