@@ -169,7 +169,7 @@ class HttpClient:
                 return content, length is None
             content += piece
             now = time.monotonic()
-            if now - since >= self._patience:
+            if 0 < self._patience <= now - since:
                 if len(content) - before < self._slowest * (now - since):
                     raise TimeoutError(f"fewer than {self._slowest:g} bytes a second for {now - since:.0f} s")
                 since, before = now, len(content)

@@ -91,6 +91,13 @@ def test_an_answer_that_does_not_come_to_its_end_is_given_up(odd_server, path, w
     client.close()
 
 
+@pytest.mark.parametrize("name", ["GDAL_HTTP_LOW_SPEED_TIME", "GDAL_HTTP_LOW_SPEED_LIMIT"])
+def test_no_speed_is_too_low_where_gdal_is_told_so(odd_server, name):
+    client = HttpClient({**IMPATIENT, name: "0"}, sleep=lambda seconds: None)
+    assert client.get(f"{odd_server.url}/drops", 0, 15).content == b"x" * 15
+    client.close()
+
+
 @pytest.mark.parametrize("path", ["/login", "/login/in/part"])
 def test_a_page_in_the_files_place_is_told_as_such(odd_server, path):
     """GDAL would be asked in vain, and say that a format is not recognized."""
