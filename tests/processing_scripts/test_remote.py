@@ -318,6 +318,26 @@ def test_only_so_much_is_fetched_ahead():
     fetcher.close()
 
 
+def test_sixteen_requests_are_on_their_way_at_a_time():
+    """What a distant server takes to answer is waited for once, not tile by tile."""
+    together = threading.Barrier(16, timeout=20)
+
+    class Client:
+        def get(self, url, start, size):
+            together.wait()
+            return Ranged(bytes(size), 10**9)
+
+        def close(self):
+            pass
+
+    fetcher = Fetcher(Client())
+    file = RemoteFile("https://example.com/x.tif", "Asset red", fetcher)
+    size = 3_000_000
+    file.plan([(turn, turn * size, size) for turn in range(16)], memory=16 * size)
+    assert len(file.read(0, size)) == size
+    fetcher.close()
+
+
 def test_settings_that_only_gdal_knows_leave_the_asking_to_gdal(monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)

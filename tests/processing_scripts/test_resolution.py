@@ -198,7 +198,7 @@ def test_a_size_that_fits_no_band_is_that_scenes_failure(folder: Folder, size):
 def test_pixels_larger_than_the_scene_are_told_as_such(folder: Folder, size):
     folder.scene(red=random_dn((11, 12)), nir=random_dn((11, 12)))
     folder.run(resolution=size)
-    told = f"Pixels of {size:g} are larger than the scene, which is 120 × 110: --resolution is in the units of its"
+    told = f"Pixels of {size:.10g} are larger than the scene, which is 120 × 110: --resolution is in the units of its"
     assert folder.failures()["S2X"]["reason"].startswith(told)
 
 
