@@ -27,6 +27,7 @@ class Answers(BaseHTTPRequestHandler):
             "/words": (503, 200 << 20, 200 << 20),
             "/short": (206, 1000, 400),
             "/drops": (206, 1000, 1000),
+            "/elsewhere": (206, 1000, 1000),
             "/login": (200, 1000, 1000),
             "/login/in/part": (206, 1000, 1000),
             "/busy/3": (429, 0, 0),
@@ -37,7 +38,8 @@ class Answers(BaseHTTPRequestHandler):
             self.send_header("Retry-After", self.path.removeprefix("/busy/"))
         self.send_header("Content-Type", "text/html" if self.path.startswith("/login") else "image/tiff")
         self.send_header("Content-Length", str(told))
-        self.send_header("Content-Range", f"bytes 0-{told - 1}/{told}")
+        first = 500 if self.path == "/elsewhere" else 0
+        self.send_header("Content-Range", f"bytes {first}-{first + told - 1}/{first + told}")
         self.end_headers()
         pieces = [b"x"] * sent if self.path == "/drops" else [bytes(1 << 20)] * (sent >> 20) or [b"x" * sent]
         with contextlib.suppress(OSError):
@@ -88,6 +90,14 @@ def test_an_answer_that_does_not_come_to_its_end_is_given_up(odd_server, path, w
     with pytest.raises(TransientFailure, match=why):
         client.get(f"{odd_server.url}{path}", 0, 1000)
     assert time.monotonic() - begun < 10
+    client.close()
+
+
+def test_other_bytes_than_asked_for_are_none(odd_server):
+    """As a cache between may send them: as pixels of another tile they would look right."""
+    client = HttpClient(IMPATIENT, sleep=lambda seconds: None)
+    with pytest.raises(TransientFailure, match=r"other bytes than asked for \(bytes 500-1499/1500\)"):
+        client.get(f"{odd_server.url}/elsewhere", 0, 1000)
     client.close()
 
 
