@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from geocadence.backfill import DEFAULT_STEP
 from geocadence.cli import again, backfill, cloud, definitions, doctor, runs, submit
+from geocadence.cli.exit_codes import USAGE
 from geocadence.cli.screen import Screen
 from geocadence.target import DEFAULT_REGION, TargetError
 
