@@ -1,4 +1,4 @@
-"""Archives as a synthesis makes them, and a container's folder, to start them in."""
+"""Archives as a synthesis makes them, a container's folder to start them in, and Pythons to start them by."""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ import pytest
 
 from tests.container.conftest import ROOT, by, script_tests
 
-FILES = sorted(path.name for path in (ROOT / "tests/processing_scripts").glob("test_*.py"))
+FOLDER = ROOT / "tests/processing_scripts"
+# In folders, too: `make test` would miss what is not here.
+FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("test_*.py"))
 (TOOLS,) = (ROOT / ".venv/lib").glob("python3*/site-packages")
 # Of each module of the set, without importing it: where it would come from.
 PLACES = """
