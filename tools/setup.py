@@ -28,8 +28,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 LOCAL = ROOT / ".local"
 UV_VERSION = "0.13.8"
-WINDOWS = os.name == "nt"
-BIN = "Scripts" if WINDOWS else "bin"
 
 # `.venv/bin/geocadence`: the clone is not installed as a package, so its folder is named outright. Read by
 # the shell first, since the path of the interpreter may hold spaces, which a `#!` line can't.
@@ -66,9 +64,9 @@ def main() -> None:
 
 def _project() -> None:
     _environment(ROOT / ".venv", "requirements/run.txt", "the project's packages")
-    launcher = ROOT / ".venv" / BIN / "geocadence"
+    launcher = ROOT / ".venv" / "bin" / "geocadence"
     if not launcher.exists():
-        launcher.write_text(LAUNCHER.format(python=ROOT / ".venv" / BIN / "python", root=str(ROOT)))
+        launcher.write_text(LAUNCHER.format(python=ROOT / ".venv" / "bin" / "python", root=str(ROOT)))
         launcher.chmod(0o755)
 
 
@@ -114,7 +112,7 @@ def _environment(folder: Path, lock: str, label: str) -> None:
     made, installed = folder / ".made", folder / f".installed-{path.stem}"
     place = f"{PYTHON} {sys.version_info[:2]} {folder}"
     digest = _digest([path])
-    fresh = _matches(made, place) and (folder / BIN / "python").exists()
+    fresh = _matches(made, place) and (folder / "bin" / "python").exists()
     if fresh and _matches(installed, digest):
         return
     uv()
@@ -122,7 +120,7 @@ def _environment(folder: Path, lock: str, label: str) -> None:
     if not fresh:  # also when the clone moved: the scripts of an environment name their place
         _call([uv(), "venv", "--quiet", "--clear", "--python", PYTHON, folder])
         made.write_text(place)
-    options = ["--quiet", "--require-hashes", "--compile-bytecode", "--python", folder / BIN / "python"]
+    options = ["--quiet", "--require-hashes", "--compile-bytecode", "--python", folder / "bin" / "python"]
     _call([uv(), "pip", "install", *options, *certificate_options(), "-r", path])
     installed.write_text(digest)
 
@@ -166,7 +164,7 @@ def uv() -> Path:
         _call([PYTHON, "-m", "venv", here])
         _call(
             [
-                here / BIN / "python",
+                here / "bin" / "python",
                 "-m",
                 "pip",
                 "install",
@@ -176,7 +174,7 @@ def uv() -> Path:
             ]
         )
         (here / ".made").write_text(UV_VERSION)
-    return here / BIN / "uv"
+    return here / "bin" / "uv"
 
 
 def certificate_options() -> list[str]:
@@ -215,8 +213,8 @@ def _is_writable(folder: Path) -> bool:
     return os.access(there, os.W_OK | os.X_OK)
 
 
-def _digest(paths: list[Path], extra: str = "") -> str:
-    joined = hashlib.sha256(extra.encode())
+def _digest(paths: list[Path]) -> str:
+    joined = hashlib.sha256()
     for path in paths:
         joined.update(path.read_bytes())
     return joined.hexdigest()

@@ -84,7 +84,7 @@ def deploys_to_this_machine() -> bool:
 
 
 def _program() -> str:
-    own = ROOT / ".local" / "uv" / ("Scripts" if os.name == "nt" else "bin") / "uv"
+    own = ROOT / ".local" / "uv" / "bin" / "uv"
     found = str(own) if own.exists() else shutil.which("uv")
     if found is None:
         raise NoUv(f"uv is needed to gather Python packages; neither {own} nor one on PATH is there")
