@@ -45,7 +45,9 @@ def read_geoparquet(path: Path) -> Iterator[Item]:
         except duckdb.Error as error:
             raise ValueError(f"is no Parquet file: {str(error).splitlines()[0][:200]}") from error
         kinds = {name: kind for name, kind, *_ in columns}
-        if missing := [name for name in ("id", "geometry", "assets") if name not in kinds]:
+        # Of Items that have no assets at all writers make a table without the column: each is rejected for that.
+        needed = ("id", "geometry", "stac_version" if "stac_version" in kinds else "assets")
+        if missing := [name for name in needed if name not in kinds]:
             raise ValueError(f"is no stac-geoparquet: it has no column {', '.join(missing)}")
         names = list(kinds)
         chosen = ", ".join(_expression(name, kinds[name]) for name in names)

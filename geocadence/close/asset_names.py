@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from geocadence.catalogue.geoparquet import connect
+from geocadence.fast_json import loads
 from geocadence.long_json import compact
 from geocadence.table import LEFT_OUT, literal, quoted, rows_of
 
@@ -27,7 +28,7 @@ def make_fit(before: Path | None, rows: Path, *, scratch: Path) -> tuple[Path | 
     ids: set[str] = set()
     new: Counter[str] = Counter()
     with rows.open(encoding="utf-8") as lines:
-        for row in map(json.loads, lines):
+        for row in map(loads, lines):
             ids.add(row["id"])
             new.update(name.lower() for name in row["assets"])  # as DuckDB tells them apart
     names = _names(before) if before is not None else {}

@@ -18,6 +18,7 @@ from geocadence.bucket import Bucket
 from geocadence.close.items_table import Entry, row_of
 from geocadence.close.reconcile import Status, read_failures, reconcile
 from geocadence.close.record import scene_entry
+from geocadence.fast_json import loads
 from geocadence.instants import parse_instant
 from geocadence.layout import BATCH_TAGS, RunLayout
 from geocadence.long_json import compact
@@ -37,7 +38,7 @@ class BatchResult:
     def read(self) -> tuple[dict[str, Any], Iterator[dict[str, Any]]]:
         """The head, `{"failure", "produced"}`, and the entries."""
         lines = gzip.open(io.BytesIO(self.told))  # noqa: SIM115 (of bytes in memory)
-        return json.loads(next(lines)), map(json.loads, lines)
+        return loads(next(lines)), map(loads, lines)
 
 
 def reconcile_batch(

@@ -21,6 +21,7 @@ from geocadence.close.jobs import failure_by_batch
 from geocadence.close.reconcile import Outcome, as_failure, outcome_of_objects, outcome_of_scenes
 from geocadence.close.record import failure_entry, run_record
 from geocadence.close.scenes import Made, close_scenes
+from geocadence.garbage import rarely_collected
 from geocadence.layout import RunLayout
 from geocadence.long_json import read_entries, read_head, write_long
 from geocadence.plan.claims import ClaimGone, is_entered, leave
@@ -54,7 +55,7 @@ def close_run(
 ) -> dict[str, Any]:
     """The output of the execution, and why a job failed; everything it stands on is written by then."""
     layout = RunLayout(definition["name"], ending.run_id)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, rarely_collected():
         folder = Path(scratch)
         path = folder / "plan.json"
         if inputs.fetch(layout.plan, path) is None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from geocadence.bucket import Bucket, Conflict
@@ -52,8 +52,13 @@ def read_claims(inputs: Bucket, pipeline: str) -> Claims:
     if body is None:
         return Claims((), 0, None)
     data = json.loads(body)
-    runs, ended = (tuple(Claim(**claim) for claim in data.get(key, ())) for key in ("runs", "ended"))
+    runs, ended = (tuple(map(_claim, data.get(key, ()))) for key in ("runs", "ended"))
     return Claims(runs, data["changes"], etag, ended, data.get("forgot", ""))
+
+
+def _claim(said: dict[str, Any]) -> Claim:
+    """What later code says of a run beside this is left: rolled back, no plan may end for it."""
+    return Claim(**{field.name: said[field.name] for field in fields(Claim)})
 
 
 def held_scenes(inputs: Bucket, pipeline: str, live: Iterable[Claim]) -> dict[str, str]:

@@ -230,6 +230,19 @@ def test_stac_geoparquet_in_s3_is_read_as_its_items(plan: Any, inputs: Bucket, t
     }
 
 
+def test_items_without_assets_are_rejected_one_by_one_though_their_table_has_no_column_for_any(
+    plan: Any, inputs: Bucket, tmp_path: Path
+) -> None:
+    rustac.write_sync(str(tmp_path / "items.parquet"), [item(n, assets={}) for n in range(2)])
+    assert "assets" not in duckdb.sql(f"FROM '{tmp_path}/items.parquet'").columns
+    inputs.write("items.parquet", (tmp_path / "items.parquet").read_bytes(), content_type="application/x")
+
+    result = plan(definition(items={"href": inputs.uri("items.parquet")}))
+
+    reasons = {d["id"]: (d["decision"], d["reason"]) for d in result["document"]["decisions"]}
+    assert reasons == {scene_id(n): ("rejected", "it has no assets") for n in range(2)}
+
+
 def test_assets_that_the_table_of_another_pipeline_has_no_columns_for_are_told(
     plan: Any, inputs: Bucket, tmp_path: Path
 ) -> None:
@@ -262,13 +275,18 @@ def test_assets_that_the_table_of_another_pipeline_has_no_columns_for_are_told(
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
-    [(b"PK", "is no Parquet file"), (None, "is not there"), ("other", "is no stac-geoparquet: it has no column id")],
+    [
+        (b"PK", "is no Parquet file"),
+        (None, "is not there"),
+        ("1 AS a", "is no stac-geoparquet: it has no column id"),
+        ("'a' AS id, ''::BLOB AS geometry", "is no stac-geoparquet: it has no column assets"),
+    ],
 )
 def test_what_is_no_stac_geoparquet_is_refused(
     plan: Any, inputs: Bucket, tmp_path: Path, content: Any, sentence: str
 ) -> None:
-    if content == "other":
-        duckdb.sql(f"COPY (SELECT 1 AS a) TO '{tmp_path}/a.parquet'")
+    if isinstance(content, str):
+        duckdb.sql(f"COPY (SELECT {content}) TO '{tmp_path}/a.parquet'")
         content = (tmp_path / "a.parquet").read_bytes()
     if content is not None:
         inputs.write("items.parquet", content, content_type="application/x")

@@ -91,6 +91,24 @@ def test_planning_again_after_the_claim_was_entered_decides_as_before(pipeline: 
     assert pipeline.close(planned)["outcome"] == "complete"
 
 
+def test_after_a_rollback_what_later_code_says_of_runs_beside_is_left(pipeline: Pipeline, tmp_path: Any) -> None:
+    """A claim that can't be read would end every plan until a person removes the file."""
+    leave_a_product(pipeline)
+    pipeline.plan("at work", window(5))
+    claims = pipeline.inputs.read_json("ndvi/runs/claims.json")
+    for claim in (*claims["runs"], *claims["ended"]):
+        claim["said_since"] = {"later": "code"}
+    pipeline.inputs.write_json("ndvi/runs/claims.json", claims | {"said_since": []})
+    assert claims["runs"] and claims["ended"]
+
+    after = pipeline.run("after")
+
+    held, adopted = pipeline.decisions(after)[scene_id(5)], pipeline.decisions(after)[scene_id(2)]
+    assert held[1].endswith("is working on it")
+    assert adopted == ("skip", "its product is in place (and not in the catalogue yet)")
+    assert table(pipeline, tmp_path) == [scene_id(2)]
+
+
 def test_a_run_is_named_no_longer_when_all_that_it_left_is_in_the_catalogue(pipeline: Pipeline) -> None:
     leave_a_product(pipeline)
     pipeline.run("adopts")
