@@ -57,7 +57,7 @@ class Pages:
             features = page["features"]
             self.count += 1
             identities = {identity(feature) for feature in features}
-            link = next((link for link in page.get("links", []) if link["rel"] == "next"), None)
+            link = _next(page)
             # The link holds the search's body, with an area of any size.
             following = hashlib.sha256(json.dumps(link, sort_keys=True).encode()).digest() if link is not None else None
             is_news = not identities <= self.seen
@@ -85,6 +85,16 @@ def identity(feature: Item) -> str:
         return json.dumps(feature, sort_keys=True)
     version = [properties.get(name) for name in ("updated", "created", "s2:processing_baseline", "processing:version")]
     return json.dumps([scene, *version], default=str)
+
+
+def _next(page: dict[str, Any]) -> dict[str, Any] | None:
+    """The link to the next page, if any; a page may have no links, or `null` in their place."""
+    links = page.get("links")
+    there = (link for link in links if isinstance(link, dict)) if isinstance(links, list) else ()
+    link = next((link for link in there if link.get("rel") == "next"), None)
+    if link is not None and not isinstance(link.get("href"), str):
+        raise NoPage(f"a page whose link to the next one has no href: {json.dumps(link)[:200]}")
+    return link
 
 
 def _matched(page: dict[str, Any]) -> int | None:

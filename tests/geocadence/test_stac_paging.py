@@ -123,16 +123,25 @@ def test_a_page_that_dies_is_gone_round() -> None:
         assert sorted(found(api)) == everything(api)
 
 
-def test_a_page_that_is_no_json_is_gone_round_too() -> None:
+@pytest.mark.parametrize(
+    "page",
+    [b"<html>busy</html>", b"\xff", {"features": [], "links": [{"rel": "next"}]}, {"features": [], "links": None}],
+)
+def test_a_page_that_is_none_is_gone_round_too(page: Any) -> None:
     large = LargeApi(1500, dies_after=700)
 
     def answer(body: dict[str, Any]) -> Any:
         found = large.answer(body)
-        return b"<html>busy</html>" if found == 500 else found
+        return page if found == 500 else found
 
     with misbehaving(answering=answer) as api:
         large.url = api.url
         assert sorted(found(large)) == everything(large)
+
+
+def test_a_page_may_have_null_for_its_links() -> None:
+    with misbehaving(Answer({"features": [item(0)], "links": None})) as api:
+        assert list(search_stac_api(stac_source(api.url), window=WINDOW)) == [item(0)]
 
 
 def test_scenes_of_one_instant_are_all_there_where_they_are_as_many_as_counted(monkeypatch: pytest.MonkeyPatch) -> None:
