@@ -39,8 +39,9 @@ class Window:
     is_given: bool = False  # whether a person or the schedule's backfill named its start
     has_end: bool = False  # whether somebody, or the schedule, named its end
 
-    def holds(self, instant: datetime) -> bool:
-        return (self.start is None or self.start <= instant) and instant <= self.end
+    def holds(self, instant: datetime, *, until: datetime | None = None) -> bool:
+        """Whether an instant lies within, or a span of time from it `until` another one in part."""
+        return (self.start is None or self.start <= (until or instant)) and instant <= self.end
 
     def as_json(self) -> dict[str, str | None]:
         return {"start": format_instant(self.start) if self.start else None, "end": format_instant(self.end)}

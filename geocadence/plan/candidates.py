@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from geocadence.catalogue.area import Area
@@ -45,7 +46,7 @@ def take_in(
             rejected.append((n, Decision(shown(item.get("id")), Verdict.REJECTED, reason)))
             continue
         found = _candidate(item)
-        if window is not None and found.instant is not None and not window.holds(found.instant):
+        if window is not None and found.instant is not None and not window.holds(found.instant, until=_end(item)):
             continue
         if (reason := without_data(item)) is not None:
             rejected.append((n, replace(found, verdict=Verdict.REJECTED, reason=reason)))
@@ -137,6 +138,15 @@ def _outdone(older: Decision, kept: Decision) -> Decision:
     else:
         taken = "the first is taken"
     return Decision(older.scene, Verdict.REJECTED, f"the catalogue listed it more than once; {taken}")
+
+
+def _end(item: Item) -> datetime | None:
+    """Of a span; None where the Item has a datetime, or no end that can be read."""
+    properties = item["properties"]
+    try:
+        return parse_instant(properties["end_datetime"]) if properties.get("datetime") is None else None
+    except (ValueError, TypeError):
+        return None
 
 
 def _datetime(item: Item) -> str:

@@ -254,6 +254,19 @@ def test_a_scene_of_a_span_of_time_is_a_scene(pipeline: Pipeline, tmp_path: Any)
     assert interval == [["2026-11-01T00:00:00Z", "2026-11-30T23:59:59Z"]]
 
 
+def test_a_composite_is_in_each_window_that_it_lasts_into_as_a_search_of_an_api_has_it(pipeline: Pipeline) -> None:
+    """It comes when it is over: a lookback shorter than it would never see its start."""
+    span = {"datetime": None, "start_datetime": "2026-10-01T00:00:00Z", "end_datetime": "2026-10-31T23:59:59Z"}
+    pipeline.items = [item(0, properties=span), item(1, properties=span | {"end_datetime": "at its end"})]
+
+    def taken(**window: str) -> list[str]:
+        return pipeline.taken(pipeline.plan("a", {"window": window}))
+
+    assert taken(start="2026-10-25", end="2026-11-01") == [scene_id(0)]
+    assert taken(start="2026-11-01", end="2026-11-09") == []
+    assert taken(start="2026-09-01", end="2026-10-01") == [scene_id(0), scene_id(1)]
+
+
 def test_a_dry_run_commits_nothing_and_tells_of_what_is_to_be_committed(pipeline: Pipeline) -> None:
     planned = pipeline.plan("a")
     pipeline.work(planned)
