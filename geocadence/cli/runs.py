@@ -103,7 +103,7 @@ def start_and_follow(
     if asked.get("scenes") or asked.get("dry_run"):
         document = target.inputs.read_json(RunLayout(started.pipeline, started.run_id).plan) or {}
         for decision in document.get("decisions", ()) if asked.get("scenes") else ():
-            if decision["decision"] == "rejected":
+            if decision["decision"] == "rejected" or decision.get("held_by"):
                 screen.say(f"{decision['id']}: {decision['reason']}")
         if finished.is_good and document.get("refusal"):
             return _told_refusal(document, screen)

@@ -337,17 +337,23 @@ def test_nothing_can_be_fetched_from_a_run_that_is_not_waited_for(
     assert "take one of the two" in capsys.readouterr().err
 
 
-def test_scenes_asked_for_by_name_and_rejected_are_told_with_the_reason(
+def test_scenes_asked_for_by_name_that_the_run_leaves_to_others_are_told_with_the_reason(
     cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
+    """Also those of a run whose job is only just being stopped: nothing was made of them, whatever the outcome says."""
     decisions = [
         {"id": "S2B_1", "decision": "new", "reason": "no product yet"},
         {"id": "S2B_2", "decision": "rejected", "reason": "the API does not have it (any more)"},
+        {"id": "S2B_3", "decision": "skip", "reason": "run r1 is working on it", "held_by": "r1"},
+        {"id": "S2B_4", "decision": "skip", "reason": "its product is in place"},
     ]
     monkeypatch.setattr(FakeTarget, "inputs", SimpleNamespace(read_json=lambda key: {"decisions": decisions}))
 
-    assert main(["run", "ndvi", "--scene", "S2B_1", "--scene", "S2B_2"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "S2B_2: the API does not have it (any more)"
+    assert main(["run", "ndvi", *(f"--scene={each['id']}" for each in decisions)]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "S2B_2: the API does not have it (any more)",
+        "S2B_3: run r1 is working on it",
+    ]
 
 
 @pytest.mark.parametrize("verb", ["validate", "schema"])
