@@ -13,7 +13,7 @@ from geocadence.definition import Definition
 from geocadence.definition.images import BUILT, GEOSPATIAL, GEOSPATIAL_REGION, EcrImage
 from geocadence.definition.problems import dotted
 from geocadence.deployed_definition import noted_differences
-from geocadence.quotas import Quota, quota_name, read_quotas
+from geocadence.quotas import OF_ALL_JOBS, Quota, quota_name, read_quotas
 from geocadence.target import Target
 from geocadence.undeployed import deploying, not_deployed
 
@@ -76,15 +76,17 @@ def _quotas(target: Target, definitions: list[Definition]) -> tuple[dict[str, Qu
 
 def _quotas_of(definition: Definition, quotas: dict[str, Quota], why_not: str) -> list[Finding]:
     """Of several types one that a job can have is enough: a run is refused where none is, and only then."""
-    found = [_quota(definition, each, quotas, why_not) for each in definition.pipeline.processing.instance_types]
-    if all(each.state is State.BAD for each in found):
-        return found
-    return [replace(each, state=State.WARNING) if each.state is State.BAD else each for each in found]
+    names = [quota_name(each) for each in definition.pipeline.processing.instance_types]
+    found = [_quota(definition, name, quotas, why_not) for name in names]
+    if any(each.state is not State.BAD for each in found):
+        found = [replace(each, state=State.WARNING) if each.state is State.BAD else each for each in found]
+    # Not every account lists it; where quotas can't be read, that is told of the types.
+    return [*found, *(_quota(definition, name, quotas, why_not) for name in (OF_ALL_JOBS,) if name in quotas)]
 
 
-def _quota(definition: Definition, instance_type: str, quotas: dict[str, Quota], why_not: str) -> Finding:
+def _quota(definition: Definition, name: str, quotas: dict[str, Quota], why_not: str) -> Finding:
     processing, what = definition.pipeline.processing, f"{definition.name}: quota"
-    name, quota = quota_name(instance_type), quotas.get(instance_type)
+    quota = quotas.get(name)
     if quota is None:
         return Finding(what, State.WARNING, f"“{name}” {why_not or 'is not among those that Service Quotas lists'}")
     limits = definition.pipeline.limits

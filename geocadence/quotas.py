@@ -19,6 +19,9 @@ from geocadence.console import quotas_page
 log = logging.getLogger(__name__)
 
 SERVICE = "sagemaker"
+# Beside the one of its type each instance counts in this one, which new accounts have at 4 or so, whatever the types':
+# https://github.com/data-science-on-aws/data-science-on-aws/issues/200
+OF_ALL_JOBS = "Number of instances across all processing jobs"
 # CreateProcessingJob's own words; stacks/components/processing_job/run.py reads them in the state machine.
 _LIMIT = re.compile(
     r"service limit '(?P<name>[^']+)' is (?P<value>[0-9]+)[^,]*, with current utilization of (?P<used>[0-9]+)[^,]* "
@@ -30,14 +33,10 @@ _LIMIT = re.compile(
 class Quota:
     """A quota of the account in a region."""
 
-    instance_type: str
+    name: str
     value: float
     code: str
     region: str
-
-    @property
-    def name(self) -> str:
-        return quota_name(self.instance_type)
 
     @property
     def link(self) -> str:
@@ -57,38 +56,50 @@ def quota_name(instance_type: str) -> str:
 
 
 def read_quotas(client: Any, instance_types: Iterable[str], *, region: str) -> dict[str, Quota]:
-    """The quotas of these types, by type; those that Service Quotas does not know are left out.
+    """The quotas of these types, and that of all jobs together, by name; those that Service Quotas does not know are
+    left out.
 
     What the account has been granted goes before AWS's default, which holds where nothing was.
     """
-    wanted = {quota_name(each): each for each in instance_types}
+    wanted = {OF_ALL_JOBS, *map(quota_name, instance_types)}
     found: dict[str, Quota] = {}
     for operation in ("list_service_quotas", "list_aws_default_service_quotas"):
         if len(found) == len(wanted):
             break
         for page in client.get_paginator(operation).paginate(ServiceCode=SERVICE):
             for each in page["Quotas"]:
-                kind = wanted.get(each["QuotaName"])
-                if kind is not None and kind not in found:
-                    found[kind] = Quota(kind, each["Value"], each["QuotaCode"], region)
+                name = each["QuotaName"]
+                if name in wanted and name not in found:
+                    found[name] = Quota(name, each["Value"], each["QuotaCode"], region)
             if len(found) == len(wanted):
                 break
     return found
 
 
 def refusal(quotas: dict[str, Quota], instance_types: list[str], *, wanted: int) -> str | None:
-    """Why no job with `wanted` instances at a time can be; None where one of the types allows it, or is not known."""
-    if any(each not in quotas or quotas[each].value >= wanted for each in instance_types):
-        return None
+    """Why no job with `wanted` instances at a time can be; None where all jobs together and one of the types allow it,
+    or are not known.
+    """
+    names = [quota_name(each) for each in instance_types]
+    of_all = [OF_ALL_JOBS] if _is_low(quotas, OF_ALL_JOBS, wanted) else []
+    of_types = names if all(_is_low(quotas, name, wanted) for name in names) else []
     told = [
         f"“{quota.name}” is {quota.value:g} (ask for more: {quota.link} or `{quota.request(wanted)}`)"
-        for quota in (quotas[each] for each in instance_types)
+        for quota in (quotas[name] for name in of_types + of_all)
     ]
+    if not told:
+        return None
+    fewer = "fewer instances (instance_count)", "fewer jobs at a time (limits.concurrent_jobs)"
+    # Where all jobs together have too few, those of another type would be as many.
+    ways = " or ".join(fewer) if of_all else ", ".join((*fewer, "or another instance type"))
     return (
         f"The run needs {wanted} instance{'s' if wanted > 1 else ''} at a time, and the account's quota "
-        f"{'; '.join(told)}. Until then take fewer instances (instance_count), fewer jobs at a time "
-        "(limits.concurrent_jobs), or another instance type."
+        f"{'; '.join(told)}. Until then take {ways}."
     )
+
+
+def _is_low(quotas: dict[str, Quota], name: str, wanted: int) -> bool:
+    return name in quotas and quotas[name].value < wanted
 
 
 def quota_refusal(client: Any, instance_types: list[str], *, wanted: int, region: str | None) -> str | None:

@@ -29,11 +29,12 @@ class Nothing:
 
 
 class Quotas:
-    """Service Quotas with one quota of this value, for one type."""
+    """Service Quotas with one quota of this value, for one type, and that of all jobs where it is given."""
 
-    def __init__(self, value: float) -> None:
+    def __init__(self, value: float, *, of_all_jobs: float | None = None) -> None:
         named = {"QuotaName": "ml.m5.4xlarge for processing job usage", "Value": value, "QuotaCode": "L-2"}
-        self.pages = [{"Quotas": [named]}]
+        of_all = {"QuotaName": "Number of instances across all processing jobs", "QuotaCode": "L-4"}
+        self.pages = [{"Quotas": [named, *([of_all | {"Value": of_all_jobs}] if of_all_jobs is not None else [])]}]
 
     def get_paginator(self, operation: str) -> Any:
         return SimpleNamespace(paginate=lambda ServiceCode: self.pages)
@@ -100,6 +101,16 @@ def test_of_several_types_one_that_a_job_can_have_is_enough(tmp_path: Path, type
     told = [each for each in examined if each.what == "p: quota"]
     assert [each.state for each in told] == states
     assert "is 1, a job needs 2: " in told[0].told
+
+
+@pytest.mark.parametrize(("of_all_jobs", "state"), [(1, State.BAD), (2, State.WARNING), (4, State.GOOD)])
+def test_all_jobs_together_have_a_quota_too(tmp_path: Path, of_all_jobs: float, state: State) -> None:
+    """Real accounts had 4 of these with any number of a type's."""
+    definition = defined(tmp_path, "instance_count: 2", "{max_scenes_per_run: 20, scenes_per_job: 10}")
+    quotas = Quotas(50, of_all_jobs=of_all_jobs)
+    found = [each for each in examine(bare_target(**{"service-quotas": quotas}), [definition]) if "quota" in each.what]
+    assert [each.state for each in found] == [State.GOOD, state]
+    assert found[1].told.startswith(f"“Number of instances across all processing jobs” is {of_all_jobs}, ")
 
 
 def test_quotas_that_may_not_be_read_are_no_fault_of_the_definition(bare: Target, tmp_path: Path) -> None:
