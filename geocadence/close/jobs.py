@@ -21,6 +21,8 @@ _NO_MEMORY = re.compile(r"[\w.]*MemoryError\b")
 _MORE_MEMORY = "take a larger instance type, or read less at a time."
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
 _NO_PIP = re.compile(r".*/python[\d.]*: No module named pip\b")
+# As boto3 and S3 say it, GDAL ("Access Denied"), and who learns no more than the status.
+_DENIED = re.compile(r"Access ?Denied|not authorized to perform|(code: |\()403\b|403 Client Error|Forbidden")
 # ENOSPC, as the C library, and so Python, GDAL and everybody else, calls it.
 _NO_DISK = "No space left on device"
 # 128 and the signal: of what leaves no traceback.
@@ -108,8 +110,8 @@ def job_advice(
 ) -> str | None:
     """What to do about a job that did not complete, where that is known; `run` is what commands call its run.
 
-    `last_lines`: of its hosts' logs, by host, which know of a Python that found no memory, no module or no room on the
-    disk: its exit code is any exception's. Not so a signal's, whatever the script said before.
+    `last_lines`: of its hosts' logs, by host, which know of a Python that found no memory, no module, no room on the
+    disk, or was denied something: its exit code is any exception's. Not so a signal's, whatever the script said before.
     """
     if job["status"] == "Stopped" and not _ran_out_of_time(job):
         return "What it had finished counts: start a run again for the rest."
@@ -122,10 +124,17 @@ def job_advice(
     if any(map(_NO_PIP.match, lines)):
         return "The container has no pip: name what the script installs in a file of processing.requirements."
     # Scripts try one library, log that it is not there, and go on without: what counts is what they ended by.
-    if absent := next(filter(None, (_NO_MODULE.match(_end_of_traceback(said)) for said in hosts)), None):
+    ends = list(map(_end_of_traceback, hosts))
+    if absent := next(filter(None, map(_NO_MODULE.match, ends)), None):
         return (
             f"The container has no module {absent['module']}: name its package in a file of processing.requirements "
             "(where it is one of the script's own, put it into the script's folder)."
+        )
+    if any(map(_DENIED.search, ends)):
+        return (
+            "The script was denied what it asked for: S3 that it reads by itself belongs under access.read of the "
+            "definition, what it writes under processing.outputs; of a bucket whose requester pays, environment needs "
+            "AWS_REQUEST_PAYER: requester."
         )
     if any(_NO_DISK in line for line in lines):
         return (

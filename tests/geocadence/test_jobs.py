@@ -180,6 +180,27 @@ def test_a_module_that_the_script_went_on_without_is_not_what_it_ended_by() -> N
     assert "logs say where" in (job_advice(job, run="r1", region=None, last_lines={"algo-1": lines}) or "")
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        "rasterio.errors.RasterioIOError: Access Denied",
+        "rasterio.errors.RasterioIOError: HTTP response code: 403",
+        "botocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the GetObject operation: User: "
+        "arn:aws:sts::1:assumed-role/x/SageMaker is not authorized to perform: s3:GetObject on resource",
+        "botocore.exceptions.ClientError: An error occurred (403) when calling the HeadObject operation: Forbidden",
+    ],
+)
+def test_a_script_that_was_denied_what_it_reads_is_told_the_keys_that_open_it(end: str) -> None:
+    job = {"status": "Failed", "failure_reason": "AlgorithmError: exit code: 1", "exit_message": ""}
+    told = job_advice(job, run="r1", region=None, last_lines={"algo-1": [*FRAMES, end]}) or ""
+    for key in ("access.read", "processing.outputs", "AWS_REQUEST_PAYER: requester"):
+        assert key in told
+
+    # One scene that it was denied and went on without is not what it ended by.
+    lines = [*FRAMES, end, "without it, then", *FRAMES, "ValueError: 403 rows"]
+    assert "logs say where" in (job_advice(job, run="r1", region=None, last_lines={"algo-1": lines}) or "")
+
+
 @pytest.mark.parametrize(("code", "what_to_do"), [("137", "larger instance type"), ("139", "SIGSEGV")])
 @pytest.mark.parametrize(
     "line",
