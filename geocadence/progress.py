@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from geocadence.bucket import PARALLEL
 from geocadence.close.batch import read_produced
-from geocadence.close.jobs import read_jobs
+from geocadence.close.jobs import list_jobs, read_jobs
 from geocadence.instants import parse_instant
 from geocadence.layout import RunLayout, job_name_prefix, month_folder, product_item
 from geocadence.plan.slices import read_slice
@@ -98,7 +98,9 @@ class RunWatch:
         plan = target.inputs.read_head(self._layout.plan)
         if plan is None:
             return Progress(answer.get("status") or _status_by([])), answer
-        jobs = read_jobs(target.client("sagemaker"), name_prefix=job_name_prefix(run.pipeline, run.execution_arn))
+        # Without an execution its jobs alone say what a run is at: who may not read them is told so, not "not started".
+        read = read_jobs if answer else list_jobs
+        jobs = read(target.client("sagemaker"), name_prefix=job_name_prefix(run.pipeline, run.execution_arn))
         status = answer.get("status") or _status_by(jobs)
         if not plan["batches"]:
             return Progress(status, 0, 0), answer

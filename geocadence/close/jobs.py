@@ -30,24 +30,29 @@ _CRASHES = {"132": "SIGILL", "134": "SIGABRT", "135": "SIGBUS", "136": "SIGFPE",
 _EXIT_CODE = re.compile(r"exit code:? (?P<code>-?\d+)", re.IGNORECASE)
 
 
+def list_jobs(sagemaker: Any, *, name_prefix: str) -> list[dict[str, Any]]:
+    """The jobs whose names begin with `name_prefix`, oldest first; an AWS error where SageMaker won't say."""
+    pages = sagemaker.get_paginator("list_processing_jobs").paginate(NameContains=name_prefix)
+    names = [
+        job["ProcessingJobName"]
+        for page in pages
+        for job in page["ProcessingJobSummaries"]
+        if job["ProcessingJobName"].startswith(name_prefix)
+    ]
+    jobs = [describe(sagemaker.describe_processing_job(ProcessingJobName=name)) for name in names]
+    return sorted(jobs, key=lambda job: (job["created"] or "", job["name"]))
+
+
 def read_jobs(sagemaker: Any, *, name_prefix: str) -> list[dict[str, Any]]:
-    """The jobs whose names begin with `name_prefix`, oldest first; none where SageMaker won't say.
+    """As `list_jobs`; none where SageMaker won't say.
 
     The report is worth having without them, so a refusal is logged, not raised.
     """
     try:
-        pages = sagemaker.get_paginator("list_processing_jobs").paginate(NameContains=name_prefix)
-        names = [
-            job["ProcessingJobName"]
-            for page in pages
-            for job in page["ProcessingJobSummaries"]
-            if job["ProcessingJobName"].startswith(name_prefix)
-        ]
-        jobs = [describe(sagemaker.describe_processing_job(ProcessingJobName=name)) for name in names]
+        return list_jobs(sagemaker, name_prefix=name_prefix)
     except (ClientError, BotoCoreError) as error:
         log.warning("the processing jobs could not be read", extra={"error": str(error)})
         return []
-    return sorted(jobs, key=lambda job: (job["created"] or "", job["name"]))
 
 
 def has_open_jobs(sagemaker: Any, *, name_prefix: str) -> bool:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from geocadence import progress
 from geocadence.bucket import Bucket
@@ -220,3 +221,19 @@ def test_a_result_with_a_long_failure_is_counted_too(inputs: Bucket, outputs: Bu
     pipeline.reconcile(planned, [0], failure=why)
 
     assert watch(pipeline, planned)().produced == 3
+
+
+def test_of_a_submitted_run_whose_jobs_may_not_be_read_that_is_told_and_no_state(
+    inputs: Bucket, outputs: Bucket, watch: Any, execution: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was "not started" while its job ran."""
+    pipeline = large(inputs, outputs, 1, scenes_per_job=2)
+    planned = pipeline.plan("a")
+    execution.clear()
+
+    def refused(client: Any, *, name_prefix: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "ListProcessingJobs")
+
+    monkeypatch.setattr(progress, "list_jobs", refused)
+    with pytest.raises(ClientError, match="ListProcessingJobs"):
+        watch(pipeline, planned)()
