@@ -44,11 +44,13 @@ def find_file(name: str, *, folder: Path, root: Path) -> Path | None:
 
 
 def find_script(name: str, *, folder: Path, root: Path) -> Path | None:
-    """The script `name`: a built-in one, a .py file or a folder."""
-    if "/" not in name and not name.endswith(".py"):
-        for built_in in (root / BUILT_IN_SCRIPTS / f"{name}.py", root / BUILT_IN_SCRIPTS / name):
-            if built_in.exists():
-                return built_in
+    """The script `name`: a built-in one, a .py file or a folder.
+
+    Modules of the built-in ones, and what only jobs start, are none: a folder of a user's may be called like them.
+    """
+    built_in = root / BUILT_IN_SCRIPTS / f"{name}.py"
+    if "/" not in name and not name.endswith(".py") and not name.startswith("_") and built_in.is_file():
+        return built_in
     return next((path for base in (folder, root) if (path := base / name).exists()), None)
 
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from geocadence.definition.arguments import EVALUATED, argument_problems, is_evaluated, render_arguments
@@ -72,9 +72,16 @@ def _script(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]
         yield ("processing", "entry"), f"makes no sense here: {script} is one file (leave the key out)"
     elif path.is_dir():
         try:
-            files_to_ship(path, root=root)
+            names = {name for name, _ in files_to_ship(path, root=root)}
         except UnusableFile as error:
             yield key, f"can't travel to a job: {error}"
+            return
+        if entry and entry.endswith(".py") and PurePosixPath(entry).as_posix() not in names:
+            yield (
+                ("processing", "entry"),
+                f"{entry} does not travel to a job (name a file of {script} by its path in there, without .., hidden "
+                "folders and Python's caches)",
+            )
 
 
 def _requirements(data: dict[str, Any], folder: Path, root: Path) -> Iterator[Finding]:

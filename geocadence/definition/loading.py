@@ -192,7 +192,7 @@ def _load(path: Path, root: Path) -> tuple[Definition | None, Document]:
     if document.problems or pipeline is None:
         return None, document
     definition = Definition(pipeline, path, root)
-    found = cautions(pipeline.processing, script=definition.script_path, root=root)
+    found = cautions(pipeline, script=definition.script_path, root=root)
     return replace(definition, cautions=tuple(document.problem(key, text) for key, text in found)), document
 
 

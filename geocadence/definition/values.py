@@ -30,6 +30,10 @@ _S3_OBJECT = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(.*[^/])")
 # Families come each year, sizes are what they were: of a typo only CreateProcessingJob would tell otherwise.
 _INSTANCE_TYPE = re.compile(r"ml\.[a-z0-9-]+\.(medium|large|\d{0,3}xlarge)")
 _ENTRY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*\.py")
+# What a policy reads as more than itself: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+_NOT_ITSELF_IN_POLICIES = re.compile(r"[*?]|\$\{")
+# CreateProcessingJob's own
+_LONGEST_URI, _LONGEST_PATH = 1024, 256
 _CONTAINER_PATH = re.compile(r"/opt/ml/processing(/(?!\.{1,2}(/|$))[A-Za-z0-9_.-]+)+/?")
 _EMAIL = re.compile(r"[^\s@,;<>\"]+@[^\s@,;<>\".]+(\.[^\s@,;<>\".]+)+")
 
@@ -60,6 +64,30 @@ def _image(value: str) -> str:
     return value
 
 
+def _s3(pattern: re.Pattern[str], sentence: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value):
+            raise ValueError(sentence)
+        return _as_it_is(value)
+
+    return AfterValidator(check)
+
+
+def _as_it_is(uri: str) -> str:
+    if (found := _NOT_ITSELF_IN_POLICIES.search(uri)) is not None:
+        raise ValueError(
+            f"has {found[0]} in it, which S3 takes as it is and the role's policy as a wildcard (end it where keys "
+            "begin to differ: all that begin with it are meant; or name the objects in a manifest)"
+        )
+    return _short(uri, _LONGEST_URI)
+
+
+def _short(value: str, longest: int) -> str:
+    if len(value) > longest:
+        raise ValueError(f"is {len(value)} characters long (a job takes at most {longest})")
+    return value
+
+
 def _api(value: str) -> str:
     try:
         url = urlsplit(value)
@@ -74,7 +102,9 @@ def _api(value: str) -> str:
 def _href(value: str) -> str:
     if value.startswith("s3://") and not _S3_OBJECT.fullmatch(value):
         raise ValueError("is no S3 URI of an object (expected s3://bucket/key)")
-    if "://" in value and not value.startswith(("s3://", "https://")):
+    if value.startswith("s3://"):
+        return _as_it_is(value)
+    if "://" in value and not value.startswith("https://"):
         raise ValueError("has an unknown scheme (expected a file beside the definition, s3:// or https://)")
     return value
 
@@ -143,11 +173,13 @@ _ARGUMENTS_SCHEMA = {
 }
 
 Text = Annotated[str, Field(min_length=1)]
-S3Uri = Annotated[str, _matching(_S3_URI, "is no S3 URI (expected s3://bucket/key)")]
-S3Object = Annotated[str, _matching(_S3_OBJECT, "is no S3 URI of an object (expected s3://bucket/key)")]
+S3Uri = Annotated[str, _s3(_S3_URI, "is no S3 URI (expected s3://bucket/key)")]
+S3Object = Annotated[str, _s3(_S3_OBJECT, "is no S3 URI of an object (expected s3://bucket/key)")]
 InstanceType = Annotated[str, _matching(_INSTANCE_TYPE, "is no SageMaker instance type (expected e.g. ml.m5.4xlarge)")]
 ContainerPath = Annotated[
-    str, _matching(_CONTAINER_PATH, "is no folder below /opt/ml/processing/ (expected e.g. /opt/ml/processing/area)")
+    str,
+    _matching(_CONTAINER_PATH, "is no folder below /opt/ml/processing/ (expected e.g. /opt/ml/processing/area)"),
+    AfterValidator(lambda value: _short(value, _LONGEST_PATH)),
 ]
 ChannelName = Annotated[
     str, _matching(re.compile(r"[a-z][a-z0-9_-]{0,29}"), "is no name (expected lower-case letters, digits, - and _)")

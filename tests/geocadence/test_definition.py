@@ -184,6 +184,23 @@ def test_an_image_that_may_be_another_tomorrow_is_told_of_where_it_is_not_aws_ow
     )
 
 
+@pytest.mark.parametrize(
+    ("uri", "is_told"),
+    [
+        ("s3://bucket/scenes/ndvi", True),
+        ("s3://bucket/scenes", True),
+        ("s3://bucket/scenes-ndvi/", False),
+        ("s3://other/scenes/ndvi", False),
+    ],
+)
+def test_an_output_that_the_next_run_would_take_for_its_input_is_told_of(
+    tmp_path: Path, uri: str, is_told: bool
+) -> None:
+    told = cautions_of(tmp_path, f"script: script.py, outputs: {{maps: {{uri: '{uri}'}}}}")
+    expected = f"4: processing.outputs.maps.uri: {uri} lies below the source, s3://bucket/scenes/: the next run takes "
+    assert [each[: len(expected)] for each in told] == [expected] * is_told
+
+
 def test_paths_lead_from_the_definition_first_and_from_the_project_then(tmp_path: Path) -> None:
     (tmp_path / "pipelines").mkdir()
     (tmp_path / "mine.py").touch()

@@ -124,6 +124,13 @@ MISTAKES = [
      "folder is started by its __main__.py, or name another file as entry)"),
     ("script: spectral_index", "script: pipelines\n  entry: go.sh", "11: processing.entry: go.sh is no Python file "
      "of the script's folder (expected e.g. main.py)"),
+    *[
+        ("script: spectral_index", f"script: scripts\n  entry: {entry}", f"11: processing.entry: {entry} does not travel to a "
+         "job (name a file of scripts by its path in there, without .., hidden folders and Python's caches)")
+        for entry in ("deep/../../mine.py", "deep/../go.py", "deep/.hidden/go.py")
+    ],
+    ("script: spectral_index", "script: _catalogue_files", "10: processing.script: _catalogue_files is not there (expected "
+     "a built-in script: spectral_index; or a path relative to the definition or to the project)"),
     ("script: spectral_index", "script: spectral_index\n  requirements: gone.txt", "11: processing.requirements: gone.txt is "
      "not there (expected a requirements file, relative to the definition or to the project)"),
     ("script: spectral_index", "script: spectral_index\n  instance_type: ml.m5.4xlarg", "11: processing.instance_type: "
@@ -273,6 +280,22 @@ MISTAKES = [
          "URI of an object (expected s3://bucket/key)")
         for uri in ("s3://bucket", "s3://bucket/", "s3://bucket/folder/")
     ],
+    # S3 has no wildcards, and policies have: an empty run each week, and a role that reads beside what is meant.
+    *[
+        ("instance_count: 4", f"instance_count: 4\n{where.format(uri)}", f"{place}: {uri} has {sign} in it, which S3 takes as it "
+         "is and the role's policy as a wildcard (end it where keys begin to differ: all that begin with it are meant; or name "
+         "the objects in a manifest)")
+        for where, place in (
+            ("access: {{read: ['{}']}}", "12: access.read[0]"),
+            ("  inputs: {{a: {{uri: '{}'}}}}", "12: processing.inputs.a.uri"),
+            ("  outputs: {{a: {{uri: '{}'}}}}", "12: processing.outputs.a.uri"),
+        )
+        for uri, sign in (("s3://bucket/2026-*/", "*"), ("s3://bucket/a?", "?"), ("s3://bucket/${aws:username}/", "${"))
+    ],
+    ("instance_count: 4", f"inputs: {{a: {{uri: s3://bucket/{'x' * 1020}}}}}", f"11: processing.inputs.a.uri: s3://bucket/"
+     f"{'x' * 65}… is 1032 characters long (a job takes at most 1024)"),
+    ("instance_count: 4", f"outputs: {{a: {{path: /opt/ml/processing/{'x' * 256}}}}}", "11: processing.outputs.a.path: "
+     f"/opt/ml/processing/{'x' * 60}… is 275 characters long (a job takes at most 256)"),
     ("instance_count: 4", "environment: {GEOCADENCE_RUN_ID: x}", "11: processing.environment.GEOCADENCE_RUN_ID: is "
      "reserved (names with GEOCADENCE_ are set by Geocadence; take another one)"),
     ("instance_count: 4", "environment: {AWS_REGION: x}", "11: processing.environment.AWS_REGION: is the job's own region "
@@ -307,6 +330,14 @@ MISTAKES = [
 @pytest.mark.parametrize(("there", "instead", "error"), MISTAKES, ids=[mistake[1][:40] for mistake in MISTAKES])
 def test_a_mistake_is_named_with_its_place(project: Path, there: str, instead: str, error: str) -> None:
     (project / "mine.py").touch()
+    (project / "scripts/deep/.hidden").mkdir(parents=True)
+    for name in (
+        "scripts/__main__.py",
+        "scripts/go.py",
+        "scripts/deep/.hidden/go.py",
+        "processing_scripts/_catalogue_files.py",
+    ):
+        (project / name).touch()
     assert there in GOOD
     assert errors_of(project, GOOD.replace(there, instead, 1)) == [f"pipelines/ndvi-weekly.yaml:{error}"]
 
@@ -510,6 +541,15 @@ def test_a_built_in_script_is_asked_about_its_arguments(
     with pytest.raises(DefinitionErrors) as refusal:
         load_pipeline(path)
     assert f"built-in.yaml:5: processing.arguments: spectral_index refuses them: {refused}" in str(refusal.value)
+
+
+def test_a_folder_may_be_called_as_modules_of_the_built_in_script_are(project: Path) -> None:
+    (project / "processing_scripts/spectral").mkdir()
+    (project / "pipelines/spectral").mkdir()
+    (project / "pipelines/spectral/__main__.py").touch()
+    path = project / "pipelines/p.yaml"
+    path.write_text(GOOD.replace("script: spectral_index", "script: spectral"))
+    assert load_pipeline(path, root=project).script_path == project / "pipelines/spectral"
 
 
 def test_a_users_script_beside_the_built_in_one_is_never_started_to_check_a_definition(project: Path) -> None:
