@@ -162,6 +162,14 @@ def test_a_file_beyond_four_gigabytes_is_a_bigtiff(folder: Folder, monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize(("tile", "signature"), [(1 << 21, b"II*\0"), (1 << 22, b"II+\0")])
+def test_places_that_32_bits_do_not_hold_make_it_one(tile: int, signature: bytes):
+    """2.3 and 4.6 GB of tiles."""
+    content, (places,) = tiff.header({}, [tiff.Image(5120, 56_320, 512, np.full((110, 10), tile))])
+    assert content.startswith(signature)
+    assert places[-1, -1] + tile + 4 == len(content) + 1100 * (tile + 8)
+
+
 @pytest.mark.parametrize(("compression", "indices"), [("zstd", "NDVI"), ("deflate", "NDVI"), ("zstd", "SR")])
 def test_browsers_read_it(folder: Folder, compression, indices):
     """geotiff.js, which web maps use, sees what GDAL sees, in every level."""
