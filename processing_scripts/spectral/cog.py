@@ -107,15 +107,16 @@ class CogWriter:
         Raises:
             OSError: the disk is full.
         """
+        # Before the tiles are packed, which takes all of the cache.
+        squares = pyramid.reduced(values, self._nodata, len(self._levels) - 1)
+        if squares:
+            self._keep(1, row, column, squares.pop(0))
         for down in range(2):
             for across in range(2):
                 place = 2 * row + down, 2 * column + across
                 if all(p < n for p, n in zip(place, self._levels[0].sizes.shape, strict=True)):
                     top, left = down * self._tile, across * self._tile
                     self._keep(0, *place, values[top : top + self._tile, left : left + self._tile])
-        squares = pyramid.reduced(values, self._nodata, len(self._levels) - 1)
-        if squares:
-            self._keep(1, row, column, squares.pop(0))
         return squares
 
     def add(self, row: int, column: int, squares: list[np.ndarray]) -> None:

@@ -83,7 +83,7 @@ def compute(
         dark = {symbol: np.zeros(radiometry.SATURATED + 1, dtype=np.int64) for symbol in bands}
         masked = inside = 0
         with resources.turn:
-            work = partial(job.compute, writers=writers)
+            work = partial(job.compute, writers=writers, statistics=statistics)
             ahead = resources.blocks(job.working_bytes(size), job.result_bytes(size))
             for block in in_order(resources.pool, work, planned, ahead=ahead):
                 resources.check()

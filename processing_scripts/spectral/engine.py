@@ -23,7 +23,7 @@ from spectral.kernel import Kernel, holds_data
 from spectral.radiometry import Radiometry
 from spectral.reading import Source
 from spectral.resampling import OnGrid
-from spectral.statistics import Tally, tally
+from spectral.statistics import COUNTS_BYTES, Statistics, Tally
 from spectral.values import FLOAT_NODATA, PACKED_NODATA
 
 # DN are counted at every fourth pixel of every fourth row: plenty for the darkest percent.
@@ -122,19 +122,19 @@ class Job:
 
     def working_bytes(self, size: int) -> int:
         """About what a unit of `size` × `size` pixels takes while it is computed."""
-        # Of a band the stored pixels, packed and unpacked; of an index the values; and of the one that is just packed
-        # its overviews' sums and compressed tiles, of float32 numpy's copies in float64.
+        # Of a band the stored pixels, packed and unpacked; of an index the values and their counts; of the one that is
+        # just packed its overviews' sums and compressed tiles; of float32 numpy's copies in float64.
         of_bands = sum(2 * one.source.dtype.itemsize for one in self._sources)
         of_indices = sum(2 if index.packed else 4 for index in self.indices)
         of_one = max(5 if index.packed else 20 for index in self.indices)
-        return size**2 * (of_bands + of_indices + of_one)
+        return size**2 * (of_bands + of_indices + of_one) + len(self.indices) * COUNTS_BYTES
 
     def result_bytes(self, size: int) -> int:
-        """About what such a unit takes afterwards, until it is its turn: overviews from the second on, and counts."""
-        return sum(size**2 // (6 if index.packed else 3) + 65536 * 8 for index in self.indices)
+        """About what such a unit takes afterwards, until it is its turn: overviews from the second on."""
+        return sum(size**2 // (6 if index.packed else 3) for index in self.indices)
 
-    def compute(self, unit: Unit, writers: Mapping[str, CogWriter]) -> Block:
-        """The indices of one unit, packed by `writers`.
+    def compute(self, unit: Unit, writers: Mapping[str, CogWriter], statistics: Mapping[str, Statistics]) -> Block:
+        """The indices of one unit, packed by `writers` and counted by `statistics`.
 
         Raises:
             InputFailure, TransientFailure: with the reason.
@@ -152,10 +152,15 @@ class Job:
         bands = {symbol: self._pixels(band, unit) for symbol, band in self.bands.items()}
         values = self._values(window, bands, shown, unit=next(iter(writers.values())).unit)
         rows, columns = slice(window.height), slice(window.width)
+        squares, tallies = {}, {}
+        # One index after the other: what has just been counted is in the cache when it is packed.
+        for name, (array, _) in values.items():
+            tallies[name] = statistics[name].tally(array[rows, columns])
+            squares[name] = writers[name].pack(unit.row, unit.column, array)
         return Block(
             unit,
-            squares={name: writers[name].pack(unit.row, unit.column, array) for name, (array, _) in values.items()},
-            tallies={name: tally(array[rows, columns]) for name, (array, _) in values.items()},
+            squares=squares,
+            tallies=tallies,
             clipped={name: clipped for name, (_, clipped) in values.items()},
             masked=masked,
             inside=inside,

@@ -18,19 +18,22 @@ _COUNT, _HALVE, _SUM_UP = "count", "halve", "sum up"
 # Pixels of 16 bits that are summed up at a time: a register of AVX-512, two or four of other processors.
 _LANES = 32
 # Neighbours are often equal, and a counter just written can't be read at once: they count in turns, each in its table.
-_TABLES = 2
+TABLES = 2
 # Of a number that holds both, the lower bits are a sum and the upper ones how many pixels are in it.
 _SUM_BITS = 40
 
 
-def counts(values: np.ndarray) -> np.ndarray | None:
-    """How often each int16 occurs in `values` (rows, columns), in the order of uint16."""
-    count = _counting() if llvm.pays(_COUNT) else None
-    if count is None:
-        return None
-    tables = np.zeros((_TABLES, 65536), np.uint32)
-    count(llvm.address(values), values.strides[0], *values.shape, llvm.address(tables))
-    return tables.sum(axis=0, dtype=np.int64)
+def count(values: np.ndarray, tables: np.ndarray) -> bool:
+    """Add to `tables` how often each int16 occurs in `values` (rows, columns); whether it was done.
+
+    Args:
+        tables: uint32 (`TABLES`, 65536), in the order of uint16; their sum is what counts.
+    """
+    run = _counting() if llvm.pays(_COUNT) else None
+    if run is None:
+        return False
+    run(llvm.address(values), values.strides[0], *values.shape, llvm.address(tables))
+    return True
 
 
 def averages(values: np.ndarray, depth: int) -> list[np.ndarray] | None:
@@ -100,7 +103,7 @@ def _counting() -> Callable | None:
         module, _COUNT, [llvm.POINTER, llvm.I64, llvm.I64, llvm.I64, llvm.POINTER]
     )
 
-    def count(line: llvm.ir.Value, place: llvm.ir.Value, table: int) -> None:
+    def count_one(line: llvm.ir.Value, place: llvm.ir.Value, table: int) -> None:
         value = build.zext(llvm.load(build, llvm.I16, line, place), llvm.I64)
         cell = build.add(value, llvm.I64(table * 65536))
         llvm.store(build, build.add(llvm.load(build, llvm.I32, tables, cell), llvm.I32(1)), tables, cell)
@@ -111,9 +114,9 @@ def _counting() -> Callable | None:
         with llvm.loop(build, turns) as turn:
             first = build.mul(turn, llvm.I64(llvm.LANES))
             for number in range(llvm.LANES):
-                count(line, build.add(first, llvm.I64(number)), number % _TABLES)
+                count_one(line, build.add(first, llvm.I64(number)), number % TABLES)
         with llvm.loop(build, left) as last:
-            count(line, build.sub(columns, build.add(last, llvm.I64(1))), 0)
+            count_one(line, build.sub(columns, build.add(last, llvm.I64(1))), 0)
     build.ret_void()
     return llvm.compiled(module, _COUNT)
 

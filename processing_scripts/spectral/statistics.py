@@ -5,6 +5,9 @@ Viewers stretch their colours by them, and they read the file's pixels: of a pac
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +17,9 @@ from spectral.values import FLOAT_NODATA, PACKED_NODATA
 
 PERCENTILES = (2, 25, 50, 75, 98)
 _BUCKETS = 40
+# Of the tables that one thread counts into; and how many values those hold, being of 32 bits.
+COUNTS_BYTES = loops.TABLES * 65536 * 4
+_MOST_KEYS = 2**32 - 1
 _ROWS = 512
 _VALUES = 1 << 17
 # The upper half of a float32's bits is its sign, exponent and seven binary digits: 65536 cells, each at most 1/128 of
@@ -22,48 +28,46 @@ _MIDDLE = 0x8000
 
 
 class Tally(NamedTuple):
-    """What one block adds to the statistics; any thread may count it."""
+    """What one block adds to the statistics where the order of blocks matters."""
 
     pixels: int
-    counts: np.ndarray  # packed: by value in uint16's order; float32: by the value's upper 16 bits, nodata left out
-    sums: tuple[int, float, float]  # of float32 values: how many, their sum, the sum of their squares
-    range: tuple[float, float]
-
-
-def tally(values: np.ndarray) -> Tally:
-    """Count one block's stored values (int16 or float32)."""
-    if values.dtype == np.int16:
-        # int16 has 65536 values only: their counts hold every statistic exactly.
-        counts = loops.counts(values)
-        if counts is None:
-            counts = _counts(values.view(np.uint16), step=_ROWS)
-        return Tally(values.size, counts, (0, 0.0, 0.0), (np.inf, -np.inf))
-    held = values[values != FLOAT_NODATA]
-    valid = held.astype(np.float64)
-    return Tally(
-        values.size,
-        _counts((held.view(np.uint32) >> 16).astype(np.uint16), step=_VALUES),
-        (valid.size, float(valid.sum()), float((valid**2).sum())),
-        (float(valid.min()), float(valid.max())) if valid.size else (np.inf, -np.inf),
-    )
+    sums: tuple[int, float, float] = (0, 0.0, 0.0)  # of float32 values: how many, their sum, the sum of their squares
+    range: tuple[float, float] = (np.inf, -np.inf)
 
 
 class Statistics:
-    """Takes the tallies of blocks in their order; the result doesn't depend on the number of threads."""
+    """Takes the blocks' values, and their tallies in order; the result doesn't depend on the number of threads."""
 
     def __init__(self, *, packed: bool) -> None:
         self.pixels = 0
         self.clipped = 0
         self._packed = packed
-        self._counts = np.zeros(65536, dtype=np.int64)
+        self._counts = _Counts()
         self._sums = [0, 0.0, 0.0]
         self._range = [np.inf, -np.inf]
+
+    def tally(self, values: np.ndarray) -> Tally:
+        """Count one block's stored values (int16 or float32); any thread may, in any order."""
+        if self._packed:
+            # int16 has 65536 values only: their counts hold every statistic exactly.
+            with self._counts.tables(values.size) as tables:
+                if not loops.count(values, tables):
+                    _count(values.view(np.uint16), tables, step=_ROWS)
+            return Tally(values.size)
+        held = values[values != FLOAT_NODATA]
+        with self._counts.tables(held.size) as tables:
+            _count((held.view(np.uint32) >> 16).astype(np.uint16), tables, step=_VALUES)
+        valid = held.astype(np.float64)
+        return Tally(
+            values.size,
+            (valid.size, float(valid.sum()), float((valid**2).sum())),
+            (float(valid.min()), float(valid.max())) if valid.size else (np.inf, -np.inf),
+        )
 
     def add(self, part: Tally, clipped: int) -> None:
         """Take in one block."""
         self.pixels += part.pixels
         self.clipped += clipped
-        self._counts += part.counts
         self._sums = [known + more for known, more in zip(self._sums, part.sums, strict=True)]
         self._range = [min(self._range[0], part.range[0]), max(self._range[1], part.range[1])]
 
@@ -80,7 +84,7 @@ class Statistics:
         """
         if not self._packed:
             return self._of_floats()
-        counts = np.roll(self._counts, 32768)  # from uint16's order to that of int16
+        counts = np.roll(self._counts.total(), 32768)  # from uint16's order to that of int16
         counts[0] = 0  # nodata
         steps = np.arange(PACKED_NODATA, 32768)
         count = int(counts.sum())
@@ -115,7 +119,7 @@ class Statistics:
         if not count:
             return result
         mean = total / count
-        cells, counts = _in_order(self._counts)
+        cells, counts = _in_order(self._counts.total())
         places = np.searchsorted(np.cumsum(counts), [max(1, np.ceil(count * p / 100)) for p in PERCENTILES])
         # The extremes are known exactly, and no cell's middle may lie beyond them.
         found = [float(np.clip(cells[place], *self._range)) for place in places]
@@ -137,12 +141,44 @@ class Statistics:
         return {"count": count, "valid_percent": round(100 * count / self.pixels, 4) if self.pixels else 0.0}
 
 
-def _counts(keys: np.ndarray, *, step: int) -> np.ndarray:
+class _Counts:
+    """How often each of 65536 keys occurs: packed values in uint16's order, or the upper 16 bits of float32.
+
+    Each thread adds to tables that no other has at the moment: new ones for each block cost a third of the counting.
+    """
+
+    def __init__(self) -> None:
+        self._free: deque[tuple[np.ndarray, int]] = deque()  # with how many keys they hold
+        self._full: list[np.ndarray] = []
+
+    @contextmanager
+    def tables(self, keys: int) -> Iterator[np.ndarray]:
+        """Tables as `loops.count` wants them, to add so many keys to."""
+        try:
+            tables, held = self._free.pop()
+        except IndexError:
+            tables, held = _no_counts(), 0
+        if held + keys > _MOST_KEYS:
+            self._full.append(tables)
+            tables, held = _no_counts(), 0
+        yield tables
+        self._free.append((tables, held + keys))
+
+    def total(self) -> np.ndarray:
+        """All that was counted, when no thread counts any more: int64 (65536)."""
+        every = (*self._full, *(tables for tables, _ in self._free))
+        return sum((tables.sum(axis=0, dtype=np.int64) for tables in every), np.zeros(65536, np.int64))
+
+
+def _no_counts() -> np.ndarray:
+    return np.zeros((loops.TABLES, 65536), np.uint32)
+
+
+def _count(keys: np.ndarray, tables: np.ndarray, *, step: int) -> None:
     # In parts: bincount makes eight bytes of each value, which are to stay in the cache.
-    counts = np.zeros(65536, dtype=np.int64)
     for top in range(0, keys.shape[0], step):
-        counts += np.bincount(keys[top : top + step].reshape(-1), minlength=65536)
-    return counts
+        found = np.bincount(keys[top : top + step].reshape(-1), minlength=65536)
+        np.add(tables[0], found, out=tables[0], casting="unsafe")
 
 
 def _in_order(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
