@@ -7,7 +7,8 @@ Where that is impossible or doesn't pay (`llvm.pays`), nothing happens (None, Fa
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
+from threading import Lock
 
 import numpy as np
 
@@ -61,7 +62,20 @@ def sum_up(differences: np.ndarray) -> bool:
     return True
 
 
-@cache
+def _once(build: Callable) -> Callable:
+    """`functools.cache` for threads that come at the same time: one builds, the others wait."""
+    cached, lock = cache(build), Lock()
+
+    @wraps(build)
+    def found(*arguments):
+        with lock:
+            return cached(*arguments)
+
+    found.cache_clear = cached.cache_clear
+    return found
+
+
+@_once
 def _summing_up() -> Callable | None:
     module = llvm.ir.Module()
     build, (pixels, stride, rows, columns) = llvm.define(module, "sum_up", [llvm.POINTER, llvm.I64, llvm.I64, llvm.I64])
@@ -96,7 +110,7 @@ def _summing_up() -> Callable | None:
     return llvm.compiled(module, "sum_up")
 
 
-@cache
+@_once
 def _counting() -> Callable | None:
     module = llvm.ir.Module()
     build, (values, stride, rows, columns, tables) = llvm.define(
@@ -121,7 +135,7 @@ def _counting() -> Callable | None:
     return llvm.compiled(module, _COUNT)
 
 
-@cache
+@_once
 def _halving(size: int) -> Callable | None:
     """From pixels (int16: 2 bytes) or from sums with their counts (8 bytes)."""
     module = llvm.ir.Module()

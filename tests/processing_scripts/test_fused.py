@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +141,23 @@ def test_any_values_are_counted_the_same(values, height, width):
         assert loops.count(values[:height, :width], tables)
     expected = 2 * np.bincount(values[:height, :width].astype(np.uint16).reshape(-1), minlength=65536)
     np.testing.assert_array_equal(tables.sum(axis=0), expected)
+
+
+def test_threads_that_come_to_a_loop_at_the_same_time_build_it_once(monkeypatch):
+    built = []
+
+    def compiled(module, name):
+        built.append(name)
+        time.sleep(0.05)  # so that all have come
+        return name
+
+    monkeypatch.setattr(llvm, "compiled", compiled)
+    loops._counting.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(loops._counting) for _ in range(4)]
+    loops._counting.cache_clear()
+    assert [one.result() for one in found] == ["count"] * 4
+    assert built == ["count"]
 
 
 def test_nothing_is_compiled_for_a_few_blocks_and_each_loop_once_there_are_enough_for_it(folder: Folder, monkeypatch):
