@@ -83,12 +83,19 @@ def start_job(
     `started` is told the name as soon as the job is there, and costs: whatever goes wrong afterwards.
 
     No execution says that a submission lives: its job does, once SageMaker lists it. Until then its claim passes for a
-    dead one's, so it is entered anew when it no longer does.
+    dead one's, so it is entered anew when it no longer does. It is before the job, too, and jobs are looked for: who
+    may not do so learns of it while nothing is paid for, instead of having a job whose scenes other runs take.
     """
     if submission.request is None:
         raise ValueError("there is nothing to do")
-    submit(target, submission.request)
     sagemaker, name = target.client("sagemaker"), submission.request["ProcessingJobName"]
+    has_open_jobs(sagemaker, name_prefix=name)
+    if not renew(target.inputs, pipeline, submission.run_id):
+        raise TargetError(
+            f"another run took the scenes of {submission.run_id} before its job was started (submit again for what is "
+            "left)"
+        )
+    submit(target, submission.request)
     started(name)
     while not has_open_jobs(sagemaker, name_prefix=name):
         if sagemaker.describe_processing_job(ProcessingJobName=name)["ProcessingJobStatus"] in _ENDED:

@@ -33,12 +33,12 @@ def submit(options: argparse.Namespace, screen: Screen) -> int:
 
     def started(name: str) -> None:
         screen.err.print(f"run {run_id} of {pipeline}: job {name}, {planned} planned", markup=False)
+        screen.err.print(_way_back(target, run_id), markup=False)
 
     name = start_job(target, pipeline, submission, started=started)
     facts = {"run_id": run_id, "planned": planned, "job": name}
     if not options.wait:
         screen.facts(facts) if screen.as_json else screen.say(run_id)
-        screen.err.print(_way_back(target, run_id), markup=False)
         return 0
     try:
         job = _follow(target, name, run_id, screen)

@@ -209,6 +209,7 @@ def test_a_submitted_job_is_followed_through_its_phases_and_lines(
     lines = [line.partition(" (")[0] for line in said.err.splitlines()]
     assert lines == [
         f"run r1 of ndvi: job {NAME}, 3 planned",
+        WAY_BACK,
         "running",
         f"algo-1  {STARTED}",
         "algo-1  scene 1",

@@ -17,7 +17,7 @@ NAME = "ndvi-4fa610-0123456789ab-0-0-0"
 
 
 class SageMaker:
-    """Lists the job from the third look on; `ends` says what it ends as before it is listed."""
+    """Lists the job from the third look after its start on; `ends` says what it ends as before it is listed."""
 
     def __init__(self, *, ends: str | None = None) -> None:
         self.looks, self.stopped, self.ends = 0, [], ends
@@ -28,7 +28,7 @@ class SageMaker:
 
     def paginate(self, *, NameContains: str, StatusEquals: str) -> list[dict]:
         self.looks += StatusEquals == "InProgress"
-        is_listed = self.looks > 2 and StatusEquals == "InProgress" and self.ends is None
+        is_listed = self.looks > 3 and StatusEquals == "InProgress" and self.ends is None
         return [{"ProcessingJobSummaries": [{"ProcessingJobName": NameContains}] * is_listed}]
 
     def describe_processing_job(self, *, ProcessingJobName: str) -> dict[str, str]:
@@ -64,35 +64,63 @@ def start(sagemaker: SageMaker, *, started: Callable[[str], None] = print) -> st
 
 
 def test_the_claim_is_renewed_once_sagemaker_lists_the_job(renewed: list[bool]) -> None:
-    renewed.append(True)
+    renewed += [True, True]
     sagemaker = SageMaker()
     assert start(sagemaker) == NAME
-    assert sagemaker.looks == 3
+    assert sagemaker.looks == 1 + 3
     assert (renewed, sagemaker.stopped) == ([], [])
 
 
 def test_where_another_run_was_faster_the_job_is_stopped_and_it_is_said(renewed: list[bool]) -> None:
-    renewed.append(False)
+    renewed += [True, False]
     sagemaker = SageMaker()
     with pytest.raises(TargetError, match=f"another run took the scenes of r1 .* job {NAME} is stopped"):
         start(sagemaker)
     assert sagemaker.stopped == [NAME]
 
 
-def test_what_is_paid_for_is_told_before_anything_else_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submission, "submit", lambda target, request: None)
+def test_where_another_run_was_faster_still_no_job_is_started(
+    renewed: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed.append(False)
+    monkeypatch.setattr(submission, "submit", lambda target, request: pytest.fail("it was started"))
+    with pytest.raises(TargetError, match="another run took the scenes of r1 before its job was started"):
+        start(SageMaker())
 
-    def refused(*_: object, **__: object) -> None:
-        raise TargetError("AWS said no: ListProcessingJobs")
 
-    monkeypatch.setattr(submission, "has_open_jobs", refused)
-    told: list[str] = []
+@pytest.mark.parametrize("refused", ["has_open_jobs", "renew"])
+def test_who_may_not_hold_the_claim_learns_of_it_before_anything_is_paid_for(
+    monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise TargetError(f"AWS said no: {refused}")
+
+    monkeypatch.setattr(submission, refused, refuse)
+    monkeypatch.setattr(submission, "submit", lambda target, request: pytest.fail("it was started"))
+    with pytest.raises(TargetError, match=refused):
+        start(SageMaker())
+
+
+def test_what_is_paid_for_is_told_before_anything_else_is_asked(
+    renewed: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renewed.append(True)
+    sagemaker, told = SageMaker(), []
+
+    def start_it(target: object, request: object) -> None:
+        def refused(*_: object, **__: object) -> None:
+            raise TargetError("AWS said no: ListProcessingJobs")
+
+        monkeypatch.setattr(submission, "has_open_jobs", refused)
+
+    monkeypatch.setattr(submission, "submit", start_it)
     with pytest.raises(TargetError, match="ListProcessingJobs"):
-        start(SageMaker(), started=told.append)
+        start(sagemaker, started=told.append)
     assert told == [NAME]
 
 
-def test_a_job_that_ended_at_once_needs_no_claim(renewed: list[bool]) -> None:
+def test_a_job_that_ended_at_once_needs_no_claim_any_more(renewed: list[bool]) -> None:
+    renewed.append(True)
     assert start(SageMaker(ends="Completed")) == NAME
 
 
