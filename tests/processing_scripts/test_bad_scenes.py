@@ -115,6 +115,16 @@ def test_an_unusable_href(good: Folder, href):
     assert only_failure(good)["class"] == "input"
 
 
+def test_a_path_of_gdals_own_is_not_opened_though_a_raster_is_there(good: Folder):
+    """Such paths lead into archives, over the network and into memory."""
+    item = good.scene("BAD", **bands(), add=False)
+    item["assets"]["red"]["href"] = f"/vsisubfile/0,{item['assets']['red']['href']}"
+    good.add(item)
+    record = only_failure(good)
+    assert record["class"] == "input"
+    assert "is a path of GDAL's own" in record["reason"]
+
+
 def test_bands_of_different_tiles(good: Folder):
     good.scene("BAD", **bands())
     write(good.root / "imagery/BAD/nir.tif", random_dn((300, 300)), west=609_600)

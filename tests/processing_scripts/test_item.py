@@ -305,3 +305,15 @@ def test_the_source_is_linked_only_where_the_link_leads_somewhere(folder: Folder
     )
     folder.run()
     assert [link["href"] for link in folder.item()["links"]] == ["s3://b/S2X.json"]
+
+
+@pytest.mark.parametrize("count", [1, 7, 10, 51, 100])
+def test_percentiles_are_values_that_occur(count: int):
+    """The least one that so many percent do not exceed: numpy's inverted distribution."""
+    from spectral.statistics import PERCENTILES, Statistics, tally
+
+    values = np.random.default_rng(count).integers(-9000, 9000, (1, count)).astype(np.int16)
+    statistics = Statistics(packed=True)
+    statistics.add(tally(values), 0)
+    expected = {f"p{p}": int(np.percentile(values, p, method="inverted_cdf")) for p in PERCENTILES}
+    assert statistics.result()["percentiles"] == expected
