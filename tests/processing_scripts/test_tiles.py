@@ -146,3 +146,15 @@ def test_a_tile_that_claims_to_be_larger_than_unpacked_is_gdals_to_refuse(tmp_pa
     with path.open("r+b") as file:
         file.truncate(400 << 20)
     assert isinstance(open_source(str(path), "Asset red", nobody), GdalSource)
+
+
+def test_with_every_read_the_next_ones_may_be_fetched(tmp_path: Path, monkeypatch):
+    """Without a word of how far work has come, each tile of a far file would be waited for."""
+    seen: list[int] = []
+    monkeypatch.setattr("spectral.ranges.LocalFile.reached", lambda self, turn: seen.append(turn))
+    source = open_source(str(write(tmp_path / "x.tif", random_dn((600, 600)))), "Asset red", nobody)
+    windows = [Window(0, 0, 256, 256), Window(256, 0, 300, 256), Window(0, 256, 600, 300)]
+    source.plan(windows, memory=1 << 20)
+    for turn, window in enumerate(windows):
+        source.read(window, turn)
+    assert seen == [0, 1, 2]
