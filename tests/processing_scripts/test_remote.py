@@ -359,6 +359,16 @@ def test_what_fails_for_a_moment_is_tried_again(remote: Folder, server: Server, 
     assert remote.products() == {"FAR"}
 
 
+@pytest.mark.parametrize("status", [500, 503])
+def test_what_fails_for_a_moment_for_gdal_is_tried_again_too(remote: Folder, server: Server, monkeypatch, status):
+    """It remembers what it did not find, unless told otherwise: the scene's further attempts would fail unasked."""
+    monkeypatch.setenv("GDAL_HTTP_USERAGENT", "mine")  # leaves the asking to GDAL
+    server.errors["/FAR/nir.tif"] = [status] * 2
+    remote.run()
+    assert remote.failures() == {}
+    assert remote.products() == {"FAR"}
+
+
 def test_what_keeps_failing_is_recorded_as_transient(remote: Folder, server: Server):
     server.errors["/FAR/nir.tif"] = [503] * 1000
     remote.run()
