@@ -85,14 +85,33 @@ def broken(*, planned: Any) -> dict[str, Any]:
     return {"run_id": RUN_ID, "outcome": "failed", "planned": planned, **nothing}
 
 
+# Where to look, for a mail.
+_EXECUTION = f"""
+  ' Execution: ' & {CONSOLE} & '/states/home?region=' & $split($states.context.Execution.Id, ':')[3]
+  & '#/v2/executions/details/' & $states.context.Execution.Id
+"""
+
+
 def notice(name: str, *, of_scenes: bool) -> str:
     """The mail: what happened to which run, and where to look."""
     return _expression(f"""
       '{name}: run ' & $run_id & ' ended as ' & $states.input.outcome & '. ' & {_SCENES if of_scenes else _OBJECTS}
-      & {_FAILURE} & {_REPORT}
-      & ' Execution: ' & {CONSOLE} & '/states/home?region=' & $split($states.context.Execution.Id, ':')[3]
-      & '#/v2/executions/details/' & $states.context.Execution.Id
+      & {_FAILURE} & {_REPORT} & {_EXECUTION}
     """)
+
+
+def refusal(name: str) -> str:
+    """The mail of a run that was refused."""
+    return _expression(f"""
+      '{name}: run ' & $run_id & ' was refused, and nothing was started. ' & $states.input.sentence & {_EXECUTION}
+    """)
+
+
+# What the schedule asks for (`run_schedule`): nobody looks at how such a run ends.
+IS_SCHEDULED = _expression("""(
+  $asked := $states.context.Execution.Input;
+  $count($keys($asked)) = 1 and $exists($asked.window.end) and $count($keys($asked.window)) = 1
+)""")
 
 
 # A backfill's runs are named by it and by their windows: see `geocadence.layout.backfill_run_name`.

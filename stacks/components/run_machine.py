@@ -143,10 +143,11 @@ def _definition(
         assign={"plan": "{% $states.result.Payload %}"},
     )
     invalid = sfn.Fail.jsonata(scope, "InvalidInput", error="InvalidInput", cause="{% $states.input.sentence %}")
-    plan_run.add_catch(invalid, errors=["InvalidInput"], outputs={"sentence": say.FUNCTION_ERROR})
+    refused = invalid if notices is None else _told_where_scheduled(scope, invalid, name=name, notices=notices)
+    plan_run.add_catch(refused, errors=["InvalidInput"], outputs={"sentence": say.FUNCTION_ERROR})
     # An input of nearly 256 KiB no longer fits a Task's arguments; States.ALL doesn't catch that:
     # https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
-    plan_run.add_catch(invalid, errors=["States.DataLimitExceeded"], outputs={"sentence": say.TOO_LONG})
+    plan_run.add_catch(refused, errors=["States.DataLimitExceeded"], outputs={"sentence": say.TOO_LONG})
     plan_run.add_catch(end, assign={"failure": say.FUNCTION_ERROR}, outputs=say.broken(planned=0))
     plan_run.next(any_scenes)
 
@@ -200,17 +201,37 @@ def _end(scope: Construct, *, name: str, of_scenes: bool, notices: sns.ITopic | 
     if notices is None:
         return sfn.Choice.jsonata(scope, "Outcome?").when(has_failed, failed).otherwise(succeeded)
     told = sfn.Choice.jsonata(scope, "HasFailed?").when(has_failed, failed).otherwise(succeeded)
+    subject, message = f"{{% '{name}: ' & $states.input.outcome %}}", say.notice(name, of_scenes=of_scenes)
+    notify = _notify(scope, "Notify", told, notices=notices, subject=subject, message=message)
+    not_well = sfn.Condition.jsonata("{% $states.input.outcome in ['partial', 'failed'] %}")
+    return sfn.Choice.jsonata(scope, "Outcome?").when(not_well, notify).otherwise(succeeded)
+
+
+def _told_where_scheduled(scope: Construct, invalid: sfn.Fail, *, name: str, notices: sns.ITopic) -> sfn.Choice:
+    """A run of the schedule that is refused, for a limit or a quota, is told like one that failed.
+
+    Who starts one by hand sees the sentence.
+    """
+    notify = _notify(
+        scope, "NotifyRefused", invalid, notices=notices, subject=f"{name}: refused", message=say.refusal(name)
+    )
+    scheduled = sfn.Condition.jsonata(say.IS_SCHEDULED)
+    return sfn.Choice.jsonata(scope, "Scheduled?").when(scheduled, notify).otherwise(invalid)
+
+
+def _notify(
+    scope: Construct, id: str, following: sfn.IChainable, *, notices: sns.ITopic, subject: str, message: str
+) -> tasks.SnsPublish:
+    """A notice that can't be sent must not change what the run is."""
     notify = tasks.SnsPublish.jsonata(
         scope,
-        "Notify",
+        id,
         topic=notices,
-        subject=f"{{% '{name}: ' & $states.input.outcome %}}",
-        message=sfn.TaskInput.from_text(say.notice(name, of_scenes=of_scenes)),
+        subject=subject,
+        message=sfn.TaskInput.from_text(message),
         outputs="{% $states.input %}",
     )
     notify.add_retry(interval=Duration.seconds(2), backoff_rate=2, max_attempts=4, jitter_strategy=sfn.JitterType.FULL)
-    # A notice that can't be sent must not change what the run is.
-    notify.add_catch(told, outputs="{% $states.input %}")
-    notify.next(told)
-    not_well = sfn.Condition.jsonata("{% $states.input.outcome in ['partial', 'failed'] %}")
-    return sfn.Choice.jsonata(scope, "Outcome?").when(not_well, notify).otherwise(succeeded)
+    notify.add_catch(following, outputs="{% $states.input %}")
+    notify.next(following)
+    return notify

@@ -58,6 +58,8 @@ def test_states_and_their_order_are_those_of_the_architecture(states: dict) -> N
         "Outcome?": "Choice",
         "Notify": "Task",
         "HasFailed?": "Choice",
+        "Scheduled?": "Choice",
+        "NotifyRefused": "Task",
         "RunSucceeded": "Succeed",
         "RunFailed": "Fail",
         "InvalidInput": "Fail",
@@ -264,20 +266,65 @@ def _lambda_error(message: str, kind: str = "InvalidInput") -> dict:
     return {"errorOutput": {"Error": kind, "Cause": json.dumps(cause)}}
 
 
-def test_invalid_input_ends_with_the_functions_sentence(states: dict) -> None:
+def test_invalid_input_ends_with_the_functions_sentence(synthesis: Synthesis, states: dict) -> None:
     catch = states["PlanRun"]["Catch"][0]
-    assert (catch["ErrorEquals"], catch["Next"]) == (["InvalidInput"], "InvalidInput")
+    assert (catch["ErrorEquals"], catch["Next"]) == (["InvalidInput"], "Scheduled?")
     sentence = 'window.start: "x" is no time'
     output = evaluate(catch["Output"], states=_lambda_error(sentence))
     assert states["InvalidInput"]["Error"] == "InvalidInput"
     assert evaluate(states["InvalidInput"]["Cause"], states={"input": output}) == sentence
+    assert states["NotifyRefused"]["Next"] == "InvalidInput"
+    silent = synthesis.stack("geocadence-dev-tiles").definition["States"]
+    assert [each["Next"] for each in silent["PlanRun"]["Catch"]][:2] == ["InvalidInput"] * 2
 
 
 def test_an_input_that_is_too_long_for_the_function_is_invalid_too(states: dict) -> None:
     catch = states["PlanRun"]["Catch"][1]
-    assert (catch["ErrorEquals"], catch["Next"]) == (["States.DataLimitExceeded"], "InvalidInput")
+    assert (catch["ErrorEquals"], catch["Next"]) == (["States.DataLimitExceeded"], "Scheduled?")
     assert states["PlanRun"]["Catch"][2]["ErrorEquals"] == ["States.ALL"]
     assert catch["Output"]["sentence"].startswith("The execution input is too long")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"window": {"start": "2026-11-01", "end": "2026-11-22"}},
+        {"window": {"end": "2026-11-22"}, "recompute": True},
+        {"window": "2026-11-22"},
+        {"window": {}},
+        [],
+        "nonsense",
+        None,
+    ],
+)
+def test_who_types_an_input_sees_what_is_wrong_and_gets_no_notice(states: dict, asked: object) -> None:
+    assert _refused(states, asked)[0] == "InvalidInput"
+
+
+def test_a_run_of_the_schedule_that_is_refused_is_told(weekly: Stack, states: dict) -> None:
+    """Above a limit, say, week after week: nobody looks at how it ends, and its scenes leave the window."""
+    (schedule,) = weekly.of_type("AWS::Scheduler::Schedule").values()
+    sent = json.loads(json.loads(schedule["Properties"]["Target"]["Input"])["Input"])
+    assert sent == {"window": {"end": "<aws.scheduler.scheduled-time>"}}
+    assert _refused(states, sent)[0] == "NotifyRefused"
+
+    told = {"input": {"sentence": "The run would take 9 scenes."}, "context": context()}
+    arguments = evaluate(states["NotifyRefused"]["Arguments"], states=told, run_id="r1")
+    assert arguments["Subject"] == "geocadence-dev-ndvi-weekly: refused"
+    assert arguments["Message"].startswith(
+        "geocadence-dev-ndvi-weekly: run r1 was refused, and nothing was started. The run would take 9 scenes. "
+        f"Execution: https://{REGION}.console.aws.amazon.com/states/"
+    )
+    assert evaluate(states["NotifyRefused"]["Output"], states=told) == told["input"]
+    (catch,) = states["NotifyRefused"]["Catch"]
+    assert catch == {"ErrorEquals": ["States.ALL"], "Output": "{% $states.input %}", "Next": "InvalidInput"}
+
+
+def _refused(states: dict, asked: object) -> tuple[str, object]:
+    given = context()
+    given["Execution"]["Input"] = asked
+    return _choice(states["Scheduled?"], states={"input": {"sentence": "No."}, "context": given})
 
 
 @pytest.mark.parametrize(
@@ -378,7 +425,7 @@ def test_functions_are_retried_on_lambdas_own_faults_only(weekly: Stack) -> None
 def test_every_retry_backs_off_with_jitter(weekly: Stack) -> None:
     retries = [retry for state in weekly.definition["States"].values() for retry in state.get("Retry", ())]
     retries += [retry for state in weekly.batch_states.values() for retry in state.get("Retry", ())]
-    assert len(retries) == 6  # the four functions, the notice, the job
+    assert len(retries) == 7  # the four functions, the notices, the job
     for retry in retries:
         assert (retry["BackoffRate"], retry["JitterStrategy"]) == (2, "FULL")
         assert 1 < retry["MaxAttempts"] < 10
