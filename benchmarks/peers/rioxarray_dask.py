@@ -17,4 +17,4 @@ if __name__ == "__main__":
         for key in ("red", "nir")
     )
     ndvi = (nir - red) / (nir + red)
-    ndvi.rio.to_raster(sys.argv[2], tiled=True, compress="deflate", lock=threading.Lock())
+    ndvi.rio.to_raster(sys.argv[2], tiled=True, compress="deflate", num_threads="all_cpus", lock=threading.Lock())

@@ -21,4 +21,4 @@ if __name__ == "__main__":
     )  # fmt: skip
     red, nir = (stack.isel(time=0).sel(band=key, drop=True) for key in ("red", "nir"))
     ndvi = ((nir - red) / (nir + red)).rio.write_nodata(np.nan)
-    ndvi.rio.to_raster(sys.argv[2], tiled=True, compress="deflate", lock=threading.Lock())
+    ndvi.rio.to_raster(sys.argv[2], tiled=True, compress="deflate", num_threads="all_cpus", lock=threading.Lock())

@@ -71,9 +71,12 @@ def decide(
     """The radiometry of the band that formulas call `symbol`, by the policy above.
 
     Raises:
-        InputFailure: the item gives a scale of zero or below.
+        InputFailure: the item gives a scale of zero or below, or a scale or offset that is NaN or infinite.
     """
     given = raster_band(asset)
+    for name in ("scale", "offset"):
+        if isinstance(given.get(name), float) and finite(given[name]) is None:
+            raise InputFailure(f"raster:bands gives the {name} {given[name]}, by which no pixel has a value.")
     scale, nodata = finite(given.get("scale")), finite(given.get("nodata"))
     if scale is not None and scale <= 0:
         raise InputFailure(f"raster:bands gives the scale {scale:g}; a scale is above zero.")

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -48,7 +49,7 @@ class Scene:
 
 
 class Problem(NamedTuple):
-    """Something in the input folder that is no scene: under which name to record it, and why."""
+    """Something in the input folder that is no scene, or one too many: under which name to record it, and why."""
 
     name: str
     reason: str
@@ -83,30 +84,43 @@ def read_scenes(folder: Path, *, output: Path) -> tuple[list[Scene], list[Proble
             found = f"{none} entries that are" if none > 1 else "something that is"
             reason = f"{name} holds {found} neither a STAC Item nor an item of SearchRasterDataCollection."
             problems.append(Problem(name.removesuffix(".json"), reason))
-    ids = {scene.id for scene in scenes if isinstance(scene.id, str)}
+    ids = _ids(scenes)
     return scenes, [Problem(_free(problem.name, ids), problem.reason) for problem in problems]
 
 
-def without_duplicates(scenes: list[Scene]) -> tuple[list[Scene], list[Scene]]:
-    """One scene an id, and those left out.
+def without_duplicates(scenes: list[Scene]) -> tuple[list[Scene], list[Problem]]:
+    """One scene an id, and the ids that several scenes have.
 
     Catalogues list one acquisition twice; of several the one with the newest processing baseline stays,
     then the one updated last, then the first.
     """
     best: dict[object, Scene] = {}
-    left_out = []
+    left_out: Counter[object] = Counter()
     for scene in scenes:
         # A text and a number that look alike are two ids, of which one is none.
         key = scene.id if isinstance(scene.id, str) else (type(scene.id), repr(scene.id))
         known = best.get(key)
         if known is None:
             best[key] = scene
-        elif _age(scene) > _age(known):
+            continue
+        left_out[key] += 1
+        if _age(scene) > _age(known):
             best[key] = scene
-            left_out.append(known)
-        else:
-            left_out.append(scene)
-    return list(best.values()), left_out
+    ids = _ids(scenes)
+    return list(best.values()), [_listed_again(best[key].id, times, ids) for key, times in left_out.items()]
+
+
+def _listed_again(scene_id: object, left_out: int, ids: set[str]) -> Problem:
+    """Under a name of its own: a failure of the id's name would be that of the scene that stays."""
+    return Problem(
+        _free(f"{scene_id}.duplicate", ids),
+        f"The id is listed {left_out + 1} times in this shard; the newest (by baseline, then by its last change) is "
+        f"processed, {left_out} left out.",
+    )
+
+
+def _ids(scenes: list[Scene]) -> set[str]:
+    return {scene.id for scene in scenes if isinstance(scene.id, str)}
 
 
 def _free(name: str, ids: set[str]) -> str:

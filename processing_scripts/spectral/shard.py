@@ -58,20 +58,18 @@ def work_through(
         UnfitInstance: the instance can't go on.
     """
     failures = f"runs/{file_name_for(run_id)}/failures" if run_id else "failures"
-    scenes, problems = read_scenes(input_folder, output=output_folder)
-    scenes, left_out = without_duplicates(scenes)
+    scenes, unreadable = read_scenes(input_folder, output=output_folder)
+    scenes, duplicates = without_duplicates(scenes)
     reasons: list[tuple[str, str]] = []
     produced = 0
     compiles = llvm.FAST
     with _staging(output_folder) as staging:
         progress.start(scenes=len(scenes), **facts)
-        for scene in left_out:
-            progress.note("duplicate", level="warning", scene=file_name_for(scene.id), reason="listed more than once")
-        for problem in problems:
-            name = file_name_for(problem.name)
-            _record(staging, failures, name, problem.name, "input", problem.reason)
-            progress.note("unreadable", level="error", file=problem.name, reason=problem.reason)
-            reasons.append(("input", problem.reason))
+        for event, problems in (("duplicate", duplicates), ("unreadable", unreadable)):
+            for problem in problems:
+                _record(staging, failures, file_name_for(problem.name), problem.name, "input", problem.reason)
+                progress.note(event, level="error", file=problem.name, reason=problem.reason)
+                reasons.append(("input", problem.reason))
         with closing(_outcomes(scenes, settings, staging, progress, sleep)) as outcomes:
             for outcome in outcomes:
                 name = file_name_for(outcome.scene.id)

@@ -333,9 +333,24 @@ def test_the_same_scene_twice_is_one_product_of_the_newest_baseline(folder: Fold
         folder.add(item, name)
     folder.run(stream=log)
     assert folder.products() == {"TWICE"}
-    assert folder.failures() == {}
     assert folder.item("TWICE")["properties"]["s2:processing_baseline"] == "05.11"
-    assert [json.loads(line)["event"] for line in log.getvalue().splitlines()].count("duplicate") == 2
+    assert folder.failures() == {
+        "TWICE.duplicate": {
+            "scene": "TWICE.duplicate",
+            "class": "input",
+            "reason": "The id is listed 3 times in this shard; the newest (by baseline, then by its last change) is "
+            "processed, 2 left out.",
+        }
+    }
+    assert [json.loads(line)["event"] for line in log.getvalue().splitlines()].count("duplicate") == 1
+
+
+def test_that_a_scene_is_listed_twice_is_no_failure_of_another_that_has_its_records_name(folder: Folder):
+    for name, scene_id in (("a", "TWICE"), ("b", "TWICE"), ("c", "TWICE.duplicate")):
+        folder.add(folder.scene(scene_id, **bands(), add=False), name)
+    folder.run()
+    assert folder.products() == {"TWICE", "TWICE.duplicate"}
+    assert set(folder.failures()) == {"TWICE.duplicate.json"}
 
 
 def test_what_nobody_foresaw_is_a_bug_with_its_traceback_in_the_log(good: Folder, log: io.StringIO, monkeypatch):

@@ -65,13 +65,21 @@ def baseline(version):
         # Nothing to go by.
         ({}, {}, None, 0.0, "unknown"),
         (baseline("new"), {}, None, 0.0, "unknown"),
-        ({}, {"raster:bands": [{"scale": 0.0001, "offset": float("nan")}]}, None, 0.0, "unknown"),
+        ({}, {"raster:bands": [{"scale": 0.0001, "offset": "?"}]}, None, 0.0, "unknown"),
     ],
 )
 def test_the_offset_follows_the_policy(properties, asset, override, offset, source):
     decision = decide({"properties": properties}, asset, override=override)
     assert (decision.offset, decision.source) == (offset, source)
     assert decision.reason.endswith(".")
+
+
+@pytest.mark.parametrize("name", ["scale", "offset"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_scale_or_offset_that_is_no_finite_number_is_refused(name, value):
+    """What stands there is broken: the sensor's usual value would be a guess at what was meant."""
+    with pytest.raises(InputFailure, match=f"gives the {name} {value}, by which no pixel has a value"):
+        decide({"properties": {}}, {"raster:bands": [{"scale": 1e-4, "offset": 0, name: value}]})
 
 
 def test_a_contradiction_is_named():

@@ -292,7 +292,7 @@ def test_landsat_of_level_1_is_refused(item):
         ({}, 2.75e-5, -0.2, 0, "sensor"),
         ({"raster:bands": [{"scale": 1e-4}]}, 1e-4, -0.2, 0, "sensor"),
         ({"raster:bands": [{"scale": 1e-4, "offset": 0, "nodata": -1}]}, 1e-4, 0.0, -1, "raster:bands"),
-        ({"raster:bands": [{"scale": float("nan"), "offset": "?", "nodata": "nan"}]}, 2.75e-5, -0.2, 0, "sensor"),
+        ({"raster:bands": [{"scale": None, "offset": "?", "nodata": "nan"}]}, 2.75e-5, -0.2, 0, "sensor"),
         ({"bands": [{"raster:scale": 3e-5, "nodata": 7}]}, 3e-5, -0.2, 7, "sensor"),
     ],
 )
