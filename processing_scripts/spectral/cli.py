@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import math
 import os
 import platform
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -118,65 +117,28 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         with _without_boto3(), _without_collection():
-            from spectral import codecs, llvm
-            from spectral.area import Area
-            from spectral.cog import has_compression
-            from spectral.indices import parse_constants, parse_indices
-            from spectral.mask import parse_mask
-            from spectral.resources import SMALLEST_MEMORY
-            from spectral.settings import Settings
+            from rasterio.errors import NotGeoreferencedWarning
+
+            from spectral.options import as_can_be, settings_of
             from spectral.shard import work_through
     except MISFITS as error:
         # Without numpy or rasterio that is what the message says; else it may say anything.
         details = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
         return _unfit(f"numpy and rasterio are needed: {details.rstrip('.')}.")
     try:
-        offset = _offset(given.offset)
-        indices = tuple(parse_indices(given.indices, parse_constants(given.constants)))
-        if given.dtype == "float32":
-            indices = tuple(replace(index, packed=False) for index in indices)
-        mask = parse_mask(given.mask)
-        if given.resolution is not None and not 0 < given.resolution < math.inf:
-            raise ValueError(f"--resolution {given.resolution:g} is no pixel size: expected for example 20")
-        if not given.check and not given.input.is_dir():
-            raise ValueError(f"--input {given.input} is no folder")
-        if not given.check:
-            _check_apart(given.input, given.output)
-        if given.threads < 1:
-            raise ValueError(f"--threads {given.threads} is below 1")
-        if given.memory is not None and given.memory << 20 < SMALLEST_MEMORY:
-            least = SMALLEST_MEMORY >> 20
-            raise ValueError(f"--memory {given.memory} is below {least} (MB), without which nothing can be computed")
-        # Where the arguments are looked at beforehand, the job's files are not there.
-        area = Area.read(given.area) if given.area and not given.check else None
+        settings = settings_of(given)
     except ValueError as error:
         made.error(str(error))
     if given.check:
         return 0
+    # rasterio's own way to keep it still, while it draws an area, does not hold for several threads.
+    warnings.simplefilter("ignore", NotGeoreferencedWarning)
     progress = Progress()
-    compression = given.compress if has_compression(given.compress) else "deflate"
-    if compression != given.compress:
-        progress.note("fallback", level="warning", reason=f"this GDAL has no {given.compress}: using deflate")
-    if not codecs.FAST:
-        progress.note("fallback", level="warning", reason="imagecodecs doesn't load: the same pixels, more slowly")
-    if not llvm.FAST:
-        progress.note("fallback", level="warning", reason=f"{llvm.REASON}: the same pixels, more slowly")
-    settings = Settings(
-        indices=indices,
-        mask=mask,
-        offset=offset,
-        resolution=given.resolution,
-        collection=given.collection or None,
-        compression=compression,
-        area=area,
-        threads=given.threads,
-        memory=None if given.memory is None else given.memory << 20,
-    )
     try:
         summary = work_through(
             input_folder=given.input,
             output_folder=given.output,
-            settings=settings,
+            settings=as_can_be(settings, progress),
             run_id=given.run_id or None,
             progress=progress,
             facts=_facts(),
@@ -244,32 +206,6 @@ def _with_negative_offset(arguments: list[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
-
-
-def _check_apart(scenes: Path, products: Path) -> None:
-    """
-    Raises:
-        ValueError: products would lie among the scenes, or the scenes among products, which are not looked at.
-    """
-    if scenes.resolve() == products.resolve():
-        raise ValueError(f"--input and --output are both {scenes}: the next run would take products for scenes")
-    if products.resolve() in scenes.resolve().parents:
-        raise ValueError(
-            f"--input {scenes} lies below --output {products}, where nothing is taken for a scene: expected a folder "
-            "beside it, or one below the input"
-        )
-
-
-def _offset(text: str) -> float | None:
-    if text == "auto":
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not -1 <= value <= 1:
-        raise ValueError(f"--offset {text} is neither auto nor a reflectance between -1 and 1, such as -0.1 or 0")
-    return value
 
 
 def _facts() -> dict:

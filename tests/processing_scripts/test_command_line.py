@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -217,6 +218,25 @@ def test_an_older_python_is_told_so(filled: Folder, ml: Path, monkeypatch):
     monkeypatch.setattr(container.leave_message, "__defaults__", (ml,))
     assert cli.main([str(argument) for argument in arguments(filled)]) == 1
     assert (ml / "output/message").read_text().startswith("The instance is unfit: Python 3.10 or newer is needed")
+
+
+def test_what_rasterio_warns_of_while_it_draws_an_area_is_kept_still_in_every_thread(filled: Folder, monkeypatch):
+    """It quiets itself for one thread at a time, so that one run in five had a line of it."""
+    from rasterio.errors import NotGeoreferencedWarning
+    from spectral import area, cli
+
+    def drawn(*given, **settings):
+        warnings.warn("Dataset has no geotransform", NotGeoreferencedWarning, stacklevel=2)
+        return rasterize(*given, **settings)
+
+    rasterize = area.rasterize
+    monkeypatch.setattr(area, "rasterize", drawn)
+    ring = [[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]
+    (filled.root / "area.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert cli.main([str(a) for a in (*arguments(filled), "--area", filled.root / "area.geojson")]) == 0
+    assert [str(one.message) for one in told if one.category is NotGeoreferencedWarning] == []
 
 
 def test_what_nobody_foresaw_is_told_too(filled: Folder, ml: Path, monkeypatch):
