@@ -295,7 +295,7 @@ MISTAKES = [
     ("instance_count: 4", f"inputs: {{a: {{uri: s3://bucket/{'x' * 1020}}}}}", f"11: processing.inputs.a.uri: s3://bucket/"
      f"{'x' * 65}… is 1032 characters long (a job takes at most 1024)"),
     ("instance_count: 4", f"outputs: {{a: {{path: /opt/ml/processing/{'x' * 256}}}}}", "11: processing.outputs.a.path: "
-     f"/opt/ml/processing/{'x' * 60}… is 275 characters long (a job takes at most 256)"),
+     f"/opt/ml/processing/{'x' * 58}… is 275 characters long (a job takes at most 256)"),
     ("instance_count: 4", "environment: {GEOCADENCE_RUN_ID: x}", "11: processing.environment.GEOCADENCE_RUN_ID: is "
      "reserved (names with GEOCADENCE_ are set by Geocadence; take another one)"),
     ("instance_count: 4", "environment: {AWS_REGION: x}", "11: processing.environment.AWS_REGION: is the job's own region "

@@ -193,10 +193,10 @@ def test_a_submitted_job_behind_which_no_execution_stands_is_told_by_its_own_sta
     )
     found = find_run(target, run_id_of(arn, started))
     # The emulator has no SageMaker.
-    monkeypatch.setattr(progress_module, "read_jobs", lambda client, name_prefix: [])
+    monkeypatch.setattr(progress_module, "list_jobs", lambda client, name_prefix: [])
     assert RunWatch(target, found).look()[0].phase == "not started"
     job = {"status": status, "started": None, "batch": 0}
-    monkeypatch.setattr(progress_module, "read_jobs", lambda client, name_prefix: [job])
+    monkeypatch.setattr(progress_module, "list_jobs", lambda client, name_prefix: [job])
 
     progress, answer = RunWatch(target, found).look()
 
