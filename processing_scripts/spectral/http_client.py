@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import math
+import netrc
 import os
 import re
 import socket
@@ -24,9 +25,10 @@ from spectral.hrefs import is_address
 # Settings of GDAL that change what it asks for: where one is given, GDAL does the asking.
 _GDALS_OWN = re.compile(
     r"GDAL_HTTP_(AUTH|USERPWD|HEADERS|HEADER_FILE|BEARER|COOKIE|COOKIEFILE|COOKIEJAR|NETRC|NETRC_FILE|PROXY|PROXYUSERPWD|"
-    r"CAPATH|SSLCERT|UNSAFESSL|USERAGENT)|GDAL_HTTPS_PROXY"
+    r"CAPATH|SSLCERT|UNSAFESSL|USERAGENT)|GDAL_HTTPS_PROXY|VSICURL_PC_URL_SIGNING"
 )
-_FINAL = {400, 401, 403, 404, 410}
+# 409 is Azure's word for what may not be read without a signature.
+_FINAL = {400, 401, 403, 404, 409, 410}
 _TIFF = (b"II", b"MM")
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 5
@@ -61,10 +63,12 @@ class HttpClient:
         self._delay = _number(environment, "GDAL_HTTP_RETRY_DELAY", 1)
         self._patience = _number(environment, "GDAL_HTTP_LOW_SPEED_TIME", 60)
         self._slowest = _number(environment, "GDAL_HTTP_LOW_SPEED_LIMIT", 1000)
-        self._timeout = max(_number(environment, "GDAL_HTTP_CONNECTTIMEOUT", 20), self._patience)
+        # 0 is no limit for GDAL, and not to wait at all for a socket.
+        self._timeout = max(_number(environment, "GDAL_HTTP_CONNECTTIMEOUT", 20), self._patience) or None
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
         self._special = any(_GDALS_OWN.fullmatch(name) for name in environment)
+        self._logins = _hosts_with_login()
         self._secure = _certificates(environment)
         self._idle: dict[tuple[str, str], list[http.client.HTTPConnection]] = defaultdict(list)
         self._busy: set[http.client.HTTPConnection] = set()
@@ -74,7 +78,7 @@ class HttpClient:
         """Whether a plain request is all it takes: no proxy, no credentials that only GDAL has been told."""
         parts = urlsplit(url)
         proxied = parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(parts.hostname or "")
-        named = self._special or parts.username is not None
+        named = self._special or parts.username is not None or not self._logins.isdisjoint({parts.hostname, "default"})
         return not (named or proxied or (parts.scheme == "https" and not self._knows_certificates()))
 
     def get(self, url: str, start: int, size: int) -> Ranged:
@@ -247,6 +251,13 @@ def _certificates(environment: Mapping[str, str]) -> ssl.SSLContext | None:
     with contextlib.suppress(OSError):
         return ssl.create_default_context(cafile=next(filter(None, map(environment.get, named)), None))
     return None
+
+
+def _hosts_with_login() -> set[str]:
+    """Those of ~/.netrc, which GDAL reads unasked; `default` stands for all others."""
+    with contextlib.suppress(OSError, ValueError, netrc.NetrcParseError):
+        return set(netrc.netrc(os.path.expanduser("~/.netrc")).hosts)  # noqa: PTH111 (raises nothing without a home)
+    return set()
 
 
 def _number(environment: Mapping[str, str], name: str, usual: float) -> float:

@@ -21,7 +21,8 @@ from spectral.hrefs import is_remote
 
 # What GDAL says of things that trying again does not change ("HTTP response code on <URL>: 403", S3's own words).
 _FINAL = re.compile(
-    r":\s*(400|401|403|404|410)\b|not recognized|No such file|does not exist|Access ?Denied|Forbidden", re.IGNORECASE
+    r":\s*(400|401|403|404|409|410)\b|not recognized|No such file|does not exist|Access ?Denied|Forbidden",
+    re.IGNORECASE,
 )
 # That scene is not at fault: the one before it is about to close its own.
 _NO_MORE_FILES = os.strerror(errno.EMFILE)

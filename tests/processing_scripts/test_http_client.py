@@ -108,6 +108,13 @@ def test_no_speed_is_too_low_where_gdal_is_told_so(odd_server, name):
     client.close()
 
 
+def test_without_any_limit_of_time_an_answer_is_waited_for(odd_server):
+    """A socket that may wait 0 s fails at once, and every far scene with it."""
+    client = HttpClient({f"GDAL_HTTP_{name}": "0" for name in ("MAX_RETRY", "CONNECTTIMEOUT", "LOW_SPEED_TIME")})
+    assert len(client.get(f"{odd_server.url}/more", 0, 1000).content) == 1000
+    client.close()
+
+
 @pytest.mark.parametrize("path", ["/login", "/login/in/part"])
 def test_a_page_in_the_files_place_is_told_as_such(odd_server, path):
     """GDAL would be asked in vain, and say that a format is not recognized."""

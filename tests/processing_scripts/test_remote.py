@@ -347,8 +347,27 @@ def test_settings_that_only_gdal_knows_leave_the_asking_to_gdal(monkeypatch):
     assert not HttpClient({"GDAL_HTTP_HEADERS": "x: y"}).can_ask("http://example.com/x.tif")
     assert not HttpClient({"GDAL_HTTP_NETRC_FILE": "/home/me/earthdata"}).can_ask("http://example.com/x.tif")
     assert not HttpClient({"GDAL_HTTP_COOKIEJAR": "cookies.txt"}).can_ask("http://example.com/x.tif")
+    assert not HttpClient({"VSICURL_PC_URL_SIGNING": "YES"}).can_ask("http://example.com/x.tif")
     monkeypatch.setenv("http_proxy", "http://proxy:3128")
     assert not HttpClient({}).can_ask("http://example.com/x.tif")
+
+
+@pytest.mark.parametrize(
+    ("content", "asked"),
+    [
+        ("machine example.com login me password secret\n", [False, True]),
+        ("machine example.com login me password secret\ndefault login you password none\n", [False, False]),
+        ("no such thing\n", [True, True]),
+    ],
+)
+def test_hosts_for_which_home_has_a_login_are_gdals(tmp_path, monkeypatch, content, asked):
+    """It reads ~/.netrc unless told otherwise; what it would have opened was refused with 401."""
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_text(content)
+    client = HttpClient({})
+    assert [client.can_ask(f"http://{host}/x.tif") for host in ("example.com", "example.org")] == asked
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
@@ -376,6 +395,17 @@ def test_what_keeps_failing_is_recorded_as_transient(remote: Folder, server: Ser
     assert server.requests < 60
 
 
+@pytest.mark.parametrize("asks", ["ours", "gdal"])
+def test_what_has_to_be_signed_is_the_inputs_fault_at_once(remote: Folder, server: Server, monkeypatch, asks):
+    """Planetary Computer's hrefs as they are: https://github.com/microsoft/PlanetaryComputer/issues/426."""
+    if asks == "gdal":
+        monkeypatch.setenv("GDAL_HTTP_USERAGENT", "mine")
+    server.errors["/FAR/nir.tif"] = [409] * 1000
+    remote.run()
+    assert remote.failures()["FAR"]["class"] == "input"
+    assert server.requests < 20
+
+
 def test_what_is_not_there_is_the_inputs_fault_at_once(remote: Folder, server: Server):
     (server.root / "FAR/nir.tif").unlink()
     remote.run()
@@ -388,6 +418,7 @@ def test_what_is_not_there_is_the_inputs_fault_at_once(remote: Folder, server: S
     [
         ("HTTP response code: 404", "input"),
         ("HTTP response code on https://example.com/1/red.tif: 403", "input"),
+        ("HTTP response code: 409", "input"),
         ("Access Denied", "input"),
         ("The specified key does not exist.", "input"),
         ("HTTP response code on https://example.com/404/red.tif: 503", "transient"),
