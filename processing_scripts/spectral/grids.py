@@ -15,6 +15,8 @@ from spectral.failures import InputFailure
 
 # Grids of one tile agree to the millimetre; 1/100 pixel allows for rounding in files.
 _TOLERANCE = 0.01
+# Of a pixel's side, in metres or degrees: beyond lie damaged numbers only, whose ratio to others is none.
+_SIZES = 1e-12, 1e12
 # Ten times finer than any band is a hundred copies of each pixel: a slip rather than a wish.
 _FINEST = 10
 # Of the ratio of two pixel sizes, the largest number that it is made of.
@@ -125,6 +127,8 @@ def check_aligned(grid: Grid, other: Grid, *, name: str, any_size: bool = False)
             raise InputFailure(f"{name} lies nowhere: its position or its pixels' size is no number.")
         if transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
             raise InputFailure(f"{name} is not on a north-up grid.")
+        if not all(_SIZES[0] <= side <= _SIZES[1] for side in (transform.a, -transform.e)):
+            raise InputFailure(f"{name} lies nowhere: it has pixels of {_pixels(transform)}.")
     fine, coarse = (grid, other) if grid.pixel_size <= other.pixel_size else (other, grid)
     ratio = coarse.transform.a / fine.transform.a, coarse.transform.e / fine.transform.e
     expected = ratio[0] if any_size else round(ratio[0])

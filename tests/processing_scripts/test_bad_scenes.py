@@ -152,6 +152,16 @@ def test_bands_that_lie_nowhere(good: Folder, place: dict[str, float]):
     assert not list(good.output.glob("*/*/BAD/*"))
 
 
+@pytest.mark.parametrize("size", [5e-310, 1e-200, 1e200])
+def test_a_band_whose_pixels_size_is_a_damaged_number(good: Folder, size: float):
+    """As one flipped bit of a file makes it: beside another band's there is no ratio, which was a bug of ours."""
+    good.scene("BAD", **bands())
+    write(good.root / "imagery/BAD/nir.tif", bands()["nir"], pixel_size=size)
+    record = only_failure(good)
+    assert record["class"] == "input"
+    assert "Asset nir lies nowhere: it has pixels of" in record["reason"]
+
+
 def test_a_scene_without_a_date(good: Folder):
     good.scene("BAD", **bands(), properties={"datetime": None})
     assert "datetime" in only_failure(good)["reason"]
