@@ -24,6 +24,11 @@ _FINAL = re.compile(
     r":\s*(400|401|403|404|409|410)\b|not recognized|No such file|does not exist|Access ?Denied|Forbidden",
     re.IGNORECASE,
 )
+# And of what came whole: no bytes that are missing for the moment can be meant. Of truncated files it says the same as
+# of a connection that broke.
+_DAMAGED = re.compile(
+    r"Decoding error|missing codec|Unsupported TIFF|Incorrect count|Incompatible type|MissingRequired"
+)
 # That scene is not at fault: the one before it is about to close its own.
 _NO_MORE_FILES = os.strerror(errno.EMFILE)
 
@@ -113,12 +118,23 @@ class GdalSource:
 
 def failure_of(path: str, name: str, verb: str, error: Exception) -> SceneFailure:
     """`input` for what stays broken, `transient` for what may pass."""
-    details = str(error.__cause__ or error).strip() or type(error).__name__
-    message = f"{name} ({path}) can't be {verb}: {details}"
+    details, *deeper = _words(error)
+    told = f"{details} ({deeper[-1].rstrip('.')})" if deeper and deeper[-1] not in details else details
+    message = f"{name} ({path}) can't be {verb}: {told}"
     # GDAL reports a missing remote file and a refused connection by different words only.
-    if (is_remote(path) and not _FINAL.search(details)) or _NO_MORE_FILES in details:
+    final = _FINAL.search(details) or any(map(_DAMAGED.search, (details, *deeper)))
+    if (is_remote(path) and not final) or _NO_MORE_FILES in details:
         return TransientFailure(message)
     return InputFailure(message)
+
+
+def _words(error: Exception) -> list[str]:
+    """What GDAL says, and what it said before of the same; of rasterio 1.3 the former only."""
+    words, cause = [], error.__cause__
+    while cause:
+        words.append(str(cause).strip())
+        cause = cause.__cause__
+    return [*filter(None, words)] or [str(error).strip() or type(error).__name__]
 
 
 def _driver(path: str) -> str:

@@ -424,6 +424,8 @@ def test_what_is_not_there_is_the_inputs_fault_at_once(remote: Folder, server: S
         ("HTTP response code on https://example.com/404/red.tif: 503", "transient"),
         ("CURL error: Connection timed out after 20001 milliseconds", "transient"),
         ("TIFFReadEncodedTile() failed.", "transient"),
+        ("x.tif: TIFFReadDirectory:IO error during reading of BitsPerSample", "transient"),
+        ("x.tif: Cannot open TIFF file due to missing codec of code 34887.", "input"),
     ],
 )
 def test_what_gdal_says_decides_whether_to_try_again(details, kind):
@@ -432,6 +434,28 @@ def test_what_gdal_says_decides_whether_to_try_again(details, kind):
 
     failure = failure_of("/vsicurl/https://example.com/404/red.tif", "Asset red", "read", OSError(details))
     assert failure_class(failure) == kind
+
+
+@pytest.mark.parametrize(
+    ("deepest", "kind"),
+    [
+        ("ZIPDecode:Decoding error at scanline 1792", "input"),
+        ("TIFFFillTile:Read error at row 2048, col 2048, tile 93; got 0 bytes, expected 114753", "transient"),
+    ],
+)
+def test_what_gdal_said_first_decides_too_and_is_told(deepest, kind):
+    """Its last words are the same for a damaged tile and for one that did not come."""
+    from spectral.failures import failure_class
+    from spectral.reading import failure_of
+
+    last = OSError("x.tif, band 1: IReadBlock failed at X offset 7, Y offset 7: TIFFReadEncodedTile() failed.")
+    last.__cause__ = OSError("TIFFReadEncodedTile() failed.")
+    last.__cause__.__cause__ = OSError(deepest)
+    error = OSError("Read failed. See previous exception for details.")
+    error.__cause__ = last
+    failure = failure_of("/vsis3/bucket/x.tif", "Asset red", "read", error)
+    assert failure_class(failure) == kind
+    assert f"TIFFReadEncodedTile() failed. ({deepest})" in str(failure)
 
 
 def test_a_near_file_for_which_too_many_are_open_may_be_read_later():
