@@ -224,7 +224,7 @@ def compiled(module: ir.Module, name: str) -> Callable | None:
         if source not in _compiled:
             try:
                 made = _compile(source, name, [argument.type for argument in module.get_global(name).args])
-            except (RuntimeError, OSError) as error:
+            except MISFITS as error:
                 FAST, REASON = False, f"llvmlite can't compile ({error})"
                 return None
             _compiled[source] = made
