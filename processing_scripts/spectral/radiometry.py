@@ -71,10 +71,11 @@ def decide(
     """The radiometry of the band that formulas call `symbol`, by the policy above.
 
     Raises:
-        InputFailure: the item gives a scale of zero or below, or a scale or offset that is NaN or infinite.
+        InputFailure: the item gives a scale of zero or below, or a scale or offset that is NaN or infinite (unless the
+            offset is overridden).
     """
     given = raster_band(asset)
-    for name in ("scale", "offset"):
+    for name in ("scale", "offset") if override is None or symbol in sensor.thermal else ("scale",):
         if isinstance(given.get(name), float) and finite(given[name]) is None:
             raise InputFailure(f"raster:bands gives the {name} {given[name]}, by which no pixel has a value.")
     scale, nodata = finite(given.get("scale")), finite(given.get("nodata"))

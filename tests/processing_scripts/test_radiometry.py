@@ -11,7 +11,7 @@ from spectral import radiometry
 from spectral.failures import InputFailure
 from spectral.radiometry import dark_dn
 from spectral.scenes import SEARCH_RASTER
-from spectral.sensors import HLS_S30, SENTINEL2
+from spectral.sensors import HLS_S30, LANDSAT_OLI, SENTINEL2
 
 from tests.processing_scripts.factory import Folder, random_dn
 
@@ -80,6 +80,14 @@ def test_a_scale_or_offset_that_is_no_finite_number_is_refused(name, value):
     """What stands there is broken: the sensor's usual value would be a guess at what was meant."""
     with pytest.raises(InputFailure, match=f"gives the {name} {value}, by which no pixel has a value"):
         decide({"properties": {}}, {"raster:bands": [{"scale": 1e-4, "offset": 0, name: value}]})
+
+
+def test_an_offset_that_is_no_number_does_not_matter_where_the_arguments_give_one():
+    """They go first; and who knows what was meant has no other way to say so. Of temperatures they say nothing."""
+    broken = {"raster:bands": [{"scale": 1e-4, "offset": float("nan")}]}
+    assert decide({"properties": {}}, broken, override=-0.1).offset == -0.1
+    with pytest.raises(InputFailure, match="gives the offset nan"):
+        radiometry.decide({"properties": {}}, broken, sensor=LANDSAT_OLI, symbol="T1", override=0.0)
 
 
 def test_a_contradiction_is_named():
