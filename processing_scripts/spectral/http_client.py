@@ -46,7 +46,7 @@ class Ranged(NamedTuple):
 
 
 class NoRanges(Exception):
-    """The server answers, but not with ranges."""
+    """The server answers, but not with ranges, or leads to where only GDAL may ask."""
 
 
 class HttpClient:
@@ -87,7 +87,7 @@ class HttpClient:
         Raises:
             InputFailure: it is not there, or access is denied.
             TransientFailure: the network or the server failed, also when tried again.
-            NoRanges: the server sends no ranges.
+            NoRanges: the server sends no ranges, or redirects to where `can_ask` says no.
         """
         problem = ""
         for attempt in range(self._attempts):
@@ -156,6 +156,8 @@ class HttpClient:
             if response.status not in _REDIRECTS or "Location" not in response.headers:
                 return response.status, response.headers, content
             url = _joined(url, response.headers["Location"])
+            if not self.can_ask(url):
+                raise NoRanges(url)
         raise InputFailure(f"redirected more than {_MOST_REDIRECTS} times")
 
     def _read(self, response: http.client.HTTPResponse, most: int) -> tuple[bytearray, bool]:

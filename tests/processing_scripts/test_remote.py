@@ -20,7 +20,7 @@ from urllib.parse import quote, unquote
 import pytest
 from spectral.failures import TransientFailure
 from spectral.gdal_options import gdal_options
-from spectral.http_client import HttpClient, Ranged
+from spectral.http_client import HttpClient, NoRanges, Ranged
 from spectral.remote import Fetcher, RemoteFile
 
 from tests.processing_scripts.factory import SCRIPTS, Folder, random_dn
@@ -185,6 +185,19 @@ def test_a_redirection_that_leads_nowhere_is_the_inputs_fault(remote: Folder, se
     remote.run()
     assert remote.failures()["FAR"]["class"] == "input"
     assert why in remote.failures()["FAR"]["reason"]
+
+
+def test_a_redirection_to_where_only_gdal_may_ask_is_gdals(remote: Folder, server: Server, tmp_path, monkeypatch):
+    """From within a company to a store behind its proxy, or to a host with a login: it was refused without them."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").write_text("machine localhost login me password secret\n")
+    server.redirects = {"/FAR/red.tif": f"http://localhost:{server.server_port}/FAR/nir.tif"}
+    client = HttpClient({})
+    with pytest.raises(NoRanges):
+        client.get(f"{server.url}/FAR/red.tif", 0, 10)
+    client.close()
+    remote.run()
+    assert remote.products() == {"FAR"}
 
 
 @pytest.mark.parametrize("written", [str, quote], ids=["as it is", "escaped"])
