@@ -145,11 +145,14 @@ def _polygon(rings: Sequence[Any]) -> BaseGeometry:
 
 
 def _round_a_pole(outer: Line, holes: Sequence[Line]) -> BaseGeometry:
-    """Its seam lies where the ring begins, which a hole may cross, or begin elsewhere itself."""
+    """Its seam lies where the ring begins, which a hole may cross, or begin elsewhere itself.
+
+    Rings that begin at -180 to 180 and go round, each its own way, end up to two turns apart.
+    """
     ground, *cut = [Polygon(_over_the_pole(ring)) for ring in (outer, *holes)]
     if not cut:
         return ground
-    gone = [translate(shapely.make_valid(hole), turn) for hole in cut for turn in (-_TURN, 0, _TURN)]
+    gone = [translate(shapely.make_valid(hole), n * _TURN) for hole in cut for n in range(-2, 3)]
     left = shapely.make_valid(ground).difference(shapely.union_all(gone))
     return MultiPolygon([part for part in shapely.get_parts(left) if isinstance(part, Polygon)])
 

@@ -187,7 +187,14 @@ def test_an_area_round_a_pole_holds_it(first: float, eastward: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "hole", [parallel(80), parallel(80, first=175), parallel(80, first=100, eastward=-1), parallel(80, first=-180)]
+    "hole",
+    [
+        parallel(80),
+        parallel(80, first=175),
+        parallel(80, first=100, eastward=-1),
+        parallel(80, first=-43, eastward=-1),
+        parallel(80, first=-180),
+    ],
 )
 def test_a_hole_round_a_pole_is_none_of_the_area(hole: list[list[float]]) -> None:
     belt = {"type": "Polygon", "coordinates": [parallel(60, first=13.7), hole]}
