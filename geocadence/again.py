@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from geocadence.bucket import Bucket
@@ -83,14 +83,14 @@ def _parts(scenes: list[str]) -> Iterator[list[str]]:
         yield part
 
 
-def drift(plan: Mapping[str, Any], failures: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The scenes of a dry run's plan that the catalogue has not as they should be, and why.
+def drift(decisions: Iterable[Mapping[str, Any]], failures: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The scenes of a dry run's decisions that the catalogue has not as they should be, and why.
 
     Those whose product is in place and not committed are among them, as the next run's close takes them up, and those
     that a run is working on.
     """
     found = []
-    for decision in plan["decisions"]:
+    for decision in decisions:
         if decision["decision"] == "skip" and not (decision.get("adopted") or decision.get("held_by")):
             continue
         failed = failures.get(decision["id"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from geocadence.backfill import read_backfill
 from geocadence.execution_input import InvalidInput
 from geocadence.follow import output_of
 from geocadence.layout import RunLayout, backfill_run_name, is_run_id, run_id_of
+from geocadence.plan.decision import TAKEN
 from geocadence.progress import RUNNING, RunHandle, RunWatch
 from geocadence.target import Target, TargetError
 from geocadence.undeployed import not_deployed
@@ -218,26 +220,34 @@ class BackfillWatch:
 
 
 def totals(target: Target, progress: BackfillProgress) -> Totals:
-    """The plans of a dry run's windows, added up."""
-    scenes, hours, cost, size = 0, 0.0, 0.0, 0
+    """The plans of a dry run's windows, added up.
+
+    What an earlier window would have taken counts there only: a composite is in each window that it lasts into.
+    """
+    scenes, hours, cost, size = 0, 0.0, 0.0, 0.0
     is_price_known = is_size_known = True
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     refused = []
+    known: set[tuple[str, str]] = set()
     for plan in _plans(target, progress):
         refused += [plan["refusal"]] if plan.get("refusal") else []
-        scenes += plan["planned"]
-        for verdict, number in plan["counts"].items():
-            counts[verdict] = counts.get(verdict, 0) + number
-        if (expected := plan.get("estimate")) and plan["planned"]:
-            hours += expected["instance_hours"]
-            cost += expected["cost_usd"] or 0
-            size += expected["bytes"] or 0
+        decided = [(decision["id"], decision["decision"]) for decision in plan["decisions"]]
+        repeated = Counter(verdict for scene, verdict in decided if (scene, verdict) in known)
+        known.update(decided)
+        taken = plan["planned"] - sum(repeated[verdict] for verdict in TAKEN)
+        scenes += taken
+        counts.update({verdict: number - repeated[verdict] for verdict, number in plan["counts"].items()})
+        if (expected := plan.get("estimate")) and taken:
+            share = taken / plan["planned"]
+            hours += expected["instance_hours"] * share
+            cost += (expected["cost_usd"] or 0) * share
+            size += (expected["bytes"] or 0) * share
             is_price_known &= expected["cost_usd"] is not None
             is_size_known &= expected["bytes"] is not None
     return Totals(
         scenes,
-        counts,
-        size if is_size_known else None,
+        dict(counts),
+        round(size) if is_size_known else None,
         round(hours, 3),
         round(cost, 2) if is_price_known else None,
         tuple(refused),

@@ -65,7 +65,7 @@ def reconcile(options: argparse.Namespace, screen: Screen) -> int:
         return USAGE
     target = target_of(options)
     missing: list[dict[str, Any]] = []
-    compared = 0
+    compared, known = 0, set[str]()
     for window in windows:
         screen.err.print(f"comparing {moment(window['start'])} to {moment(window['end'])}", markup=False)
         finished = runs.follow_quietly(target, options.reconcile, {"window": window, "dry_run": True}, screen)
@@ -80,9 +80,13 @@ def reconcile(options: argparse.Namespace, screen: Screen) -> int:
                 f"{options.reconcile} takes the objects of a {plan['source']}, not scenes: there is nothing to "
                 "compare, as nobody knows which product is of which object"
             )
-        wanting = {d["id"] for d in plan["decisions"] if d["decision"] != "skip"}
-        missing += drift(plan, latest_failures(target.outputs, options.reconcile, wanting) if wanting else {})
-        compared += len(plan["decisions"])
+        # A composite is in each window that it lasts into, and told of once.
+        decisions = [each for each in plan["decisions"] if each["id"] not in known]
+        known.update(each["id"] for each in decisions)
+        wanting = {each["id"] for each in decisions if each["decision"] != "skip"}
+        failures = latest_failures(target.outputs, options.reconcile, wanting) if wanting else {}
+        missing += drift(decisions, failures)
+        compared += len(decisions)
     if screen.as_json:
         screen.facts({"compared": compared, "missing": missing})
     else:

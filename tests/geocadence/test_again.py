@@ -210,7 +210,7 @@ def test_drift_names_what_is_missing_and_why(pipeline: Pipeline) -> None:
     pipeline.close(planned)
 
     compared = pipeline.plan("b", {"dry_run": True})["document"]
-    found = drift(compared, latest_failures(pipeline.outputs, "ndvi", {scene_id(1), scene_id(4)}))
+    found = drift(compared["decisions"], latest_failures(pipeline.outputs, "ndvi", {scene_id(1), scene_id(4)}))
 
     assert [(each["id"], each["decision"], each["reason"]) for each in found] == [
         (scene_id(1), "new", "no product yet"),
@@ -221,7 +221,7 @@ def test_drift_names_what_is_missing_and_why(pipeline: Pipeline) -> None:
 def test_drift_tells_of_scenes_that_a_run_is_working_on(pipeline: Pipeline) -> None:
     planned = pipeline.plan("a", {"scenes": [scene_id(2)]})
 
-    found = drift(pipeline.plan("b", {"dry_run": True})["document"], {})
+    found = drift(pipeline.plan("b", {"dry_run": True})["document"]["decisions"], {})
 
     assert len(found) == 5
     assert found[2]["reason"] == f"run {planned['run_id']} is working on it"
@@ -337,6 +337,19 @@ def test_reconcile_compares_window_by_window_and_says_by_its_exit_code(
     assert "5 scenes in the source, 5 in the catalogue as they should be" in told.out
     # A line a window, however much there is to say of its dry run.
     assert [line[:30] for line in told.err.splitlines()] == [f"comparing 2026-11-0{n} 00:00 UTC" for n in (1, 3, 5)]
+
+
+def test_reconcile_tells_once_of_a_composite_that_lasts_into_several_windows(
+    pipeline: Pipeline, cloud: Any, capsys: Any
+) -> None:
+    span = {"datetime": None, "start_datetime": "2026-11-01T00:00:00Z", "end_datetime": "2026-11-16T23:59:59Z"}
+    pipeline.items = [item(0, properties=span), item(4)]
+    command = ["status", "--reconcile", "ndvi", "--start", "2026-11-01", "--end", "2026-11-15", "--step", "P7D"]
+
+    assert main([*command, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (len(cloud), told["compared"]) == (2, 2)
+    assert [each["id"] for each in told["missing"]] == [scene_id(0), scene_id(4)]
 
 
 @pytest.mark.parametrize("limits", [{"max_scenes_per_run": 2}, {"max_cost_usd": 1}])

@@ -212,14 +212,30 @@ class Plans:
         return self._plans.get(key)
 
 
-def plan(planned: int, *, usd: float | None, size: int | None = 100) -> dict[str, Any]:
+def plan(planned: int, *, usd: float | None, size: int | None = 100, first: int = 0) -> dict[str, Any]:
+    """Of scenes numbered from `first` on, and one that is skipped."""
     expected = {"instance_hours": planned / 2, "cost_usd": usd, "bytes": size}
-    return {"planned": planned, "counts": {"new": planned, "skip": 1}, "estimate": expected}
+    taken = [{"id": f"scene-{planned}-{n}", "decision": "new"} for n in range(first, first + planned)]
+    decisions = [*taken, {"id": f"skipped-{planned}-{first}", "decision": "skip"}]
+    return {
+        "planned": planned,
+        "counts": {"new": planned, "skip": 1},
+        "estimate": expected,
+        "decisions": decisions,
+    }
 
 
 def test_totals_are_the_sums_of_the_windows_plans() -> None:
     found = totals(Plans([plan(2, usd=1.5), plan(4, usd=2.25)]), GOOD)  # type: ignore[arg-type]
     assert found == Totals(6, {"new": 6, "skip": 2}, 200, 3.0, 3.75)
+
+
+def test_what_several_windows_have_is_paid_for_once() -> None:
+    """A composite is in each window that it lasts into: the first takes it, the others find its product."""
+    found = totals(Plans([plan(4, usd=2.0), plan(4, usd=2.0, first=1)]), GOOD)  # type: ignore[arg-type]
+    assert found == Totals(5, {"new": 5, "skip": 2}, 125, 2.5, 2.5)
+    again = totals(Plans([plan(4, usd=2.0), plan(4, usd=None)]), GOOD)  # type: ignore[arg-type]
+    assert again == Totals(4, {"new": 4, "skip": 1}, 100, 2.0, 2.0)
 
 
 def test_a_sum_with_an_unknown_part_is_unknown_but_for_windows_with_nothing_to_do() -> None:

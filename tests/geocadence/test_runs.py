@@ -277,11 +277,11 @@ def test_a_dry_run_commits_nothing_and_tells_of_what_is_to_be_committed(pipeline
 
     assert not pipeline.outputs.exists("ndvi/items.parquet")
     assert not pipeline.outputs.exists("ndvi/collection.json")
-    assert {each["reason"] for each in drift(looked["document"], {})} == {
+    assert {each["reason"] for each in drift(looked["document"]["decisions"], {})} == {
         "its product is in place (and not in the catalogue yet)"
     }
     pipeline.run("c")
-    assert drift(pipeline.plan("d", {"dry_run": True})["document"], {}) == []
+    assert drift(pipeline.plan("d", {"dry_run": True})["document"]["decisions"], {}) == []
 
 
 def test_one_acquisition_listed_under_two_ids_is_one_product(pipeline: Pipeline, tmp_path: Any) -> None:
