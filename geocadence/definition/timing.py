@@ -82,7 +82,7 @@ def _longest_interval(schedule: Cron) -> timedelta | None:
 
 
 def _runs_around(day: date, schedule: Cron) -> Iterator[datetime]:
-    """Those of a day, the one before and the one after."""
-    for each in (day - _DAY, day, day + _DAY):
+    """Those from four days before a day to four after it: clocks change at weekends, which many schedules leave out."""
+    for each in (day + n * _DAY for n in range(-4, 5)):
         if schedule.is_on(each):
             yield from schedule.times_on(each)

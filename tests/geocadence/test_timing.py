@@ -72,6 +72,8 @@ def test_what_has_its_runs_or_is_said_elsewhere_is_no_problem_here(cron: str, zo
         ("0 * * * ? *", "America/New_York", "PT1H", "PT2H"),
         ("0 * * * ? *", "Australia/Sydney", "PT1H", "PT2H"),
         ("0/5 * * * ? *", "Europe/Lisbon", "PT10M", "PT1H5M"),
+        # The clocks change at a weekend, of which the last and the first run are those of Friday and Monday.
+        ("0/15 8-17 ? * MON-FRI *", "Europe/Lisbon", "P2DT14H15M", "P2DT15H15M"),
     ],
 )
 def test_a_window_shorter_than_the_longest_time_between_two_runs_is_refused(
