@@ -34,8 +34,10 @@ processing:
 limits: {{scenes_per_job: 4}}
 ---
 name: e2e-flawed
+schedule: {{cron: "0 6 1 1 ? 2199"}}
 source: {{items: {{href: flawed.json}}}}
-processing: {{script: spectral_index, arguments: {{indices: [NDVI]}}, instance_count: 2}}
+processing: {{script: spectral_index, arguments: {{indices: [NDVI]}}, instance_type: ml.m5.large, instance_count: 2}}
+notify: {{email: [anna@example.org]}}
 access: {{read: ["s3://{input_bucket}/e2e-scenes/imagery/"]}}
 ---
 name: e2e-months

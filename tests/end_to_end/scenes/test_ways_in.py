@@ -9,6 +9,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -72,26 +73,30 @@ def test_wrong_input_ends_in_invalid_input_before_any_job_exists(deployed: Deplo
 
 
 def test_the_schedule_starts_a_run_whose_window_ends_at_the_scheduled_time(deployed: Deployed):
-    scheduler = boto3.client("scheduler")
-    name = f"geocadence-{STAGE}-e2e-scenes"
-    schedule = scheduler.get_schedule(Name=name)
+    schedule = boto3.client("scheduler").get_schedule(Name=f"geocadence-{STAGE}-e2e-scenes")
     assert schedule["ScheduleExpressionTimezone"] == "Europe/Lisbon"
-    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
-    known = {each["executionArn"] for each in executions(deployed)}
-    # The deployed schedule itself, only sooner than in 2199.
-    kept = {key: schedule[key] for key in ("FlexibleTimeWindow", "Target", "State")}
-    scheduler.update_schedule(
-        Name=name, ScheduleExpression=f"at({due:%Y-%m-%dT%H:%M:%S})", ScheduleExpressionTimezone="UTC", **kept
-    )
-    deadline = time.monotonic() + 30
-    while not (new := [each for each in executions(deployed) if each["executionArn"] not in known]):
-        assert time.monotonic() < deadline, "the schedule did not fire"
-        time.sleep(0.3)
-    (execution,) = new
-    ended = deployed.wait(execution["executionArn"])
+    due, ended = run_of_the_schedule(deployed, "e2e-scenes")
     assert json.loads(ended["input"]) == {"window": {"end": f"{due:%Y-%m-%dT%H:%M:%SZ}"}}
     assert ended["status"] == "SUCCEEDED", ended.get("cause")
     assert "<aws.scheduler" not in ended["name"]
+
+
+def test_a_run_of_the_schedule_that_is_refused_is_told_and_one_by_hand_is_not(deployed: Deployed):
+    mail = mailbox("e2e-flawed")
+    quotas = deployed.cloud.folder / "quotas.json"
+    quotas.write_text('{"ml.m5.large": 1}')
+    try:
+        by_hand = deployed.run("e2e-flawed")
+        _, scheduled = run_of_the_schedule(deployed, "e2e-flawed")
+    finally:
+        quotas.unlink()
+    assert by_hand["error"] == scheduled["error"] == "InvalidInput"
+    assert "ml.m5.large for processing job usage” is 1" in scheduled["cause"]
+    (told,) = boto3.client("sqs").receive_message(QueueUrl=mail, WaitTimeSeconds=10)["Messages"]
+    told = json.loads(told["Body"])
+    assert told["Subject"] == f"geocadence-{STAGE}-e2e-flawed: refused"
+    assert f"was refused, and nothing was started. {scheduled['cause']}" in told["Message"]
+    assert scheduled["executionArn"] in told["Message"]
 
 
 def test_the_command_line_runs_a_pipeline_and_follows_it(deployed: Deployed):
@@ -190,9 +195,44 @@ def job_mark(run_id: str) -> str:
     return run_id.rpartition("-")[2]
 
 
-def executions(deployed: Deployed) -> list[dict]:
-    client = boto3.client("stepfunctions")
-    return client.list_executions(stateMachineArn=deployed.machine("e2e-scenes"))["executions"]
+def run_of_the_schedule(deployed: Deployed, pipeline: str) -> tuple[datetime, dict[str, Any]]:
+    """When the deployed schedule itself was due, only sooner than in 2199, and the execution that it started, ended."""
+    scheduler, name = boto3.client("scheduler"), f"geocadence-{STAGE}-{pipeline}"
+    schedule = scheduler.get_schedule(Name=name)
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+    known = {each["executionArn"] for each in executions(deployed, pipeline)}
+    kept = {key: schedule[key] for key in ("FlexibleTimeWindow", "Target", "State")}
+    scheduler.update_schedule(
+        Name=name, ScheduleExpression=f"at({due:%Y-%m-%dT%H:%M:%S})", ScheduleExpressionTimezone="UTC", **kept
+    )
+    deadline = time.monotonic() + 30
+    while not (new := [each for each in executions(deployed, pipeline) if each["executionArn"] not in known]):
+        assert time.monotonic() < deadline, "the schedule did not fire"
+        time.sleep(0.3)
+    (execution,) = new
+    return due, deployed.wait(execution["executionArn"])
+
+
+def executions(deployed: Deployed, pipeline: str) -> list[dict]:
+    return boto3.client("stepfunctions").list_executions(stateMachineArn=deployed.machine(pipeline))["executions"]
+
+
+def mailbox(pipeline: str) -> str:
+    """The URL of a queue that gets what a pipeline tells by mail."""
+    sns, sqs = boto3.client("sns"), boto3.client("sqs")
+    (topic,) = (t["TopicArn"] for t in sns.list_topics()["Topics"] if f"-{pipeline}-Notices" in t["TopicArn"])
+    url = sqs.create_queue(QueueName=f"{pipeline}-mail")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topics_may_send = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = {"Version": "2012-10-17", "Statement": [topics_may_send]}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url
 
 
 def aws(*arguments: str) -> dict:
