@@ -50,7 +50,7 @@ def one_geometry(data: Any) -> Geometry:
         return as_valid(parts[0])
     if all(part["type"] == "Polygon" for part in parts):
         return as_valid({"type": "MultiPolygon", "coordinates": [part["coordinates"] for part in parts]})
-    return {"type": "GeometryCollection", "geometries": parts}
+    return {"type": "GeometryCollection", "geometries": [as_valid(part) for part in parts]}
 
 
 def _parts(data: dict[str, Any]) -> list[dict[str, Any]]:

@@ -289,9 +289,10 @@ def test_rings_round_a_pole_hold_what_they_do_on_a_polar_map() -> None:
                 assert shape(areas[1]).contains(Point(x, y)) is there.contains(place)
 
 
-def test_a_bow_tie_of_an_area_is_asked_for_as_valid_geometry() -> None:
+@pytest.mark.parametrize("beside", [[], [{"type": "Point", "coordinates": [5, 5]}]])
+def test_a_bow_tie_of_an_area_is_asked_for_as_valid_geometry(beside: list[Any]) -> None:
     bow_tie = {"type": "Polygon", "coordinates": [[[0, 0], [2, 2], [2, 0], [0, 2], [0, 0]]]}
-    asked = shape(one_geometry(bow_tie))
+    asked = shape(one_geometry({"type": "GeometryCollection", "geometries": [bow_tie, *beside]}))
 
     assert asked.is_valid
     assert asked.area == pytest.approx(2)
