@@ -16,6 +16,8 @@ PARQUET = ".parquet"
 
 # What an Item has at its top; every other column is a property.
 _TOP = ("type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "links", "assets", "collection")
+_AS_IT_IS = ("VARCHAR", "DOUBLE", "BIGINT", "BOOLEAN")
+_NULLS = '"NULL"'  # the kind of a column in which nothing stands
 _ROWS_AT_ONCE = 500
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,6 +51,8 @@ def read_geoparquet(path: Path) -> Iterator[Item]:
         needed = ("id", "geometry", "stac_version" if "stac_version" in kinds else "assets")
         if missing := [name for name in needed if name not in kinds]:
             raise ValueError(f"is no stac-geoparquet: it has no column {', '.join(missing)}")
+        if not (_is_geometry(kinds["geometry"]) or kinds["geometry"] == _NULLS):
+            raise ValueError(f"is no stac-geoparquet: its geometry is {kinds['geometry'][:80]}, not WKB")
         names = list(kinds)
         chosen = ", ".join(_expression(name, kinds[name]) for name in names)
         rows = connection.execute(f"SELECT {chosen} FROM read_parquet(?)", [str(path)])  # noqa: S608 (names are quoted)
@@ -61,18 +65,31 @@ def _expression(name: str, kind: str) -> str:
     column = '"' + name.replace('"', '""') + '"'
     if kind.startswith("TIMESTAMP") and not kind.endswith("[]"):
         return f"epoch_us({column})"
-    return (
-        column if kind in ("VARCHAR", "DOUBLE", "BIGINT", "BOOLEAN", "BLOB") else f"CAST(to_json({column}) AS VARCHAR)"
-    )
+    if _is_geometry(kind):
+        return f"CAST({column} AS BLOB)"
+    return column if kind in _AS_IT_IS else f"CAST(to_json({column}) AS VARCHAR)"
+
+
+def _is_geometry(kind: str) -> bool:
+    """Bytes, which are WKB, or Parquet's own type of GeoParquet 2; a property may be one, too (`proj:geometry`)."""
+    return kind == "BLOB" or kind.startswith("GEOMETRY")
 
 
 def _value(value: Any, kind: str) -> Any:
-    if value is None or kind in ("VARCHAR", "DOUBLE", "BIGINT", "BOOLEAN", "BLOB"):
+    if value is None or kind in _AS_IT_IS:
         return value
+    if _is_geometry(kind):
+        return _geojson(value)
     if kind.startswith("TIMESTAMP") and not kind.endswith("[]"):
         instant = _EPOCH + timedelta(microseconds=value)
         return instant.isoformat(timespec="microseconds" if instant.microsecond else "seconds").replace("+00:00", "Z")
     return _without_nulls(json.loads(value))
+
+
+def _geojson(wkb: bytes) -> Any:
+    """None where it can't be read, which decides nothing, as in an ItemCollection."""
+    made = shapely.from_wkb(wkb, on_invalid="ignore")
+    return json.loads(shapely.to_geojson(made)) if made is not None else None
 
 
 def _without_nulls(value: Any) -> Any:
@@ -83,7 +100,6 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _item(row: dict[str, Any]) -> Item:
-    geometry = row.get("geometry")
     box = row.get("bbox")
     corners = ("xmin", "ymin", "zmin", "xmax", "ymax", "zmax")
     # A property is null rather than absent where the standard wants it there.
@@ -93,7 +109,7 @@ def _item(row: dict[str, Any]) -> Item:
         "stac_version": row.get("stac_version") or "1.0.0",
         "stac_extensions": row.get("stac_extensions") or [],
         "id": row["id"],
-        "geometry": json.loads(shapely.to_geojson(shapely.from_wkb(geometry))) if geometry is not None else None,
+        "geometry": row["geometry"],
         **({"bbox": [box[name] for name in corners if name in box]} if isinstance(box, dict) else {}),
         "properties": {"datetime": None} | properties,
         "links": row.get("links") or [],

@@ -230,6 +230,33 @@ def test_stac_geoparquet_in_s3_is_read_as_its_items(plan: Any, inputs: Bucket, t
     }
 
 
+@pytest.mark.parametrize("version", ["V1", "V2", "NONE"])
+def test_geometries_are_read_by_whatever_type_a_table_has_them(
+    plan: Any, inputs: Bucket, tmp_path: Path, version: str
+) -> None:
+    """WKB, or Parquet's own type of them, which newer writers take; beside the footprint, too, as rio-stac has them."""
+    given = item(0, properties=item(0)["properties"] | {"proj:geometry": item(1)["geometry"], "proj:epsg": 4326})
+    listed, table = tmp_path / "listed.parquet", tmp_path / "items.parquet"
+    rustac.write_sync(str(listed), [given])
+    duckdb.sql(f"COPY (FROM '{listed}') TO '{table}' (GEOPARQUET_VERSION '{version}')")
+    inputs.write("items.parquet", table.read_bytes(), content_type="application/x")
+
+    plan(definition(items={"href": inputs.uri("items.parquet")}))
+
+    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(0)}.json")
+    assert written["geometry"] == given["geometry"]
+    assert written["properties"] == given["properties"]
+
+
+def test_a_geometry_that_can_not_be_read_decides_nothing(plan: Any, inputs: Bucket, tmp_path: Path) -> None:
+    listed, table = tmp_path / "listed.parquet", tmp_path / "items.parquet"
+    rustac.write_sync(str(listed), [item(0)])
+    duckdb.sql(f"FROM '{listed}'").select("* REPLACE ('no WKB'::BLOB AS geometry)").write_parquet(str(table))
+    inputs.write("items.parquet", table.read_bytes(), content_type="application/x")
+
+    assert verdicts(plan(definition(items={"href": inputs.uri("items.parquet")}))) == {scene_id(0): "new"}
+
+
 def test_items_without_assets_are_rejected_one_by_one_though_their_table_has_no_column_for_any(
     plan: Any, inputs: Bucket, tmp_path: Path
 ) -> None:
@@ -280,6 +307,10 @@ def test_assets_that_the_table_of_another_pipeline_has_no_columns_for_are_told(
         (None, "is not there"),
         ("1 AS a", "is no stac-geoparquet: it has no column id"),
         ("'a' AS id, ''::BLOB AS geometry", "is no stac-geoparquet: it has no column assets"),
+        (
+            "'a' AS id, [] AS assets, 'POINT (0 0)' AS geometry",
+            "is no stac-geoparquet: its geometry is VARCHAR",
+        ),
     ],
 )
 def test_what_is_no_stac_geoparquet_is_refused(
