@@ -64,7 +64,8 @@ def read_geoparquet(path: Path) -> Iterator[Item]:
 def _expression(name: str, kind: str) -> str:
     column = '"' + name.replace('"', '""') + '"'
     if kind.startswith("TIMESTAMP") and not kind.endswith("[]"):
-        return f"epoch_us({column})"
+        # epoch_us knows all types of times but this one, which is how pandas writes its own.
+        return f"epoch_us({column}::TIMESTAMPTZ)" if kind == "TIMESTAMPTZ_NS" else f"epoch_us({column})"
     if _is_geometry(kind):
         return f"CAST({column} AS BLOB)"
     return column if kind in _AS_IT_IS else f"CAST(to_json({column}) AS VARCHAR)"

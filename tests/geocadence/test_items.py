@@ -248,6 +248,20 @@ def test_geometries_are_read_by_whatever_type_a_table_has_them(
     assert written["properties"] == given["properties"]
 
 
+@pytest.mark.parametrize("kind", ["TIMESTAMP", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPTZ", "TIMESTAMPTZ_NS"])
+def test_times_are_read_by_whatever_type_a_table_has_them(plan: Any, inputs: Bucket, tmp_path: Path, kind: str) -> None:
+    """pandas, and so GeoPandas, counts nanoseconds."""
+    listed, table = tmp_path / "listed.parquet", tmp_path / "items.parquet"
+    rustac.write_sync(str(listed), [item(0)])
+    duckdb.sql(f"FROM '{listed}'").select(f"* REPLACE (datetime::{kind} AS datetime)").write_parquet(str(table))
+    inputs.write("items.parquet", table.read_bytes(), content_type="application/x")
+
+    plan(definition(items={"href": inputs.uri("items.parquet")}))
+
+    written = inputs.read_json(f"ndvi/runs/20261122T060000Z-0a1b2c3d/batches/0/{scene_id(0)}.json")
+    assert written["properties"] == item(0)["properties"]
+
+
 def test_a_geometry_that_can_not_be_read_decides_nothing(plan: Any, inputs: Bucket, tmp_path: Path) -> None:
     listed, table = tmp_path / "listed.parquet", tmp_path / "items.parquet"
     rustac.write_sync(str(listed), [item(0)])
