@@ -101,8 +101,9 @@ def _without_nulls(value: Any) -> Any:
 
 
 def _item(row: dict[str, Any]) -> Item:
-    box = row.get("bbox")
-    corners = ("xmin", "ymin", "zmin", "xmax", "ymax", "zmax")
+    box, corners = row.get("bbox"), ("xmin", "ymin", "zmin", "xmax", "ymax", "zmax")
+    if isinstance(box, dict):  # the standard's form; GeoPandas keeps the Items' own
+        box = [box[name] for name in corners if name in box]
     # A property is null rather than absent where the standard wants it there.
     properties = {name: value for name, value in row.items() if name not in _TOP and value is not None}
     item = {
@@ -111,7 +112,7 @@ def _item(row: dict[str, Any]) -> Item:
         "stac_extensions": row.get("stac_extensions") or [],
         "id": row["id"],
         "geometry": row["geometry"],
-        **({"bbox": [box[name] for name in corners if name in box]} if isinstance(box, dict) else {}),
+        **({"bbox": box} if isinstance(box, list) else {}),
         "properties": {"datetime": None} | properties,
         "links": row.get("links") or [],
         "assets": row.get("assets") or {},

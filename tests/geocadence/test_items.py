@@ -262,6 +262,18 @@ def test_times_are_read_by_whatever_type_a_table_has_them(plan: Any, inputs: Buc
     assert written["properties"] == item(0)["properties"]
 
 
+def test_a_box_is_read_as_a_list_too(plan: Any, inputs: Bucket, tmp_path: Path) -> None:
+    listed, table = tmp_path / "listed.parquet", tmp_path / "items.parquet"
+    rustac.write_sync(str(listed), [item(0)])
+    box = "* REPLACE ([bbox.xmin, bbox.ymin, bbox.xmax, bbox.ymax] AS bbox)"
+    duckdb.sql(f"FROM '{listed}'").select(box).write_parquet(str(table))
+    inputs.write("items.parquet", table.read_bytes(), content_type="application/x")
+
+    result = plan(definition(items={"href": inputs.uri("items.parquet")}))
+
+    assert [decision["bbox"] for decision in result["document"]["decisions"]] == [item(0)["bbox"]]
+
+
 def test_a_geometry_that_can_not_be_read_decides_nothing(plan: Any, inputs: Bucket, tmp_path: Path) -> None:
     listed, table = tmp_path / "listed.parquet", tmp_path / "items.parquet"
     rustac.write_sync(str(listed), [item(0)])
