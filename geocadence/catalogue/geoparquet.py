@@ -55,10 +55,13 @@ def read_geoparquet(path: Path) -> Iterator[Item]:
             raise ValueError(f"is no stac-geoparquet: its geometry is {kinds['geometry'][:80]}, not WKB")
         names = list(kinds)
         chosen = ", ".join(_expression(name, kinds[name]) for name in names)
-        rows = connection.execute(f"SELECT {chosen} FROM read_parquet(?)", [str(path)])  # noqa: S608 (names are quoted)
-        while page := rows.fetchmany(_ROWS_AT_ONCE):
-            for row in page:
-                yield _item({name: _value(value, kinds[name]) for name, value in zip(names, row, strict=True)})
+        try:
+            rows = connection.execute(f"SELECT {chosen} FROM read_parquet(?)", [str(path)])  # noqa: S608 (names are quoted)
+            while page := rows.fetchmany(_ROWS_AT_ONCE):
+                for row in page:
+                    yield _item({name: _value(value, kinds[name]) for name, value in zip(names, row, strict=True)})
+        except duckdb.Error as error:
+            raise ValueError(f"can't be read: {str(error).splitlines()[0][:200]}") from error
 
 
 def _expression(name: str, kind: str) -> str:

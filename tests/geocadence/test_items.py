@@ -262,6 +262,16 @@ def test_times_are_read_by_whatever_type_a_table_has_them(plan: Any, inputs: Buc
     assert written["properties"] == item(0)["properties"]
 
 
+def test_a_broken_table_is_told_as_such(plan: Any, inputs: Bucket, tmp_path: Path) -> None:
+    table = tmp_path / "items.parquet"
+    rustac.write_sync(str(table), [item(n) for n in range(50)])
+    whole = table.read_bytes()
+    inputs.write("items.parquet", whole[:4] + bytes(400) + whole[404:], content_type="application/x")
+
+    with pytest.raises(InvalidInput, match=r"items\.parquet can't be read: .+ \(source\.items\.href must name"):
+        plan(definition(items={"href": inputs.uri("items.parquet")}))
+
+
 def test_a_box_is_read_as_a_list_too(plan: Any, inputs: Bucket, tmp_path: Path) -> None:
     listed, table = tmp_path / "listed.parquet", tmp_path / "items.parquet"
     rustac.write_sync(str(listed), [item(0)])
