@@ -243,6 +243,7 @@ def add(libraries, packed, place):
         with zipfile.ZipFile(place / chosen) as inner:
             lay_out(inner, folder)
         (place / chosen).unlink()
+        standard = take_out_standard(folder)
         sys.path.insert(1, str(folder))
         if not libraries["required"]:
             load(folder)
@@ -255,7 +256,23 @@ def add(libraries, packed, place):
     put_first("PYTHONPATH", folder)
     if (folder / "bin").is_dir():
         put_first("PATH", folder / "bin", os.defpath)
-    say("libraries", name=name, used=True)
+    say("libraries", name=name, used=True, **({"without": standard} if standard else {}))
+
+
+def take_out_standard(folder):
+    """Take modules out of `folder` that Python has itself, and say which.
+
+    Where pip installs, Python's own go first, so that `typing` or `pathlib` among the requirements does no harm; what
+    lies here goes before everything, and a backport made for another Python would break whatever imports it.
+    """
+    own = getattr(sys, "stdlib_module_names", ())  # of 3.10 and newer
+    found = [path for path in sorted(folder.iterdir()) if path.name.split(".")[0] in own]
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(str(path))
+        else:
+            path.unlink()
+    return [path.name for path in found]
 
 
 def put_first(variable, folder, default=""):

@@ -225,6 +225,21 @@ def test_a_library_never_goes_before_the_scripts_own_module(job):
     assert job(files).with_libraries({"bands.py": "WHOSE = 'theirs'"}).start().out == "mine\n"
 
 
+def test_what_is_called_as_a_module_of_pythons_own_stays_out(job):
+    """Requirements name `typing` and `pathlib`, whose wheels are for Pythons of old; under pip they do no harm."""
+    script = """
+import pathlib, subprocess, sys, typing
+import bands, concurrent.futures
+print(bands.HERE)
+print(*(hasattr(each, "OLD") for each in (pathlib, typing, concurrent.futures)), flush=True)
+subprocess.run([sys.executable, "-c", "import pathlib, typing; print(hasattr(pathlib, 'OLD'))"], check=True)
+"""
+    old = dict.fromkeys(("pathlib.py", "typing.py", "concurrent/__init__.py", "concurrent/futures.py"), "OLD = 1")
+    ended = job(script).with_libraries({"bands.py": "HERE = 'bands'", "typing_more.py": "", **old}).start()
+    assert ended.out.split() == ["bands", "False", "False", "False", "False"], ended.err
+    assert ended.events["libraries"]["without"] == ["concurrent", "pathlib.py", "typing.py"]
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
@@ -253,10 +268,10 @@ def test_other_libraries_that_do_not_fit_cost_a_line(job, changes):
 
 
 def test_other_libraries_that_do_not_load_are_not_in_the_containers_way(job):
-    script = "import sys, colorsys\nprint(hasattr(colorsys, 'BROKEN'), 'broken_codec' in sys.modules)"
+    script = "import sys, colorama\nprint(hasattr(colorama, 'BROKEN'), 'broken_codec' in sys.modules)"
     files = {
-        "broken_codec/__init__.py": "import colorsys\nraise OSError('libdeflate.so.0: no such file')",
-        "colorsys.py": "BROKEN = 1",
+        "broken_codec/__init__.py": "import colorama\nraise OSError('libdeflate.so.0: no such file')",
+        "colorama.py": "BROKEN = 1",
     }
     ended = job(script).with_libraries(files, required=False).start()
     assert ended.out == "False False\n", ended.err
@@ -264,16 +279,16 @@ def test_other_libraries_that_do_not_load_are_not_in_the_containers_way(job):
 
 
 def test_other_libraries_are_not_laid_out_where_the_container_has_them(job):
-    script = "import colorsys\nprint(hasattr(colorsys, 'THEIRS'))"
-    given = {"colorsys.py": "THEIRS = 1"}
+    script = "import affine\nprint(hasattr(affine, 'THEIRS'))"
+    given = {"affine.py": "THEIRS = 1"}
     ended = job(script).with_libraries(given, required=False, packages=["rasterio"]).start(python=PYTHON)
     assert ended.out == "False\n", ended.err
     assert ended.events["libraries"]["reason"] == "the container has its own"
 
 
 def test_required_libraries_are_taken_whatever_the_container_has(job):
-    script = "import colorsys\nprint(hasattr(colorsys, 'THEIRS'))"
-    ended = job(script).with_libraries({"colorsys.py": "THEIRS = 1"}, packages=["rasterio"]).start(python=PYTHON)
+    script = "import affine\nprint(hasattr(affine, 'THEIRS'))"
+    ended = job(script).with_libraries({"affine.py": "THEIRS = 1"}, packages=["rasterio"]).start(python=PYTHON)
     assert ended.out == "True\n", ended.err
 
 
