@@ -22,7 +22,13 @@ _MORE_MEMORY = "take a larger instance type, or read less at a time."
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'")
 _NO_PIP = re.compile(r".*/python[\d.]*: No module named pip\b")
 # As boto3 and S3 say it, GDAL ("Access Denied"), and who learns no more than the status.
-_DENIED = re.compile(r"Access ?Denied|not authorized to perform|(code: |\()403\b|403 Client Error|Forbidden")
+_DENIED = re.compile(r"Access ?Denied|not authorized to perform|code: 403\b|\(403\)|403 Client Error|Forbidden")
+# The action that S3 names where an object is there, readable, and encrypted with a key that the role may not use.
+_KEY_DENIED = re.compile(r"\bkms:(Decrypt|GenerateDataKey)\b")
+_NO_KEY = (
+    "The bucket's objects are encrypted with a KMS key that the job's role may not use: let the key's own policy allow "
+    "that role kms:Decrypt, and for outputs kms:GenerateDataKey (a definition opens no keys)."
+)
 # ENOSPC, as the C library, and so Python, GDAL and everybody else, calls it.
 _NO_DISK = "No space left on device"
 # 128 and the signal: of what leaves no traceback.
@@ -135,11 +141,13 @@ def job_advice(
             f"The container has no module {absent['module']}: name its package in a file of processing.requirements "
             "(where it is one of the script's own, put it into the script's folder)."
         )
+    if any(map(_KEY_DENIED.search, ends)):
+        return _NO_KEY
     if any(map(_DENIED.search, ends)):
         return (
             "The script was denied what it asked for: S3 that it reads by itself belongs under access.read of the "
             "definition, what it writes under processing.outputs; of a bucket whose requester pays, environment needs "
-            "AWS_REQUEST_PAYER: requester."
+            "AWS_REQUEST_PAYER: requester; an https:// address may ask for a signature, which the script has to bring."
         )
     if any(_NO_DISK in line for line in lines):
         return (
@@ -188,6 +196,8 @@ def advice(text: str, *, run: str, region: str | None = None) -> str | None:
         return "AWS throttled the requests: start the run again, or lower limits.concurrent_jobs."
     if "MaxRuntime" in text or "its run time of" in text:
         return "Raise processing.max_runtime, take more instances, or fewer scenes a job (limits.scenes_per_job)."
+    if _KEY_DENIED.search(text):
+        return _NO_KEY
     if "AccessDenied" in text or "not authorized" in text:
         return "A permission is missing: buckets that the scenes lie in belong under access.read of the definition."
     if "CannotPull" in text or "pull image" in text.lower():

@@ -197,8 +197,23 @@ def test_a_script_that_was_denied_what_it_reads_is_told_the_keys_that_open_it(en
         assert key in told
 
     # One scene that it was denied and went on without is not what it ended by.
-    lines = [*FRAMES, end, "without it, then", *FRAMES, "ValueError: 403 rows"]
+    lines = [*FRAMES, end, "without it, then", *FRAMES, "ValueError: shapes (403,512) (403,511) do not match"]
     assert "logs say where" in (job_advice(job, run="r1", region=None, last_lines={"algo-1": lines}) or "")
+
+
+@pytest.mark.parametrize("by", ["script", "SageMaker"])
+def test_of_objects_whose_key_may_not_be_used_the_key_is_told(by: str) -> None:
+    """access.read, where such a bucket stands already, opens no key."""
+    end = (
+        "An error occurred (AccessDenied) when calling the GetObject operation: User: arn:aws:sts::1:assumed-role/x/y "
+        "is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-west-2:1:key/2"
+    )
+    reason = "AlgorithmError: exit code: 1" if by == "script" else f"ClientError: Data download failed: {end}"
+    job = {"status": "Failed", "failure_reason": reason, "exit_message": ""}
+    lines = [*FRAMES, f"botocore.exceptions.ClientError: {end}"] if by == "script" else []
+    told = job_advice(job, run="r1", region=None, last_lines={"algo-1": lines}) or ""
+    assert "the key's own policy" in told
+    assert "access.read" not in told
 
 
 @pytest.mark.parametrize(("code", "what_to_do"), [("137", "larger instance type"), ("139", "SIGSEGV")])
