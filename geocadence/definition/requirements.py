@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 _NAME = re.compile(r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)")
 _INCLUDE = re.compile(r"(?:(?:-r|-c)[ =]?|(?:--requirement|--constraint)[ =])\s*(?P<file>\S+)")
-_WHEELS = re.compile(r"(?:-f[ =]?|--find-links[ =])\s*(?:file://)?(?P<place>\S+)")
+_WHEELS = re.compile(r"(?:-f[ =]?|--find-links[ =])\s*(?P<file>file://)?(?P<place>\S+)")
 # https://packaging.python.org/en/latest/specifications/dependency-specifiers/, and an address without a name
 _ADDRESS = re.compile(r"(?:[\w.-]+\s*(?:\[[^]]*\])?\s*@\s*|(?=[a-z][a-z0-9+.-]*://))(?P<address>\S+)", re.IGNORECASE)
 # What is looked for on this machine although it has no name of a package.
@@ -50,22 +50,30 @@ class Line:
         return package_of(self.text)
 
     @property
+    def meant(self) -> str:
+        """`text` with the environment's variables in it."""
+        return _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), self.text)
+
+    @property
     def included(self) -> Path | None:
         """The file of requirements or constraints that the line names, if it does."""
-        match = _INCLUDE.match(self.text)
+        match = _INCLUDE.match(self.meant)
         return self.file.parent / match["file"] if match else None
 
     @property
     def folder_of_wheels(self) -> Path | None:
-        match = _WHEELS.match(self.text)
-        return (self.file.parent / match["place"]).resolve() if match and "://" not in match["place"] else None
+        match = _WHEELS.match(self.meant)
+        if match is None or "://" in match["place"]:
+            return None
+        place = unquote(match["place"]) if match["file"] else match["place"]
+        return (self.file.parent / place).resolve()
 
     @property
     def wheels(self) -> list[Path]:
         """The wheels on this machine that the line names, or may choose from."""
         if self.folder_of_wheels:
             return sorted(self.folder_of_wheels.glob("*.whl"))
-        address = _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), _address(self.text))
+        address = _address(self.meant)
         parts = urlsplit(address)
         place = self.start / (unquote(parts.path) if parts.scheme else address)
         return [place] if parts.scheme in ("", "file") and place.is_file() else []

@@ -11,6 +11,7 @@ import io
 import json
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -279,6 +280,24 @@ def test_a_folder_of_wheels_lies_beside_the_file_that_names_it(project: Path, op
     (project / "all").mkdir()
     (project / "all" / "requirements.txt").write_text("-r ../requirements.txt\n")
     assert "tiles" in names(Libraries(project / "all" / "requirements.txt").zips(("3.10",))["3.10"])
+
+
+@pytest.mark.parametrize("option", ["-f ${OF_OURS}/index", "--find-links file://${OF_OURS}/my%20index"])
+def test_a_folder_of_wheels_is_found_by_a_variable_and_by_an_address(
+    project: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setenv("OF_OURS", str(project))
+    shutil.copytree(project / "index", project / "my index")
+    (project / "more").mkdir()
+    (project / "more/all.txt").write_text(f"--no-index\n{option}\nbands\n")
+    asked = project / "requirements.txt"
+    asked.write_text("-r ${OF_OURS}/more/all.txt\n")
+    before = requirements_digest(asked)
+    assert "bands" in names(Libraries(asked).zips(("3.10",))["3.10"])
+
+    wheel(project, "bands", "cp310-cp310-manylinux_2_17_x86_64", "PYTHON = 'again'")
+    shutil.copytree(project / "index", project / "my index", dirs_exist_ok=True)
+    assert requirements_digest(asked) != before
 
 
 def test_another_wheel_in_a_folder_is_a_change(project: Path) -> None:
