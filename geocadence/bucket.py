@@ -21,6 +21,9 @@ PARALLEL = 32
 _HEAD = 8 << 10
 _FAULTS = {403: "access denied", 404: "not there"}
 _GONE = {"NoSuchKey", "404", "NotFound"}
+# Where an object is not read from before it is restored:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html
+_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,12 @@ class Listed:
     size: int
     modified: datetime
     etag: str
+    storage_class: str = "STANDARD"
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it can't be read unless it was restored, of which a listing says nothing."""
+        return self.storage_class in _ARCHIVES
 
 
 class Conflict(Exception):
@@ -67,7 +76,8 @@ class Bucket:
         )
         for page in pages:
             for found in page.get("Contents", []):
-                yield Listed(found["Key"], found["Size"], found["LastModified"], found["ETag"])
+                storage_class = found.get("StorageClass", "STANDARD")
+                yield Listed(found["Key"], found["Size"], found["LastModified"], found["ETag"], storage_class)
 
     def exists(self, key: str) -> bool:
         return self._listed(key) is not None
@@ -75,11 +85,14 @@ class Bucket:
     def look_at(self, key: str) -> int | str:
         """An object's size in bytes, or in a word or two why it can't be read."""
         try:
-            return self._client.head_object(Bucket=self.name, Key=key)["ContentLength"]
+            answer = self._client.head_object(Bucket=self.name, Key=key)
         except ClientError as error:
             # A HEAD has no body, so the status is all that S3 says.
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             return _FAULTS.get(404 if status == 403 and self._is_known_absent(key) else status, str(error))
+        is_away = answer.get("StorageClass") in _ARCHIVES or "ArchiveStatus" in answer
+        is_back = 'ongoing-request="false"' in answer.get("Restore", "")
+        return "archived, not restored" if is_away and not is_back else answer["ContentLength"]
 
     def look_at_many(self, keys: Iterable[str]) -> dict[str, int | str]:
         keys = list(keys)

@@ -10,10 +10,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 
 from geocadence.catalogue.http import CatalogueRefused
+from geocadence.catalogue.objects import first_few
 
 _WANTED = 'expected [{"prefix": "s3://bucket/path/"}, "relative/key", …]'
-# How many of the faulty keys are named.
-_NAMED = 5
 
 
 def read_manifest(uri: str, *, read_s3: Callable[[str], bytes | None]) -> list[str]:
@@ -78,10 +77,9 @@ def check_objects(
     seen = look(uris)
     wrong = sorted((uri, why) for uri, why in seen.items() if isinstance(why, str))
     if wrong:
-        named = [f"{uri} ({why})" for uri, why in wrong[:_NAMED]]
-        more = f" and {len(wrong) - _NAMED} more" if len(wrong) > _NAMED else ""
         raise CatalogueRefused(
             f"{manifest} names {len(wrong)} of {len(uris)} objects that the job could not read: "
-            f"{', '.join(named)}{more} (put them there, take them out of the manifest, or open them by access.read)"
+            f"{first_few(wrong)} (put them there, restore what is archived, take them out of the manifest, or open "
+            "them by access.read)"
         )
     return sum(size for size in seen.values() if isinstance(size, int))

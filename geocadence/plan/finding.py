@@ -83,7 +83,7 @@ def _find_objects(asked: ExecutionInput, kind: str, definition: dict[str, Any], 
     uri = definition["source"][kind]["uri"]
     check_region(uri, region=sources.region, region_of=sources.region_of_bucket)
     if kind == "prefix":
-        return Objects(kind, uri, *count_objects(uri, listing=sources.list_s3))
+        return Objects(kind, uri, *count_objects(uri, listing=sources.list_s3, look=sources.look_s3))
     listed = read_manifest(uri, read_s3=sources.read_s3)
     size = check_objects(uri, listed, look=sources.look_s3, region=sources.region, region_of=sources.region_of_bucket)
     return Objects(kind, uri, len(listed), size)

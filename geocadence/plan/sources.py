@@ -15,6 +15,9 @@ from geocadence.catalogue.http import CatalogueRefused
 from geocadence.layout import split_s3_uri
 from geocadence.plan.finding import Sources
 
+# The last one: archived, and not restored.
+_REFUSED = ("AccessDenied", "NoSuchBucket", "PermanentRedirect", "AllAccessDisabled", "InvalidObjectState")
+
 
 def sources_in_s3(
     s3: Any,
@@ -66,7 +69,7 @@ def _as_refusal(uri: str) -> Iterator[None]:
         yield
     except ClientError as error:
         told = error.response["Error"]
-        if told["Code"] in ("AccessDenied", "NoSuchBucket", "PermanentRedirect", "AllAccessDisabled"):
+        if told["Code"] in _REFUSED:
             why = told.get("Message") or told["Code"]
             raise CatalogueRefused(
                 f"{uri} can't be read: {why} (is it right, and readable for this account?)"

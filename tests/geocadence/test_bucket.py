@@ -45,6 +45,36 @@ def test_a_look_at_what_is_denied_tells_the_two_apart() -> None:
             assert Bucket(client, "bucket").look_at(KEY) == told
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, 7),
+        ({"StorageClass": "GLACIER_IR"}, 7),
+        ({"StorageClass": "GLACIER"}, "archived, not restored"),
+        ({"StorageClass": "DEEP_ARCHIVE", "Restore": 'ongoing-request="true"'}, "archived, not restored"),
+        ({"StorageClass": "GLACIER", "Restore": 'ongoing-request="false", expiry-date="Fri, 21 Dec 2029"'}, 7),
+        ({"StorageClass": "INTELLIGENT_TIERING"}, 7),
+        ({"StorageClass": "INTELLIGENT_TIERING", "ArchiveStatus": "ARCHIVE_ACCESS"}, "archived, not restored"),
+    ],
+)
+def test_what_is_archived_can_not_be_read_before_it_is_restored(said: dict[str, str], told: int | str) -> None:
+    """A HEAD finds it, and a GET is refused: InvalidObjectState."""
+    client = boto3.client("s3", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        stub.add_response("head_object", {"ContentLength": 7, **said}, {"Bucket": "bucket", "Key": KEY})
+        assert Bucket(client, "bucket").look_at(KEY) == told
+
+
+def test_a_listing_tells_what_is_archived() -> None:
+    client = boto3.client("s3", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    there = {"Key": KEY, "Size": 1, "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ETag": '"1"'}
+    classes = ("STANDARD", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
+    with Stubber(client) as stub:
+        contents = [there, *(there | {"StorageClass": each} for each in classes)]
+        stub.add_response("list_objects_v2", {"Contents": contents}, {"Bucket": "bucket", "Prefix": ""})
+        assert [found.is_archived for found in Bucket(client, "bucket").listing("")] == [False] * 3 + [True] * 2
+
+
 def test_one_that_is_listed_may_not_be_read(denied: tuple[Bucket, Stubber]) -> None:
     bucket, stub = denied
     there = {"Key": KEY, "Size": 1, "LastModified": datetime(2026, 1, 1, tzinfo=UTC), "ETag": '"1"'}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
-from geocadence.bucket import Bucket
+from geocadence.bucket import Bucket, Listed
+from geocadence.catalogue.http import CatalogueRefused
 from geocadence.execution_input import InvalidInput
+from geocadence.plan.sources import sources_in_s3
 from tests.geocadence.pipeline import Pipeline
 from tests.geocadence.scenes import definition, item, items_source
 
@@ -148,6 +154,39 @@ def test_what_the_role_may_not_read_is_named(plan: Any, inputs: Bucket) -> None:
 
     with pytest.raises(InvalidInput, match=r"secret\.tif \(access denied\) .*open them by access\.read"):
         plan(listed(inputs, "secret.tif"), look_s3=lambda uris: dict.fromkeys([uri], "access denied"))
+
+
+def test_archived_objects_of_a_prefix_end_the_run_before_a_job_unless_they_are_restored(
+    plan: Any, inputs: Bucket
+) -> None:
+    for name in ("a", "b", "c"):
+        inputs.write(f"images/{name}.tif", b"x", content_type="image/tiff")
+    away = {inputs.uri("images/b.tif"): "archived, not restored", inputs.uri("images/c.tif"): 1}
+
+    def listing(uri: str) -> Iterator[Listed]:
+        for found in inputs.listing("images/"):
+            yield replace(found, storage_class="GLACIER") if inputs.uri(found.key) in away else found
+
+    def look(uris: Iterable[str]) -> dict[str, int | str]:
+        return {uri: away[uri] for uri in uris}
+
+    told = rf"images/ holds 1 of 3 objects that the job could not read: {inputs.uri('images/b.tif')} \(archived, not"
+    resolved = definition(prefix={"uri": inputs.uri("images/")})
+    with pytest.raises(InvalidInput, match=told):
+        plan(resolved, list_s3=listing, look_s3=look)
+
+    away.update(dict.fromkeys(away, 1))
+    assert plan(resolved, list_s3=listing, look_s3=look)["planned"] == 3
+
+
+def test_a_manifest_that_is_archived_itself_is_a_refusal() -> None:
+    client = boto3.client("s3", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    sources = sources_in_s3(client, region="us-west-2", is_at_work=lambda arn: False)
+    with Stubber(client) as stub:
+        why = "The operation is not valid for the object's storage class"
+        stub.add_client_error("get_object", "InvalidObjectState", why, http_status_code=403)
+        with pytest.raises(CatalogueRefused, match=f"^s3://maps/all.json can't be read: {why}"):
+            sources.read_s3("s3://maps/all.json")
 
 
 def test_objects_of_another_region_are_refused_with_both_regions(plan: Any, inputs: Bucket) -> None:
