@@ -15,6 +15,7 @@ from geocadence.cli.bar import ProgressBar
 from geocadence.cli.cloud import target as target_of
 from geocadence.cli.exit_codes import DETACHED, USAGE
 from geocadence.cli.job_lines import tell_jobs, with_phases
+from geocadence.cli.left_out import left_out
 from geocadence.cli.screen import Screen
 from geocadence.follow import Finished, fetch_run, find_run, follow, start
 from geocadence.instants import format_instant
@@ -100,11 +101,13 @@ def start_and_follow(
             screen.say(f"fetched to {fetch_run(target, started, out=out)}")
         except OSError as error:
             return screen.fail(f"what the run made could not be fetched: {error} (it is in the output bucket)")
-    if asked.get("scenes") or asked.get("dry_run"):
-        document = target.inputs.read_json(RunLayout(started.pipeline, started.run_id).plan) or {}
-        for decision in document.get("decisions", ()) if asked.get("scenes") else ():
-            if decision["decision"] == "rejected" or decision.get("held_by"):
-                screen.say(f"{decision['id']}: {decision['reason']}")
+    named = bool(asked.get("scenes"))
+    if named or asked.get("dry_run") or finished.output.get("planned") == 0:
+        # Where nothing was named the head says all that is told.
+        read = target.inputs.read_json if named else target.inputs.read_head
+        document = read(RunLayout(started.pipeline, started.run_id).plan) or {}
+        for sentence in left_out(document, by_name=named):
+            screen.say(sentence)
         if finished.is_good and document.get("refusal"):
             return _told_refusal(document, screen)
     return 0 if finished.is_good else 1

@@ -6,13 +6,17 @@ import argparse
 import time
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from geocadence.cli.asking import execution_input, note_differences, pipeline_name
 from geocadence.cli.cloud import target as target_of
 from geocadence.cli.exit_codes import DETACHED
 from geocadence.cli.job_lines import tell_jobs, with_phases
+from geocadence.cli.left_out import left_out
 from geocadence.cli.screen import Screen
 from geocadence.close.jobs import describe
 from geocadence.job_log import JobLog
+from geocadence.layout import RunLayout
 from geocadence.submission import prepare, start_job
 from geocadence.target import Target
 
@@ -26,6 +30,8 @@ def submit(options: argparse.Namespace, screen: Screen) -> int:
     target = target_of(options)
     note_differences(target, pipeline, options, screen)
     submission = prepare(target, pipeline, execution_input(options, dry_run=False))
+    if options.scene or submission.request is None:
+        _tell_left_out(target, RunLayout(pipeline, submission.run_id), screen, by_name=bool(options.scene))
     if submission.request is None:
         screen.facts({"run_id": submission.run_id, "planned": 0}) if screen.as_json else screen.say("nothing to do")
         return 0
@@ -50,6 +56,16 @@ def submit(options: argparse.Namespace, screen: Screen) -> int:
     else:
         tell_jobs(target, [job], screen, run_id=run_id)
     return 0 if job["status"] == "Completed" else 1
+
+
+def _tell_left_out(target: Target, layout: RunLayout, screen: Screen, *, by_name: bool) -> None:
+    """On stderr, where it can be told: who submits need not be able to read plans."""
+    try:
+        document = (target.inputs.read_json if by_name else target.inputs.read_head)(layout.plan) or {}
+    except ClientError:
+        return
+    for sentence in left_out(document, by_name=by_name):
+        screen.err.print(sentence, markup=False)
 
 
 def _way_back(target: Target, run_id: str) -> str:

@@ -30,7 +30,7 @@ SKIPPED = {"id": "a", "datetime": "2026-11-20T11:00:00Z", "decision": "skip", "r
 
 class FakeTarget:
     flags = " --local"
-    inputs = SimpleNamespace(read_json=lambda key: None)
+    inputs = SimpleNamespace(read_json=lambda key: None, read_head=lambda key: None)
     is_local = True
 
 
@@ -354,6 +354,17 @@ def test_scenes_asked_for_by_name_that_the_run_leaves_to_others_are_told_with_th
         "S2B_2: the API does not have it (any more)",
         "S2B_3: run r1 is working on it",
     ]
+
+
+def test_a_run_that_leaves_its_objects_to_another_says_so(
+    cloud: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """By its numbers alone there was nothing to do."""
+    cloud["finished"] = Finished(RUN, "SUCCEEDED", OUTPUT | {"outcome": "empty", "planned": 0})
+    plan = {"planned": 0, "note": "run r1 is working on the same objects"}
+    monkeypatch.setattr(FakeTarget, "inputs", SimpleNamespace(read_head=lambda key: plan))
+    assert main(["run", "ndvi"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "run r1 is working on the same objects"
 
 
 @pytest.mark.parametrize("verb", ["validate", "schema"])

@@ -231,8 +231,40 @@ def test_who_stops_following_a_submitted_job_is_told_the_way_back(
     assert capsys.readouterr().err.splitlines()[-1] == f"detached; the job goes on. {WAY_BACK}"
 
 
-def test_where_there_is_nothing_to_do_nothing_is_submitted(submitted: dict[str, Any], capsys: Any) -> None:
-    submitted |= {"request": None, "target": target({})}
+HELD = {"id": "S2B_1", "decision": "skip", "reason": "run r0 is working on it", "held_by": "r0"}
+DONE = {"id": "S2B_2", "decision": "skip", "reason": "its product is in place"}
 
-    assert main(["submit", "ndvi"]) == 0
-    assert capsys.readouterr().out == "nothing to do\n"
+
+@pytest.mark.parametrize(
+    ("plan", "named", "why"),
+    [
+        ({"planned": 0, "note": ""}, [], []),
+        (
+            {"planned": 0, "note": "run r0 is working on the same objects"},
+            [],
+            ["run r0 is working on the same objects"],
+        ),
+        (
+            {"planned": 0, "decisions": [HELD, DONE]},
+            ["--scene=S2B_1", "--scene=S2B_2"],
+            ["S2B_1: run r0 is working on it"],
+        ),
+        (None, [], []),
+    ],
+)
+def test_where_there_is_nothing_to_do_nothing_is_submitted_and_it_is_told_why(
+    submitted: dict[str, Any], capsys: Any, plan: dict[str, Any] | None, named: list[str], why: list[str]
+) -> None:
+    def read(key: str) -> dict[str, Any]:
+        assert key == "ndvi/runs/r1/plan.json"
+        if plan is None:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+        return plan
+
+    submitted |= {"request": None, "target": target({})}
+    submitted["target"].inputs = SimpleNamespace(**{"read_json" if named else "read_head": read})
+
+    assert main(["submit", "ndvi", *named]) == 0
+    told = capsys.readouterr()
+    assert told.out == "nothing to do\n"
+    assert told.err.splitlines() == why
