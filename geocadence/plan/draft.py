@@ -137,7 +137,8 @@ class Objects:
         if live:
             note = f"run {live[0].run_id} is working on the same objects"
         else:
-            note = _note(definition, instances) if planned else ""
+            told = (_note(definition, instances), _full_disk(definition, self.bytes, instances)) if planned else ()
+            note = "; ".join(filter(None, told))
         expected = _expect(
             definition,
             outputs,
@@ -261,4 +262,20 @@ def _note(definition: dict[str, Any], instances: int) -> str:
     return (
         f"each of {instances} instances gets all of the input (FullyReplicated): unless the script takes its share by "
         "/opt/ml/config/resourceconfig.json, what they write under one name replaces each other"
+    )
+
+
+def _full_disk(definition: dict[str, Any], bytes_: int, instances: int) -> str:
+    """Where what an instance gets of the objects is more than its disk holds: the job would fail amid the download.
+
+    No refusal, since types that bring a disk have that in place of the one that is asked for.
+    """
+    processing = definition["processing"]
+    size = processing.get("volume_size_gb")
+    share = bytes_ / (instances if processing["distribution"] == "ShardedByS3Key" else 1) / 2**30
+    if size is None or share <= size:
+        return ""
+    return (
+        f"each instance gets about {share:.0f} GB of objects, and its disk holds {size} GB: unless its type brings a "
+        "larger one (such as ml.m5d), raise processing.volume_size_gb"
     )

@@ -65,6 +65,34 @@ def test_a_plan_says_that_its_instances_get_all_of_the_input(
     assert document["note"].startswith(told) if is_told else document["note"] == ""
 
 
+@pytest.mark.parametrize(
+    ("distribution", "gigabytes", "told"),
+    [
+        ("ShardedByS3Key", (60, 50), "each instance gets about 55 GB of objects, and its disk holds 50 GB: "),
+        ("ShardedByS3Key", (60, 40), ""),
+        ("FullyReplicated", (30, 21), "; each instance gets about 51 GB of objects, and its disk holds 50 GB: "),
+        ("FullyReplicated", (30, 20), "replaces each other"),
+    ],
+)
+def test_a_plan_says_that_its_objects_do_not_fit_on_the_disks(
+    plan: Any, inputs: Bucket, distribution: str, gigabytes: tuple[int, ...], told: str
+) -> None:
+    for n in range(len(gigabytes)):
+        inputs.write(f"images/{n}.tif", b"x", content_type="image/tiff")
+
+    def listing(uri: str) -> Iterator[Listed]:
+        for found, size in zip(inputs.listing("images/"), gigabytes, strict=True):
+            yield replace(found, size=size << 30)
+
+    resolved = definition(prefix={"uri": inputs.uri("images/")})
+    resolved["processing"] |= {"distribution": distribution, "volume_size_gb": 50}
+
+    note = plan(resolved, {"instance_count": 2}, list_s3=listing)["document"]["note"]
+
+    assert told in note
+    assert ("its disk holds" in note) == ("its disk holds" in told)
+
+
 def test_every_run_takes_all_objects_whatever_runs_before_it_did(inputs: Bucket, outputs: Bucket) -> None:
     inputs.write("images/a.tif", b"x", content_type="image/tiff")
     pipeline = Pipeline(inputs, outputs, [])
