@@ -23,11 +23,9 @@ def cut(scenes: Sequence[Scene], *, scenes_per_job: int) -> list[Sequence[Scene]
     return [scenes[start:end] for start, end in pairwise(starts)]
 
 
-def instances_of_a_job(*, asked: int, objects: int, jobs: int, is_sharded: bool) -> int:
-    """Never more instances than the smallest batch has objects: an empty shard is paid for too."""
-    if not is_sharded or jobs == 0:
-        return asked
-    return max(1, min(asked, objects // jobs))
+def instances_of_a_job(*, asked: int, objects: int, jobs: int) -> int:
+    """Never more instances than the smallest batch has objects: one without work is paid for too."""
+    return max(1, min(asked, objects // jobs)) if jobs else asked
 
 
 def ranked(weights: Sequence[float], *, instances: int) -> list[int]:

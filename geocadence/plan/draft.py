@@ -80,7 +80,9 @@ class Scenes:
         scenes_per_job = definition["limits"]["scenes_per_job"]
         batches = [] if asked.dry_run else cut(taken, scenes_per_job=scenes_per_job)
         jobs = -(-len(taken) // scenes_per_job)
-        instances = _instances(asked, definition, len(taken), jobs)
+        wanted = asked.instance_count or definition["processing"]["instance_count"]
+        # Also where each instance gets all of them: a script takes its share by the scene.
+        instances = instances_of_a_job(asked=wanted, objects=len(taken), jobs=jobs)
         sizes = [decision.bytes for decision in taken]
         expected = _expect(
             definition,
@@ -133,7 +135,10 @@ class Objects:
         # Objects have no identity of their own to share out: one run at a time.
         planned = 0 if live else self.count
         jobs = min(planned, 1)
-        instances = _instances(asked, definition, planned, jobs)
+        instances = asked.instance_count or definition["processing"]["instance_count"]
+        # Whoever gets all of the objects may share out what is in them: an object can be a table of thousands.
+        if definition["processing"]["distribution"] == "ShardedByS3Key":
+            instances = instances_of_a_job(asked=instances, objects=planned, jobs=jobs)
         if live:
             note = f"run {live[0].run_id} is working on the same objects"
         else:
@@ -243,16 +248,6 @@ def _rate(given: float | None, types: Sequence[str], price: Callable[[str], floa
         return given
     prices = [price(instance_type) for instance_type in types]
     return None if None in prices else max(known for known in prices if known is not None)
-
-
-def _instances(asked: ExecutionInput, definition: dict[str, Any], objects: int, jobs: int) -> int:
-    processing = definition["processing"]
-    return instances_of_a_job(
-        asked=asked.instance_count or processing["instance_count"],
-        objects=objects,
-        jobs=jobs,
-        is_sharded=processing["distribution"] == "ShardedByS3Key",
-    )
 
 
 def _note(definition: dict[str, Any], instances: int) -> str:

@@ -49,6 +49,6 @@ def test_every_object_has_its_rank(scenes: int, instances: int) -> None:
 
 
 def test_no_more_instances_than_scenes() -> None:
-    assert instances_of_a_job(asked=8, objects=3, jobs=1, is_sharded=True) == 3
-    assert instances_of_a_job(asked=8, objects=9, jobs=2, is_sharded=True) == 4
-    assert instances_of_a_job(asked=8, objects=3, jobs=1, is_sharded=False) == 8
+    assert instances_of_a_job(asked=8, objects=3, jobs=1) == 3
+    assert instances_of_a_job(asked=8, objects=9, jobs=2) == 4
+    assert instances_of_a_job(asked=8, objects=0, jobs=0) == 8

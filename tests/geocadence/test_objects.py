@@ -66,6 +66,28 @@ def test_a_plan_says_that_its_instances_get_all_of_the_input(
 
 
 @pytest.mark.parametrize(
+    ("kind", "distribution", "instances"),
+    [
+        ("items", "ShardedByS3Key", 2),
+        ("items", "FullyReplicated", 2),
+        ("prefix", "ShardedByS3Key", 2),
+        ("prefix", "FullyReplicated", 5),
+    ],
+)
+def test_no_job_has_more_instances_than_scenes_or_than_objects_that_are_dealt_out(
+    plan: Any, inputs: Bucket, kind: str, distribution: str, instances: int
+) -> None:
+    """Instances that all get each object may share out what is in it."""
+    for name in ("images/a.tif", "images/b.tif"):
+        inputs.write(name, b"x", content_type="image/tiff")
+    sources = {"prefix": {"uri": inputs.uri("images/")}, "items": items_source([item(0), item(1)])}
+    resolved = definition(**{kind: sources[kind]})
+    resolved["processing"]["distribution"] = distribution
+
+    assert plan(resolved, {"instance_count": 5})["instance_count"] == instances
+
+
+@pytest.mark.parametrize(
     ("distribution", "gigabytes", "told"),
     [
         ("ShardedByS3Key", (60, 50), "each instance gets about 55 GB of objects, and its disk holds 50 GB: "),
