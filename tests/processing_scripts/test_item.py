@@ -310,10 +310,10 @@ def test_the_source_is_linked_only_where_the_link_leads_somewhere(folder: Folder
 @pytest.mark.parametrize("count", [1, 7, 10, 51, 100])
 def test_percentiles_are_values_that_occur(count: int):
     """The least one that so many percent do not exceed: numpy's inverted distribution."""
-    from spectral.statistics import PERCENTILES, Statistics, tally
+    from spectral.statistics import PERCENTILES, Statistics
 
     values = np.random.default_rng(count).integers(-9000, 9000, (1, count)).astype(np.int16)
     statistics = Statistics(packed=True)
-    statistics.add(tally(values), 0)
+    statistics.add(statistics.tally(values), 0)
     expected = {f"p{p}": int(np.percentile(values, p, method="inverted_cdf")) for p in PERCENTILES}
     assert statistics.result()["percentiles"] == expected
