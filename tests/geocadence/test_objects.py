@@ -45,6 +45,14 @@ def test_a_dry_run_tells_what_the_run_will_take(plan: Any, inputs: Bucket, limit
     assert (dry["document"]["estimate"]["cost_usd"], dry["document"]["refusal"]) == (0.13, "")
 
 
+def of_two(kind: str, inputs: Bucket) -> dict[str, Any]:
+    """A definition over two objects, or two scenes."""
+    for name in ("images/a.tif", "images/b.tif"):
+        inputs.write(name, b"x", content_type="image/tiff")
+    sources = {"prefix": {"uri": inputs.uri("images/")}, "items": items_source([item(0), item(1)])}
+    return definition(**{kind: sources[kind]})
+
+
 @pytest.mark.parametrize(
     ("distribution", "asked", "is_told"),
     [("FullyReplicated", 2, True), ("FullyReplicated", 1, False), ("ShardedByS3Key", 2, False)],
@@ -53,10 +61,7 @@ def test_a_dry_run_tells_what_the_run_will_take(plan: Any, inputs: Bucket, limit
 def test_a_plan_says_that_its_instances_get_all_of_the_input(
     plan: Any, inputs: Bucket, kind: str, distribution: str, asked: int, is_told: bool
 ) -> None:
-    for name in ("images/a.tif", "images/b.tif"):
-        inputs.write(name, b"x", content_type="image/tiff")
-    sources = {"prefix": {"uri": inputs.uri("images/")}, "items": items_source([item(0), item(1)])}
-    resolved = definition(**{kind: sources[kind]})
+    resolved = of_two(kind, inputs)
     resolved["processing"]["distribution"] = distribution
 
     document = plan(resolved, {"instance_count": asked})["document"]
@@ -78,10 +83,7 @@ def test_no_job_has_more_instances_than_scenes_or_than_objects_that_are_dealt_ou
     plan: Any, inputs: Bucket, kind: str, distribution: str, instances: int
 ) -> None:
     """Instances that all get each object may share out what is in it."""
-    for name in ("images/a.tif", "images/b.tif"):
-        inputs.write(name, b"x", content_type="image/tiff")
-    sources = {"prefix": {"uri": inputs.uri("images/")}, "items": items_source([item(0), item(1)])}
-    resolved = definition(**{kind: sources[kind]})
+    resolved = of_two(kind, inputs)
     resolved["processing"]["distribution"] = distribution
 
     assert plan(resolved, {"instance_count": 5})["instance_count"] == instances
