@@ -183,8 +183,7 @@ class BackfillWatch:
             started = execution["startDate"].astimezone(UTC)
             run = RunHandle(self._backfill.pipeline, run_id_of(arn, started), arn, started)
             if execution["status"] in RUNNING:
-                at, _ = self._runs_at_work.setdefault(arn, RunWatch(self._target, run)).look()
-                numbers = {"planned": at.planned or 0, "produced": at.produced or 0, "failed": at.failed}
+                numbers = _numbers(self._runs_at_work.setdefault(arn, RunWatch(self._target, run)))
                 return WindowState(**window, state="running", run=run, **numbers)
             self._ended[arn] = self._end(window, run, execution["status"])
         return self._ended[arn]
@@ -194,8 +193,7 @@ class BackfillWatch:
         output = output_of(self._target, run, answer)
         numbers = {key: output.get(key, 0) for key in ("planned", "produced", "failed")}
         if "outcome" not in output:  # it came to no close, and what it made is there all the same
-            at, _ = RunWatch(self._target, run).look()
-            numbers = {"planned": at.planned or 0, "produced": at.produced or 0, "failed": at.failed}
+            numbers = _numbers(RunWatch(self._target, run))
         state = output.get("outcome", "failed") if status == "SUCCEEDED" else "failed"
         reason = answer.get("cause") or _WHY.get(status, "")
         return WindowState(**window, state=state, run=run, reason=reason, **numbers)
@@ -217,6 +215,12 @@ class BackfillWatch:
             if not recent:
                 break
         return found
+
+
+def _numbers(watch: RunWatch) -> dict[str, int]:
+    """Of a run without an output: what is there by now."""
+    at, _ = watch.look()
+    return {"planned": at.planned or 0, "produced": at.produced or 0, "failed": at.failed}
 
 
 def totals(target: Target, progress: BackfillProgress) -> Totals:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -42,8 +42,29 @@ class Claims:
     ended: tuple[Claim, ...] = ()  # without a close; what they left is known by their plans
     forgot: str = ""  # when the first was planned of those that ended too and are named no longer
 
+    def other_runs(self, run_id: str, *, is_at_work: Callable[[str], bool]) -> OtherRuns:
+        """All but the run itself; `is_at_work` tells of an execution, by its ARN."""
+        works = {claim: is_at_work(claim.execution_arn) for claim in self.others(run_id)}
+        live, gone = ([claim for claim in works if works[claim] is which] for which in (True, False))
+        return OtherRuns(live, [*(claim for claim in self.ended if claim.run_id != run_id), *gone], self.forgot)
+
     def others(self, run_id: str) -> tuple[Claim, ...]:
         return tuple(claim for claim in self.runs if claim.run_id != run_id)
+
+
+@dataclass(frozen=True)
+class OtherRuns:
+    """What a plan has to look at beside the catalogue.
+
+    Attributes:
+        live: runs at work.
+        dead: runs that ended without a close.
+        forgot: as of `Claims`; "" for none.
+    """
+
+    live: list[Claim]
+    dead: list[Claim]
+    forgot: str
 
 
 def read_claims(inputs: Bucket, pipeline: str) -> Claims:

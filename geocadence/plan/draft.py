@@ -9,7 +9,7 @@ from typing import Any
 from geocadence.bucket import Bucket
 from geocadence.execution_input import ExecutionInput, InvalidInput
 from geocadence.plan.batches import MOST_BATCHES, cut, instances_of_a_job
-from geocadence.plan.claims import Claim
+from geocadence.plan.claims import Claim, OtherRuns
 from geocadence.plan.decision import Decision
 from geocadence.plan.estimate import OBJECT, SCENE, Estimate, estimate, read_history, refuse_above
 from geocadence.plan.left_behind import to_remember
@@ -56,9 +56,7 @@ class Scenes:
         definition: dict[str, Any],
         *,
         recipe: str,
-        live: Sequence[Claim],
-        dead: Sequence[Claim],
-        forgot: str,
+        others: OtherRuns,
         inputs: Bucket,
         outputs: Bucket,
         shelf: Shelf,
@@ -69,9 +67,7 @@ class Scenes:
             definition,
             recompute=asked.recompute,
             recipe=recipe,
-            live=live,
-            dead=dead,
-            forgot=forgot,
+            others=others,
             inputs=inputs,
             outputs=outputs,
             shelf=shelf,
@@ -125,22 +121,20 @@ class Objects:
         asked: ExecutionInput,
         definition: dict[str, Any],
         *,
-        live: Sequence[Claim],
-        dead: Sequence[Claim],
-        forgot: str,
+        others: OtherRuns,
         outputs: Bucket,
         price: Callable[[str], float | None],
         **_: Any,
     ) -> Draft:
         # Objects have no identity of their own to share out: one run at a time.
-        planned = 0 if live else self.count
+        planned = 0 if others.live else self.count
         jobs = min(planned, 1)
         instances = asked.instance_count or definition["processing"]["instance_count"]
         # Whoever gets all of the objects may share out what is in them: an object can be a table of thousands.
         if definition["processing"]["distribution"] == "ShardedByS3Key":
             instances = instances_of_a_job(asked=instances, objects=planned, jobs=jobs)
-        if live:
-            note = f"run {live[0].run_id} is working on the same objects"
+        if others.live:
+            note = f"run {others.live[0].run_id} is working on the same objects"
         else:
             told = (_note(definition, instances), _full_disk(definition, self.bytes, instances)) if planned else ()
             note = "; ".join(filter(None, told))
@@ -156,7 +150,7 @@ class Objects:
         )
         refusal = _refusal(asked, definition, expected, jobs=jobs, is_of_scenes=False)
         # The pipeline may have taken scenes before: nothing was looked at here that such runs may have left.
-        ended, forgot = to_remember(dead, {claim.run_id for claim in dead}, forgot=forgot)
+        ended, forgot = to_remember(others.dead, {claim.run_id for claim in others.dead}, forgot=others.forgot)
         return Draft(
             self.kind,
             planned,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,7 @@ from geocadence.bucket import Bucket
 from geocadence.close.left_rows import products_left
 from geocadence.committed import Committed, read_committed
 from geocadence.instants import parse_instant
-from geocadence.plan.claims import Claim, held_scenes
+from geocadence.plan.claims import Claim, OtherRuns, held_scenes
 from geocadence.plan.decision import Decision
 from geocadence.plan.decisions import decide
 from geocadence.plan.left_behind import look_behind, to_remember
@@ -49,9 +48,7 @@ def look_up(
     *,
     recompute: bool | datetime,
     recipe: str,
-    live: Sequence[Claim],
-    dead: Sequence[Claim],
-    forgot: str,
+    others: OtherRuns,
     inputs: Bucket,
     outputs: Bucket,
     shelf: Shelf,
@@ -61,9 +58,7 @@ def look_up(
     Args:
         candidates: as the source lists them.
         recipe: what the run makes products by.
-        live: runs at work.
-        dead: runs that ended without a close.
-        forgot: when the first was planned of those that ended too and are named no longer; "" for none.
+        others: of the same pipeline.
     """
     pipeline = definition["name"]
     rows = read_committed(
@@ -81,22 +76,22 @@ def look_up(
     candidates, beyond = within_thresholds(candidates, committed=committed)
     wanted = [(d.scene, d.instant) for d in candidates if d.instant is not None]
     names = {name for d in candidates for name in (d.scene, d.acquisition)}
-    left = look_behind(inputs, pipeline, dead, looked_at=names)
+    left = look_behind(inputs, pipeline, others.dead, looked_at=names)
     new = {scene for scene, _ in wanted if scene not in committed}
     tried_by = {attempt.run_id for scene in new for attempt in left.attempts.get(scene, ())}
-    known = products_left(inputs, pipeline, (c for c in dead if c.run_id in tried_by), scenes=new) | committed
+    known = products_left(inputs, pipeline, (c for c in others.dead if c.run_id in tried_by), scenes=new) | committed
     decisions = decide(
         candidates,
         products=find_products(outputs, pipeline=pipeline, scenes=wanted, known=known, keeps_items=False),
         committed=committed,
-        held=held_scenes(inputs, pipeline, live),
+        held=held_scenes(inputs, pipeline, others.live),
         left=left.attempts,
-        forgot=parse_instant(forgot) if forgot else None,
+        forgot=parse_instant(others.forgot) if others.forgot else None,
         recipe=recipe,
         is_outdated=recipe != recipe_of(definition),
         recompute=recompute,
     )
-    ended, forgot = to_remember(dead, left.elsewhere | {d.left_by for d in decisions}, forgot=forgot)
+    ended, forgot = to_remember(others.dead, left.elsewhere | {d.left_by for d in decisions}, forgot=others.forgot)
     return LookedUp(
         sorted(decisions, key=lambda d: (d.instant, d.scene)),
         superseded + beyond,

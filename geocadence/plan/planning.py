@@ -82,16 +82,12 @@ def plan_run(
             raise InvalidInput(str(error)) from error
         for _ in tries():
             claims = read_claims(inputs, pipeline)
-            others = {claim: sources.is_at_work(claim.execution_arn) for claim in claims.others(run.run_id)}
-            live, dead = ([claim for claim, works in others.items() if works is which] for which in (True, False))
-            dead = [*(claim for claim in claims.ended if claim.run_id != run.run_id), *dead]
+            others = claims.other_runs(run.run_id, is_at_work=sources.is_at_work)
             draft = found.draft(
                 asked,
                 definition,
                 recipe=recipe,
-                live=live,
-                dead=dead,
-                forgot=claims.forgot,
+                others=others,
                 inputs=inputs,
                 outputs=outputs,
                 shelf=shelf,
@@ -107,7 +103,9 @@ def plan_run(
             if draft.has_claim:
                 mine = Claim(run.run_id, run.execution_arn, planned_at, secrets.token_hex(8))
                 try:
-                    replace_claims(inputs, pipeline, claims, [*live, mine], ended=draft.ended, forgot=draft.forgot)
+                    replace_claims(
+                        inputs, pipeline, claims, [*others.live, mine], ended=draft.ended, forgot=draft.forgot
+                    )
                 except Conflict:
                     log.info("another run planned or closed meanwhile; deciding again")
                     continue

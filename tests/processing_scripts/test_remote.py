@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -9,12 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 from urllib.parse import quote, unquote
 
 import pytest
@@ -306,49 +306,50 @@ def test_a_far_file_that_is_no_raster_is_the_inputs_fault(remote: Folder, server
     assert remote.failures()["FAR"]["class"] == "input"
 
 
+TILE = 3_000_000  # bytes; two neighbours are too much for one request
+
+
+class Client:
+    """Knows only files of zeros."""
+
+    def __init__(self, before: Callable[[], object] = lambda: None) -> None:
+        self.asked: list[int] = []
+        self._before = before
+
+    def get(self, url: str, start: int, size: int) -> Ranged:
+        self.asked.append(start)
+        self._before()
+        return Ranged(bytes(size), 10**9)
+
+    def close(self) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def fetched(client: Client, *, tiles: int, memory: int) -> Iterator[RemoteFile]:
+    """A far file of which so many tiles are planned, one a turn."""
+    with contextlib.closing(Fetcher(client)) as fetcher:
+        file = RemoteFile("https://example.com/x.tif", "Asset red", fetcher)
+        file.plan([(turn, turn * TILE, TILE) for turn in range(tiles)], memory=memory)
+        yield file
+
+
 def test_only_so_much_is_fetched_ahead():
     """40 tiles of 3 MB, 10 MB of memory: not before tiles are used are further ones asked for."""
-
-    class Client:
-        asked: ClassVar[list[int]] = []
-
-        def get(self, url, start, size):
-            self.asked.append(start)
-            return Ranged(bytes(size), 10**9)
-
-        def close(self):
-            pass
-
-    fetcher = Fetcher(Client())
-    file = RemoteFile("https://example.com/x.tif", "Asset red", fetcher)
-    size = 3_000_000
-    file.plan([(turn, turn * size, size) for turn in range(40)], memory=10_000_000)
-    assert len(file.read(0, size)) == size
-    assert max(Client.asked) <= 4 * size
-    for turn in range(40):
-        file.reached(turn)
-        assert len(file._waiting) >= 40 - turn - 5
-    fetcher.close()
+    client = Client()
+    with fetched(client, tiles=40, memory=10_000_000) as file:
+        assert len(file.read(0, TILE)) == TILE
+        assert max(client.asked) <= 4 * TILE
+        for turn in range(40):
+            file.reached(turn)
+            assert len(file._waiting) >= 40 - turn - 5
 
 
 def test_sixteen_requests_are_on_their_way_at_a_time():
     """What a distant server takes to answer is waited for once, not tile by tile."""
     together = threading.Barrier(16, timeout=20)
-
-    class Client:
-        def get(self, url, start, size):
-            together.wait()
-            return Ranged(bytes(size), 10**9)
-
-        def close(self):
-            pass
-
-    fetcher = Fetcher(Client())
-    file = RemoteFile("https://example.com/x.tif", "Asset red", fetcher)
-    size = 3_000_000
-    file.plan([(turn, turn * size, size) for turn in range(16)], memory=16 * size)
-    assert len(file.read(0, size)) == size
-    fetcher.close()
+    with fetched(Client(together.wait), tiles=16, memory=16 * TILE) as file:
+        assert len(file.read(0, TILE)) == TILE
 
 
 def test_settings_that_only_gdal_knows_leave_the_asking_to_gdal(monkeypatch):
