@@ -22,6 +22,7 @@ from tests.processing_scripts.factory import Folder, random_dn
 # computes and writes by it.
 FILES = (
     "test_bad_scenes.py",
+    "test_names.py",
     "test_codecs.py",
     "test_draft.py",
     "test_mask.py",

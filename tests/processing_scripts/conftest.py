@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processing_scripts.factory import SCRIPTS, Folder
+from tests.processing_scripts.factory import SCRIPTS, Folder, bands
 
 sys.path.insert(0, str(SCRIPTS))
 
@@ -17,6 +17,13 @@ sys.path.insert(0, str(SCRIPTS))
 def folder(tmp_path: Path) -> Folder:
     """An input and an output folder, and a way to fill and run them."""
     return Folder(tmp_path)
+
+
+@pytest.fixture
+def good(folder: Folder) -> Folder:
+    """A folder with a scene that works."""
+    folder.scene("GOOD", **bands())
+    return folder
 
 
 @pytest.fixture

@@ -120,3 +120,17 @@ def write(path: Path, pixels: np.ndarray, *, pixel_size: float = 10, west=WEST, 
 def random_dn(shape: tuple[int, int], *, low: int = 1010, high: int = 6000, seed: int = 1) -> np.ndarray:
     """DN of baseline 04.00 and later, evenly spread."""
     return np.random.default_rng(seed).integers(low, high, shape, dtype=np.uint16)
+
+
+def bands() -> dict[str, np.ndarray]:
+    """What a scene that works has."""
+    return {"red": random_dn((300, 300), seed=1), "nir": random_dn((300, 300), seed=2)}
+
+
+def only_failure(folder: Folder) -> dict[str, str]:
+    """The one failure there is, after checking that the good scene made it."""
+    folder.run()
+    assert folder.products() == {"GOOD"}
+    ((_, record),) = folder.failures().items()
+    assert set(record) == {"scene", "class", "reason"}
+    return record
